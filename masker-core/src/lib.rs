@@ -1,0 +1,9 @@
+//! Finds PHI in text, replaces it with reversible tokens, and restores it.
+#![forbid(unsafe_code)]
+#![deny(missing_docs, rustdoc::broken_intra_doc_links)]
+
+mod offsets;
+mod span;
+
+pub use self::offsets::{OffsetUnit, convert_spans};
+pub use self::span::Span;
