@@ -3,7 +3,10 @@
 #![deny(missing_docs, rustdoc::broken_intra_doc_links)]
 
 mod offsets;
+mod secret;
 mod span;
+pub mod view;
 
 pub use self::offsets::{OffsetUnit, convert_spans};
+pub use self::secret::SecretText;
 pub use self::span::Span;

@@ -1,0 +1,65 @@
+//! The hash under which the lexicon keeps its words. Its values are stored in the packed table, so it never changes
+//! without packing again.
+
+use std::hash::{BuildHasherDefault, Hasher};
+
+/// Hash of a word or of a phrase of several words.
+#[derive(Clone, Copy, Debug, Default, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub struct WordHash(pub u64);
+
+const SEED: u64 = 0x9E37_79B9_7F4A_7C15;
+const FACTOR: u64 = 0xD6E8_FEB8_6659_FD93;
+
+/// Hashes the bytes of one lower-case word.
+///
+/// ```
+/// use masker_core::view::hash_word;
+///
+/// let san_jose = hash_word(b"san").then(hash_word(b"jose"));
+/// assert_ne!(san_jose, hash_word(b"jose").then(hash_word(b"san")));
+/// ```
+pub fn hash_word(word: &[u8]) -> WordHash {
+    let mut hash = SEED ^ (word.len() as u64).wrapping_mul(FACTOR);
+    for chunk in word.chunks(8) {
+        let mut bytes = [0; 8];
+        bytes[..chunk.len()].copy_from_slice(chunk);
+        hash = mix(hash ^ u64::from_le_bytes(bytes));
+    }
+    WordHash(mix(hash))
+}
+
+impl WordHash {
+    /// The hash of the phrase that goes on with another word.
+    pub fn then(self, next: Self) -> Self {
+        Self(mix(self.0.rotate_left(23) ^ next.0))
+    }
+}
+
+fn mix(mut hash: u64) -> u64 {
+    hash ^= hash >> 32;
+    hash = hash.wrapping_mul(FACTOR);
+    hash ^ (hash >> 29)
+}
+
+/// Builds hash tables over [`WordHash`], which is mixed already.
+pub(crate) type WordHashBuilder = BuildHasherDefault<PassThrough>;
+
+/// Takes the hash as it is.
+#[derive(Default)]
+pub(crate) struct PassThrough(u64);
+
+impl Hasher for PassThrough {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        for &byte in bytes {
+            self.0 = self.0.rotate_left(8) ^ u64::from(byte);
+        }
+    }
+
+    fn write_u64(&mut self, value: u64) {
+        self.0 = value;
+    }
+}

@@ -1,0 +1,16 @@
+//! Ways of reading a text: folded to plain characters, cut into words, and with spoken numbers written out.
+//!
+//! Every view keeps the way back to the bytes of the source, because findings are always positions in the source.
+
+mod fold;
+mod hash;
+mod normal;
+mod spoken;
+mod words;
+
+pub(crate) use self::hash::WordHashBuilder;
+pub use self::hash::{WordHash, hash_word};
+pub(crate) use self::normal::BARRIER;
+pub use self::normal::NormalView;
+pub use self::spoken::{Class, CodePiece, CodeRun, WordClass, classify, code_run};
+pub use self::words::{Case, Gap, Shape, Word, split_words};

@@ -1,0 +1,248 @@
+use super::hash::{WordHash, hash_word};
+use super::normal::{BARRIER, NormalView};
+
+/// What a word is made of.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Shape {
+    /// Letters, with apostrophes inside.
+    Letters,
+    /// Digits only.
+    Digits,
+    /// Letters and digits.
+    Mixed,
+}
+
+/// How the word is written in the source.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Case {
+    /// No capital.
+    Lower,
+    /// A capital first, then small letters: also McCoy and O'Brien.
+    Title,
+    /// Capitals only, two or more.
+    Upper,
+}
+
+/// What stands between a word and the one before it: a set of flags.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Gap(u32);
+
+impl Gap {
+    /// A space or tab.
+    pub const SPACE: Self = Self(1);
+    /// A line break.
+    pub const LINE: Self = Self(1 << 1);
+    /// A full stop, question or exclamation mark with white space after it, or an empty line.
+    pub const SENTENCE: Self = Self(1 << 2);
+    /// A comma.
+    pub const COMMA: Self = Self(1 << 3);
+    /// A hyphen.
+    pub const HYPHEN: Self = Self(1 << 4);
+    /// A full stop.
+    pub const STOP: Self = Self(1 << 5);
+    /// A colon, semicolon or equals sign.
+    pub const COLON: Self = Self(1 << 6);
+    /// A slash.
+    pub const SLASH: Self = Self(1 << 7);
+    /// A bracket or parenthesis.
+    pub const BRACKET: Self = Self(1 << 8);
+    /// A question mark.
+    pub const QUESTION: Self = Self(1 << 9);
+    /// A number sign.
+    pub const HASH: Self = Self(1 << 10);
+    /// A protected part of the source, or the border between two turns: nothing joins over it.
+    pub const BARRIER: Self = Self(1 << 11);
+    /// Anything else.
+    pub const OTHER: Self = Self(1 << 12);
+    /// The start of the text.
+    pub const START: Self = Self(1 << 13);
+    /// A quotation mark or apostrophe.
+    pub const QUOTE: Self = Self(1 << 14);
+    /// Three full stops: a pause.
+    pub const PAUSE: Self = Self(1 << 15);
+    /// The border between two turns.
+    pub const TURN: Self = Self(1 << 16);
+    /// A protected part of the source.
+    pub const PROTECTED: Self = Self(1 << 17);
+
+    /// Whether any flag of `other` is set.
+    pub fn has(self, other: Self) -> bool {
+        self.0 & other.0 != 0
+    }
+
+    /// Whether no flag outside `other` is set.
+    pub fn only(self, other: Self) -> bool {
+        self.0 & !other.0 == 0
+    }
+
+    /// Both sets together.
+    #[must_use]
+    pub const fn with(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+}
+
+/// A word of the normal view.
+#[derive(Clone, Copy, Debug)]
+pub struct Word {
+    /// First byte in the view.
+    pub start: u32,
+    /// One past the last byte in the view.
+    pub end: u32,
+    /// One past the last byte of the word without a possessive ending.
+    pub stem_end: u32,
+    /// What it is made of.
+    pub shape: Shape,
+    /// How it is written.
+    pub case: Case,
+    /// What stands before it.
+    pub gap: Gap,
+    /// Hash of the word without a possessive ending.
+    pub hash: WordHash,
+}
+
+impl Word {
+    /// The word as it stands in the view.
+    pub fn text<'v>(&self, view: &'v NormalView<'_>) -> &'v str {
+        &view.text()[self.start as usize..self.end as usize]
+    }
+
+    /// The word without a possessive ending.
+    pub fn stem<'v>(&self, view: &'v NormalView<'_>) -> &'v str {
+        &view.text()[self.start as usize..self.stem_end as usize]
+    }
+
+    /// Length in bytes of the view.
+    #[expect(clippy::len_without_is_empty, reason = "a word is never empty")]
+    pub fn len(&self) -> usize {
+        (self.end - self.start) as usize
+    }
+}
+
+/// Cuts a view into words: runs of letters and digits, with apostrophes inside kept.
+///
+/// ```
+/// use masker_core::view::{Gap, NormalView, split_words};
+///
+/// let view = NormalView::new("Dr. O'Brien's 10mg", &[]);
+/// let words = split_words(&view);
+/// let texts: Vec<_> = words.iter().map(|w| w.stem(&view)).collect();
+/// assert_eq!(texts, ["dr", "o'brien", "10mg"]);
+/// assert!(words[1].gap.has(Gap::STOP));
+/// ```
+pub fn split_words(view: &NormalView<'_>) -> Vec<Word> {
+    let text = view.text();
+    let bytes = text.as_bytes();
+    let mut words = Vec::with_capacity(text.len() / 5 + 1);
+    let mut gap = Gap::START;
+    let mut at = 0;
+    while at < bytes.len() {
+        let len = word_char(text, at);
+        if len == 0 {
+            at += gap_char(text, at, &mut gap);
+            continue;
+        }
+        let start = at;
+        let (mut letters, mut digits) = (false, false);
+        loop {
+            let len = word_char(text, at);
+            if len > 0 {
+                if bytes[at].is_ascii_digit() {
+                    digits = true;
+                } else {
+                    letters = true;
+                }
+                at += len;
+            } else if bytes.get(at) == Some(&b'\'')
+                && letters
+                && bytes.get(at + 1).is_some_and(u8::is_ascii_lowercase)
+            {
+                at += 1;
+            } else {
+                break;
+            }
+        }
+        let shape = match (letters, digits) {
+            (true, true) => Shape::Mixed,
+            (_, true) => Shape::Digits,
+            _ => Shape::Letters,
+        };
+        let stem_end = if at - start > 2 && bytes[..at].ends_with(b"'s") { at - 2 } else { at };
+        words.push(Word {
+            start: start as u32,
+            end: at as u32,
+            stem_end: stem_end as u32,
+            shape,
+            case: case_of(view, start, stem_end),
+            gap,
+            hash: hash_word(&bytes[start..stem_end]),
+        });
+        gap = Gap::default();
+    }
+    words
+}
+
+/// Length of the letter or digit at `at`, 0 if there is none.
+fn word_char(text: &str, at: usize) -> usize {
+    match text.as_bytes().get(at) {
+        None => 0,
+        Some(b) if b.is_ascii() => usize::from(b.is_ascii_alphanumeric()),
+        Some(_) => {
+            let c = text[at..].chars().next().expect("`at` is a character boundary below the length");
+            if c.is_alphanumeric() { c.len_utf8() } else { 0 }
+        }
+    }
+}
+
+/// Notes the character at `at` in the gap and gives its length.
+fn gap_char(text: &str, at: usize, gap: &mut Gap) -> usize {
+    let bytes = text.as_bytes();
+    let next_is_space = || bytes.get(at + 1).is_none_or(u8::is_ascii_whitespace);
+    let flag = match bytes[at] {
+        b' ' | b'\t' => Gap::SPACE,
+        b'\n' | b'\r' => {
+            let blank = gap.has(Gap::LINE) && bytes[at] == b'\n' && at > 0 && bytes[at - 1] != b'\r';
+            if blank { Gap::LINE.with(Gap::SENTENCE) } else { Gap::LINE }
+        }
+        b'.' if bytes.get(at + 1) == Some(&b'.') => {
+            let len = bytes[at..].iter().take_while(|&&b| b == b'.').count();
+            *gap = gap.with(Gap::PAUSE);
+            return len;
+        }
+        b'.' if next_is_space() => Gap::STOP.with(Gap::SENTENCE),
+        b'.' => Gap::STOP,
+        b'?' => Gap::QUESTION.with(Gap::SENTENCE),
+        b'!' => Gap::SENTENCE,
+        b',' => Gap::COMMA,
+        b'-' => Gap::HYPHEN,
+        b':' | b';' | b'=' => Gap::COLON,
+        b'/' => Gap::SLASH,
+        b'(' | b')' | b'[' | b']' | b'{' | b'}' | b'<' | b'>' => Gap::BRACKET,
+        b'#' => Gap::HASH,
+        b'"' | b'\'' | b'`' => Gap::QUOTE,
+        BARRIER => Gap::BARRIER.with(Gap::PROTECTED),
+        b if b.is_ascii() => Gap::OTHER,
+        _ => {
+            *gap = gap.with(Gap::OTHER);
+            return text[at..].chars().next().map_or(1, char::len_utf8);
+        }
+    };
+    *gap = gap.with(flag);
+    1
+}
+
+fn case_of(view: &NormalView<'_>, start: usize, end: usize) -> Case {
+    if !view.source_char(start).is_uppercase() {
+        return Case::Lower;
+    }
+    let text = view.text();
+    let mut letters = 1;
+    for (at, _) in text[start..end].char_indices().skip(1) {
+        let c = view.source_char(start + at);
+        if c.is_lowercase() {
+            return Case::Title;
+        }
+        letters += usize::from(c.is_alphabetic());
+    }
+    if letters > 1 { Case::Upper } else { Case::Title }
+}
