@@ -2,11 +2,13 @@
 #![forbid(unsafe_code)]
 #![deny(missing_docs, rustdoc::broken_intra_doc_links)]
 
+pub mod kinds;
 mod offsets;
 mod secret;
 mod span;
 pub mod view;
 
+pub use self::kinds::Kind;
 pub use self::offsets::{OffsetUnit, convert_spans};
 pub use self::secret::SecretText;
 pub use self::span::Span;
