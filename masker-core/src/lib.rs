@@ -3,6 +3,7 @@
 #![deny(missing_docs, rustdoc::broken_intra_doc_links)]
 
 pub mod kinds;
+pub mod lexicon;
 mod offsets;
 mod secret;
 mod span;

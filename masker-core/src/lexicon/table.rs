@@ -1,0 +1,119 @@
+use super::Entry;
+use crate::view::WordHash;
+
+/// Bytes before the first array: magic, logarithm of the slot count, size of the palette.
+const HEADER: usize = 16;
+const MAGIC: &[u8; 8] = b"MSKLEX01";
+
+/// A packed open-addressed hash table: fingerprints of 32 bits, and for each an index into a palette of entries.
+///
+/// Layout, little-endian: magic (8 bytes), log2 of the slot count (u32), palette size (u32), palette (u64 each), fingerprints
+/// (u32 each), palette indices (u16 each; 0 marks a free slot). Words themselves are not kept: with 64 bits of hash a word
+/// that is not in the table matches one that is with a probability below one in a thousand million.
+#[derive(Clone, Copy, Debug)]
+pub struct Table<'b> {
+    palette: &'b [u8],
+    fingerprints: &'b [u8],
+    indices: &'b [u8],
+    mask: usize,
+}
+
+impl<'b> Table<'b> {
+    /// Reads the layout; the arrays stay where they are.
+    ///
+    /// # Panics
+    ///
+    /// When the bytes were not made by [`pack`].
+    pub fn new(bytes: &'b [u8]) -> Self {
+        assert!(bytes.starts_with(MAGIC), "not a packed lexicon");
+        let slots = 1_usize << read_u32(bytes, 8);
+        let (palette, rest) = bytes[HEADER..].split_at(read_u32(bytes, 12) as usize * 8);
+        let (fingerprints, indices) = rest.split_at(slots * 4);
+        assert!(indices.len() == slots * 2, "a packed lexicon of another size");
+        Self { palette, fingerprints, indices, mask: slots - 1 }
+    }
+
+    /// The entry of a word or phrase, empty where it is not known.
+    #[inline]
+    pub fn lookup(&self, hash: WordHash) -> Entry {
+        let fingerprint = (hash.0 >> 32) as u32;
+        let mut slot = hash.0 as usize & self.mask;
+        loop {
+            let index = u16::from_le_bytes([self.indices[slot * 2], self.indices[slot * 2 + 1]]);
+            if index == 0 {
+                return Entry::default();
+            }
+            if read_u32(self.fingerprints, slot * 4) == fingerprint {
+                let at = usize::from(index) * 8;
+                return Entry(
+                    u64::from(read_u32(self.palette, at)) | u64::from(read_u32(self.palette, at + 4)) << 32,
+                );
+            }
+            slot = (slot + 1) & self.mask;
+        }
+    }
+}
+
+fn read_u32(bytes: &[u8], at: usize) -> u32 {
+    u32::from_le_bytes(bytes[at..at + 4].try_into().expect("four bytes were taken"))
+}
+
+/// Packs entries; the same entries give the same bytes in whatever order they come.
+///
+/// # Panics
+///
+/// When there are more than 65,535 different entries.
+pub fn pack(entries: impl IntoIterator<Item = (WordHash, Entry)>) -> Vec<u8> {
+    let mut entries: Vec<_> = entries.into_iter().filter(|(_, entry)| *entry != Entry::default()).collect();
+    entries.sort_unstable();
+    let mut palette: Vec<Entry> = entries.iter().map(|(_, entry)| *entry).collect();
+    palette.push(Entry::default());
+    palette.sort_unstable();
+    palette.dedup();
+    let bits = (entries.len() * 10 / 7).next_power_of_two().trailing_zeros();
+    let slots = 1_usize << bits;
+    let mut fingerprints = vec![0_u32; slots];
+    let mut indices = vec![0_u16; slots];
+    for (hash, entry) in entries {
+        let index = palette.binary_search(&entry).expect("every entry is in the palette");
+        let mut slot = hash.0 as usize & (slots - 1);
+        while indices[slot] != 0 {
+            slot = (slot + 1) & (slots - 1);
+        }
+        fingerprints[slot] = (hash.0 >> 32) as u32;
+        indices[slot] = u16::try_from(index).expect("fewer than 65,536 different entries");
+    }
+    let mut bytes = MAGIC.to_vec();
+    bytes.extend(bits.to_le_bytes());
+    bytes.extend((palette.len() as u32).to_le_bytes());
+    bytes.extend(palette.iter().flat_map(|entry| entry.0.to_le_bytes()));
+    bytes.extend(fingerprints.iter().flat_map(|f| f.to_le_bytes()));
+    bytes.extend(indices.iter().flat_map(|i| i.to_le_bytes()));
+    bytes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::view::hash_word;
+
+    #[test]
+    fn finds_what_was_packed_and_nothing_else() {
+        let words: Vec<String> = (0..2000).map(|i| format!("word{i}")).collect();
+        let packed =
+            pack(words.iter().enumerate().map(|(i, w)| (hash_word(w.as_bytes()), Entry(i as u64 % 50 + 1))));
+        let table = Table::new(&packed);
+        for (i, word) in words.iter().enumerate() {
+            assert_eq!(table.lookup(hash_word(word.as_bytes())), Entry(i as u64 % 50 + 1));
+        }
+        assert!(
+            (2000..9000).all(|i| table.lookup(hash_word(format!("word{i}").as_bytes())) == Entry::default())
+        );
+    }
+
+    #[test]
+    fn order_of_the_entries_does_not_matter() {
+        let entries: Vec<_> = (0..100_u64).map(|i| (hash_word(&i.to_le_bytes()), Entry(i % 7 + 1))).collect();
+        assert_eq!(pack(entries.clone()), pack(entries.into_iter().rev()));
+    }
+}
