@@ -1,0 +1,139 @@
+use super::Pass;
+use super::candidate::Candidate;
+use super::document::Document;
+use crate::Kind;
+use crate::view::{Class, CodeRun, Gap, Shape};
+
+/// Ages of 90 and more (45 CFR 164.514(b)(2)(i)(C)), with the words that make them ages.
+pub(crate) fn find(document: &Document<'_>, runs: &[CodeRun], out: &mut Vec<Candidate>) {
+    for run in runs {
+        let spoken = run.is_spoken();
+        let mut words = run.words.clone();
+        let compact = run.compact();
+        let (Ok(age), false) = (compact.parse::<u32>(), run.amount) else { continue };
+        if document.class(words.start) == Class::Hundred {
+            words.start -= 1;
+        }
+        if (90..=125).contains(&age) && is_age(document, words.start, words.end) {
+            push(document, words.start, words.end, spoken, out);
+        }
+    }
+    for at in 0..document.len() {
+        let text = document.stem(at);
+        // "a hundred and two", "93yo", "97F"
+        if document.class(at) == Class::Hundred && at > 0 && matches!(document.stem(at - 1), "a" | "one") {
+            let mut end = at + 1;
+            if document.class(end) == Class::And
+                && matches!(document.class(end + 1), Class::Digit | Class::Teen | Class::Tens)
+            {
+                end += 2;
+            } else if matches!(document.class(end), Class::Digit | Class::Teen) {
+                end += 1;
+            }
+            if document.stem(at - 1) == "a" && is_age(document, at - 1, end) {
+                push(document, at - 1, end, true, out);
+            }
+        }
+        if document.words[at].shape == Shape::Mixed {
+            let digits = text.bytes().take_while(u8::is_ascii_digit).count();
+            let age: u32 = text[..digits].parse().unwrap_or(0);
+            if (90..=125).contains(&age) && matches!(&text[digits..], "yo" | "y" | "yr" | "yrs" | "f" | "m") {
+                push(document, at, at + 1, false, out);
+            }
+        }
+    }
+}
+
+fn push(document: &Document<'_>, start: usize, end: usize, spoken: bool, out: &mut Vec<Candidate>) {
+    out.push(Candidate {
+        kind: Kind::AgeOver89,
+        span: document.span(start, end),
+        score: 0.9,
+        validated: false,
+        pass: if spoken { Pass::Spoken } else { Pass::Regex },
+        recognizer: "age_over_89".into(),
+    });
+}
+
+fn is_age(document: &Document<'_>, start: usize, end: usize) -> bool {
+    let near =
+        |at: usize| document.gap(at).only(Gap::SPACE.with(Gap::HYPHEN).with(Gap::SLASH).with(Gap::STOP));
+    let unit = near(end) && matches!(document.stem(end), "year" | "years" | "yr" | "yrs" | "yo" | "y");
+    if unit {
+        let old = matches!(document.stem(end + 1), "old" | "olds" | "o" | "of")
+            || matches!(document.stem(end), "yo")
+            || (0..3).any(|n| document.stem(end + 1 + n) == "old");
+        return (old && !of_a_thing(document, start)) || before(document, start, end);
+    }
+    // Other units make it an amount.
+    if document.class(end) == Class::Unit && near(end) {
+        return false;
+    }
+    before(document, start, end)
+}
+
+fn before(document: &Document<'_>, start: usize, end: usize) -> bool {
+    let word = |back: usize| start.checked_sub(back).map_or("", |at| document.stem(at));
+    match word(1) {
+        "age" | "aged" | "turned" | "turning" | "turns" => true,
+        "is" | "was" if is_person(word(2)) => ends_clause(document, end),
+        "is" | "was" | "of" | "at" | ":" => matches!(word(2), "age"),
+        // "she's ninety two"
+        person if is_person(person) && document.is_possessive(start - 1) => ends_clause(document, end),
+        _ => false,
+    }
+}
+
+/// Whether nothing that a measure could go on with follows: "she is 92 on room air" is no age.
+fn ends_clause(document: &Document<'_>, end: usize) -> bool {
+    document.begins_sentence(end)
+        || document.gap(end).has(Gap::COMMA)
+        || matches!(document.stem(end), "and" | "but" | "now" | "so")
+}
+
+fn is_person(text: &str) -> bool {
+    matches!(
+        text,
+        "he" | "she"
+            | "mom"
+            | "mother"
+            | "dad"
+            | "father"
+            | "grandma"
+            | "grandmother"
+            | "grandpa"
+            | "grandfather"
+            | "husband"
+            | "wife"
+            | "aunt"
+            | "uncle"
+            | "patient"
+    )
+}
+
+/// "The house is 95 years old."
+fn of_a_thing(document: &Document<'_>, start: usize) -> bool {
+    let word = |back: usize| start.checked_sub(back).map_or("", |at| document.stem(at));
+    matches!(word(1), "is" | "was" | "about" | "almost" | "nearly" | "over")
+        && (2..=3).any(|back| {
+            matches!(
+                word(back),
+                "house"
+                    | "building"
+                    | "home"
+                    | "hospital"
+                    | "clinic"
+                    | "school"
+                    | "church"
+                    | "car"
+                    | "tree"
+                    | "company"
+                    | "practice"
+                    | "machine"
+                    | "book"
+                    | "bridge"
+                    | "town"
+                    | "tradition"
+            )
+        })
+}

@@ -1,0 +1,342 @@
+use super::Pass;
+use super::candidate::{Candidate, FLOOR, LABELLED};
+use super::context::Context;
+use super::cues::{CueHit, Role};
+use super::document::Document;
+use super::patterns::support;
+use crate::Kind;
+use crate::kinds::{self, CodeShape, CueNeed, Letters, Verdict};
+use crate::view::{Class, CodePiece, CodeRun, Gap, Shape, code_run};
+
+/// The longest code that shapes are tried on; no identifier is longer.
+const LONGEST: usize = 40;
+/// How far before a code its label may stand, in words.
+const REACH: usize = 9;
+
+/// The codes of a document, in order and disjoint.
+pub(crate) fn code_runs(document: &Document<'_>) -> Vec<CodeRun> {
+    let mut runs = Vec::new();
+    let mut at = 0;
+    while at < document.len() {
+        let word = &document.words[at];
+        let may_begin = word.shape != Shape::Letters
+            || word.len() <= 5
+            || !matches!(document.class(at), Class::None | Class::Month | Class::Weekday | Class::Ordinal);
+        if may_begin && let Some(run) = code_run(&document.view, &document.words, &document.classes, at) {
+            at = run.words.end.max(at + 1);
+            runs.push(run);
+            continue;
+        }
+        at += 1;
+    }
+    runs
+}
+
+/// The label that governs a code.
+#[derive(Clone, Copy, Debug)]
+struct Label {
+    kind: u8,
+    /// Words between it and the code.
+    distance: usize,
+    /// Asked in an earlier turn.
+    asked: bool,
+}
+
+/// Judges every code by its label, or by its shape alone.
+pub(crate) fn find(
+    document: &Document<'_>,
+    cues: &[CueHit],
+    runs: &[CodeRun],
+    context: &Context,
+    strict_numbers: bool,
+    out: &mut Vec<Candidate>,
+) {
+    // The label of the code before, with the index of the word after that code: several codes in a row share a label.
+    let mut carried: Option<(Label, usize)> = None;
+    // Where the secret before stood.
+    let mut secret: Option<usize> = None;
+    for run in runs {
+        let trimmed = without_label(cues, run);
+        let run = trimmed.as_ref().unwrap_or(run);
+        let is_secret =
+            |label: &Label| matches!(Kind::BUILT_IN[label.kind as usize], Kind::Password | Kind::Username);
+        // A secret is one word; what comes after it is something else.
+        let label = label_of(document, cues, run, context, carried).filter(|label| {
+            !is_secret(label) || secret.is_none_or(|at| run.words.start - label.distance > at)
+        });
+        let found = judge_run(document, cues, run, label, context, out);
+        if let Some(label) = label {
+            if found && is_secret(&label) {
+                secret = Some(run.words.start);
+            } else if found {
+                carried = Some((label, run.words.end));
+            }
+        }
+        if !found && strict_numbers && label.is_none() && run.digits() >= 6 && !is_amount(document, run) {
+            out.push(candidate(document, run, 0, run.pieces.len(), Kind::Id, "strict_number", 0.5, false));
+        }
+    }
+}
+
+/// The run without the words of a label at its start, if it has some: "last four 0917", "r x seven seven".
+pub(crate) fn without_label(cues: &[CueHit], run: &CodeRun) -> Option<CodeRun> {
+    let from = cues.partition_point(|cue| cue.start + 8 < run.words.start);
+    let end = cues[from..]
+        .iter()
+        .take_while(|cue| cue.start <= run.words.start)
+        .filter(|cue| cue.role == Role::Label && cue.end > run.words.start && cue.end < run.words.end)
+        .map(|cue| cue.end)
+        .max()?;
+    let kept = run.pieces.iter().position(|piece| piece.word as usize >= end)?;
+    let mut trimmed = run.clone();
+    trimmed.pieces.drain(..kept);
+    trimmed.words.start = trimmed.pieces.first()?.word as usize;
+    Some(trimmed)
+}
+
+fn label_of(
+    document: &Document<'_>,
+    cues: &[CueHit],
+    run: &CodeRun,
+    context: &Context,
+    carried: Option<(Label, usize)>,
+) -> Option<Label> {
+    let start = run.words.start;
+    // A cue that follows and points back: "… is my social".
+    let after = cues[cues.partition_point(|cue| cue.start < run.words.end)..]
+        .iter()
+        .take_while(|cue| cue.start <= run.words.end + 3)
+        .find(|cue| cue.role == Role::After && document.same_sentence(run.words.end - 1, cue.start));
+    if let Some(cue) = after {
+        return Some(Label { kind: cue.kind, distance: 0, asked: false });
+    }
+    let from = cues.partition_point(|cue| cue.start + REACH + 8 < start);
+    let to = cues.partition_point(|cue| cue.start < start);
+    let turn = context.turn_start(start);
+    let nearest = cues[from..to]
+        .iter()
+        .filter(|cue| cue.role == Role::Label && cue.start >= turn)
+        .filter(|cue| cue.end <= start && start - cue.end <= REACH)
+        .max_by_key(|cue| (cue.end, std::cmp::Reverse(cue.start)));
+    if let Some((label, end)) = carried.filter(|(_, end)| *end > turn) {
+        let newer = nearest.is_some_and(|cue| cue.start >= end);
+        if !newer
+            && start - end <= 6
+            && !document.gap(end).has(Gap::BARRIER)
+            && document.same_turn(end, start)
+        {
+            return Some(Label { distance: start - end, ..label });
+        }
+        if nearest.is_some_and(|cue| cue.end <= end && start - end > 6) {
+            return None;
+        }
+    }
+    if let Some(cue) = nearest {
+        let distance = start - cue.end;
+        let questions = (cue.end..=start).any(|at| document.gap(at).has(Gap::QUESTION));
+        let reach = if document.same_sentence(cue.end - 1, start) || questions { REACH } else { 4 };
+        if distance <= reach && !(cue.end..=start).any(|at| document.gap(at).has(Gap::BARRIER)) {
+            return Some(Label { kind: cue.kind, distance, asked: false });
+        }
+    }
+    // The answer to a question of the turn before stands near the start of this one.
+    let kind = context.asked_before(turn)?;
+    (start - turn <= 10).then_some(Label { kind, distance: start - turn, asked: true })
+}
+
+fn judge_run(
+    document: &Document<'_>,
+    cues: &[CueHit],
+    run: &CodeRun,
+    label: Option<Label>,
+    context: &Context,
+    out: &mut Vec<Candidate>,
+) -> bool {
+    let mut found = false;
+    let mut from = 0;
+    // A run of digit words is one number; only written groups are tried apart.
+    let whole = label.is_none() && run.is_spoken();
+    while from < run.pieces.len() {
+        let taken = longest_fit(document, cues, run, from, label, whole, out);
+        if taken > from {
+            found = true;
+            from = taken;
+        } else {
+            // Nothing begins at this word: go on behind it.
+            let word = run.pieces[from].word;
+            from += run.pieces[from..].iter().take_while(|piece| piece.word == word).count();
+            if whole {
+                break;
+            }
+        }
+    }
+    if !found && let Some(label) = label {
+        // What a caller broke off is still part of the value.
+        // So is a group of digits that is all somebody answers.
+        let broken_off = run.digits() >= 3 && run.corrected && !run.amount;
+        let grouped = label.asked && run.digits() >= 2 && context.is_number_turn(run.words.start);
+        let partial = broken_off || grouped;
+        let kind = &Kind::BUILT_IN[label.kind as usize];
+        if partial && !kinds::spec(kind).codes.is_empty() && !is_amount(document, run) {
+            out.push(candidate(document, run, 0, run.pieces.len(), kind.clone(), "partial_code", 0.6, false));
+            found = true;
+        }
+    }
+    found
+}
+
+/// Tries the pieces from `from` on, the longest stretch first; gives the end of what was taken, `from` if nothing was.
+fn longest_fit(
+    document: &Document<'_>,
+    cues: &[CueHit],
+    run: &CodeRun,
+    from: usize,
+    label: Option<Label>,
+    whole: bool,
+    out: &mut Vec<Candidate>,
+) -> usize {
+    let pieces = &run.pieces[from..run.pieces.len().min(from + LONGEST)];
+    let compact: String = pieces.iter().map(|piece| char::from(piece.char)).collect();
+    let mut ends: Vec<usize> = (1..=pieces.len())
+        .filter(|&end| pieces.get(end).is_none_or(|next| next.word != pieces[end - 1].word))
+        .collect();
+    if from + LONGEST < run.pieces.len() {
+        ends.pop();
+    }
+    if whole {
+        ends = ends.split_off(ends.len().saturating_sub(1));
+    }
+    for &end in ends.iter().rev() {
+        let text = &compact[..end];
+        if let Some(best) = best_shape(document, cues, run, from, from + end, text, label) {
+            out.push(best);
+            return from + end;
+        }
+    }
+    from
+}
+
+fn best_shape(
+    document: &Document<'_>,
+    cues: &[CueHit],
+    run: &CodeRun,
+    from: usize,
+    to: usize,
+    text: &str,
+    label: Option<Label>,
+) -> Option<Candidate> {
+    let (first, last) = (run.pieces[from].word as usize, run.pieces[to - 1].word_end as usize);
+    if let Some(label) = label {
+        let kind = &Kind::BUILT_IN[label.kind as usize];
+        for shape in kinds::spec(kind).codes {
+            let verdict = fits(shape, text);
+            // A short number far from its label is more likely something else.
+            let near = if text.len() <= 4 { label.distance <= 5 } else { true };
+            let quantity =
+                text.len() < 5 && (is_amount(document, run) || run.broken || document.is_bare_year(first));
+            if verdict != Verdict::Reject && near && !quantity {
+                let validated = verdict == Verdict::Valid;
+                let base = if label.asked { 0.8 } else { LABELLED + 0.05 };
+                let score = if validated { 0.98 } else { base };
+                return Some(candidate(document, run, from, to, kind.clone(), shape.name, score, validated));
+            }
+        }
+        // A card number with a digit wrong is still a number of somebody's account.
+        if *kind == Kind::CreditCard
+            && (12..=19).contains(&text.len())
+            && text.bytes().all(|b| b.is_ascii_digit())
+        {
+            return Some(candidate(
+                document,
+                run,
+                from,
+                to,
+                Kind::Account,
+                "card_with_wrong_digit",
+                0.6,
+                false,
+            ));
+        }
+    }
+    if run.amount || is_amount(document, run) {
+        return None;
+    }
+    // Ten digits said one after the other are a telephone number, whatever plan they belong to.
+    let said_alone = run.pieces[from..to].iter().all(|piece| piece.spoken && piece.char.is_ascii_digit());
+    let mut best: Option<Candidate> = (said_alone && text.len() == 10 && from == 0 && to == run.pieces.len())
+        .then(|| candidate(document, run, from, to, Kind::Phone, "phone_said", 0.5, false));
+    for (index, kind) in Kind::BUILT_IN.iter().enumerate() {
+        for shape in kinds::spec(kind).codes.iter().filter(|shape| shape.cue == CueNeed::Raises) {
+            let verdict = fits(shape, text);
+            if verdict == Verdict::Reject {
+                continue;
+            }
+            // "… 5678 90": no telephone number is written so that a short group ends it.
+            if *kind == Kind::Phone && ends_in_short_group(&run.pieces[from..to]) {
+                continue;
+            }
+            let validated = verdict == Verdict::Valid;
+            let score = support(document, cues, index as u8, first, last).score(shape.score, validated);
+            if score >= FLOOR && best.as_ref().is_none_or(|b| (validated, score) > (b.validated, b.score)) {
+                best = Some(candidate(document, run, from, to, kind.clone(), shape.name, score, validated));
+            }
+        }
+    }
+    best
+}
+
+fn ends_in_short_group(pieces: &[CodePiece]) -> bool {
+    pieces.last().is_some_and(|last| {
+        !last.spoken && pieces.iter().rev().take_while(|piece| piece.word == last.word).count() < 4
+    })
+}
+
+fn fits(shape: &CodeShape, text: &str) -> Verdict {
+    let length = text.len() as u8;
+    let letters = text.bytes().filter(u8::is_ascii_alphabetic).count();
+    let (least, most) = shape.length;
+    if length < least
+        || length > most
+        || letters == text.len()
+        || (shape.letters == Letters::None && letters > 0)
+    {
+        return Verdict::Reject;
+    }
+    (shape.check)(text)
+}
+
+/// Whether the number is an amount of something: a unit follows, or a currency sign stands before it.
+fn is_amount(document: &Document<'_>, run: &CodeRun) -> bool {
+    let unit = document.class(run.words.end) == Class::Unit
+        && document.gap(run.words.end).only(Gap::SPACE.with(Gap::HYPHEN));
+    let start = document.words[run.words.start].start as usize;
+    let money = document.view.text()[..start].trim_end().ends_with(['$', '€', '£']);
+    run.amount || unit || money
+}
+
+#[expect(clippy::too_many_arguments, reason = "the parts of one candidate")]
+fn candidate(
+    document: &Document<'_>,
+    run: &CodeRun,
+    from: usize,
+    to: usize,
+    kind: Kind,
+    recognizer: &'static str,
+    score: f32,
+    validated: bool,
+) -> Candidate {
+    let mut first = run.pieces[from].word as usize;
+    if run.plus && from == 0 {
+        first = run.words.start;
+    }
+    let last = run.pieces[to - 1].word_end as usize;
+    let spoken = run.pieces[from..to].iter().any(|piece| piece.spoken);
+    Candidate {
+        kind,
+        span: document.span(first, last),
+        score,
+        validated,
+        pass: if spoken { Pass::Spoken } else { Pass::Regex },
+        recognizer: recognizer.into(),
+    }
+}

@@ -1,0 +1,244 @@
+use std::collections::HashSet;
+
+use super::cues::{CueHit, Role};
+use super::document::{Capitals, Document};
+use crate::view::{Class, Gap, Shape, WordHash};
+
+/// What earlier turns say about later ones: the question that was asked, and the names learnt.
+///
+/// Detection reads a turn in the light of itself and of earlier turns only, so a text given whole and the same text given turn
+/// by turn are read alike.
+#[derive(Clone, Debug, Default)]
+pub struct Context {
+    /// The kind that the last turn asked for, as an index into `Kind::BUILT_IN`.
+    asked: Option<u8>,
+    /// Words of names found so far.
+    names: HashSet<WordHash>,
+    /// Those of them that are new since the last [`Context::take_lesson`].
+    learnt: Vec<WordHash>,
+    /// Within the document at hand: its turns.
+    turns: Vec<Turn>,
+    /// What the turn that the piece at hand begins in asked for before that piece.
+    pending: Option<u8>,
+    /// What the turns of the document at hand are known to ask for, because they were read before values in them were replaced.
+    known: Vec<Option<u8>>,
+    /// The capitals seen in the turn that the piece at hand begins in, before that piece.
+    capitals: Capitals,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Turn {
+    /// The first word.
+    start: usize,
+    /// What it asks for.
+    asked: Option<u8>,
+    /// Most of its words say digits: a part of a number.
+    numeric: bool,
+}
+
+impl Context {
+    /// Notes what each turn of a document asks for.
+    pub(crate) fn read_turns(&mut self, document: &Document<'_>, cues: &[CueHit]) {
+        self.turns.clear();
+        let mut start = 0;
+        let mut next_cue = 0;
+        for end in 1..=document.len() {
+            if end < document.len() && !document.gap(end).has(Gap::TURN) {
+                continue;
+            }
+            let mut asked = if start == 0 { self.pending } else { None };
+            while let Some(cue) = cues.get(next_cue).filter(|cue| cue.start < end) {
+                let says_where = asked.is_some() && says_where(document, cue.start);
+                if cue.role == Role::Label && !says_where {
+                    asked = Some(cue.kind);
+                }
+                next_cue += 1;
+            }
+            let said = document.after_role(start).min(end)..end;
+            let digits = said.clone().filter(|&at| says_digits(document, at)).count();
+            // A long turn is no bare group of digits; looking no further keeps detection bounded to the right.
+            // Where values were replaced there was more to hear than the words that are left.
+            let replaced = (start + 1..=end).any(|at| document.is_protected_before(at))
+                || (document.is_protected_before(start) && !document.gap(start).has(Gap::TURN));
+            let numeric = !replaced && said.len() <= 12 && digits > 0 && digits * 2 >= said.len();
+            // "okay", "go ahead" does not take a question back, nor does a part of its answer.
+            let listens = !replaced
+                && !said.is_empty()
+                && said.len() <= 4
+                && said.clone().all(|at| acknowledges(document.stem(at)));
+            if asked.is_none() && (listens || numeric) {
+                asked = self.turns.last().map_or(self.asked, |turn| turn.asked);
+            }
+            self.turns.push(Turn { start, asked, numeric });
+            start = end;
+        }
+        if self.known.len() == self.turns.len() {
+            for (turn, asked) in self.turns.iter_mut().zip(&self.known) {
+                turn.asked = *asked;
+            }
+        }
+    }
+
+    /// The context for reading the document at hand again with values replaced: as it was `before`, with what this reading found
+    /// its turns to ask for.
+    pub(crate) fn for_rereading(&self, before: &Self) -> Self {
+        Self { known: self.turns.iter().map(|turn| turn.asked).collect(), ..before.clone() }
+    }
+
+    /// The kind that the turn before the one beginning at word `turn` asked for.
+    pub(crate) fn asked_before(&self, turn: usize) -> Option<u8> {
+        match self.turns.partition_point(|earlier| earlier.start < turn) {
+            0 => self.asked,
+            index => self.turns[index - 1].asked,
+        }
+    }
+
+    /// The first word of the turn that a word stands in.
+    pub(crate) fn turn_start(&self, at: usize) -> usize {
+        self.turn(at).map_or(0, |turn| turn.start)
+    }
+
+    /// Whether most words of the turn that a word stands in say digits.
+    pub(crate) fn is_number_turn(&self, at: usize) -> bool {
+        self.turn(at).is_some_and(|turn| turn.numeric)
+    }
+
+    fn turn(&self, at: usize) -> Option<&Turn> {
+        self.turns[..self.turns.partition_point(|turn| turn.start <= at)].last()
+    }
+
+    /// Carries over to the next message what the turns asked for.
+    pub(crate) fn end_message(&mut self) {
+        if let Some(turn) = self.turns.last() {
+            self.asked = turn.asked;
+        }
+        self.turns.clear();
+        self.pending = None;
+        self.capitals = Capitals::default();
+    }
+
+    /// Carries over to the next piece of the same message, which is looked at from `word` on, what came before that word.
+    pub(crate) fn end_piece(&mut self, document: &Document<'_>, word: usize) {
+        self.asked = self.asked_before(self.turn_start(word));
+        self.pending = self.turn(word).and_then(|turn| turn.asked);
+        self.capitals = document.capitals_before(word, self.capitals);
+        self.turns.clear();
+    }
+
+    /// The capitals seen in the turn that the piece at hand begins in.
+    pub(crate) fn capitals(&self) -> Capitals {
+        self.capitals
+    }
+
+    pub(crate) fn knows_name(&self, word: WordHash) -> bool {
+        self.names.contains(&word)
+    }
+
+    pub(crate) fn learn_name(&mut self, word: WordHash) {
+        /// Enough for every name of the longest call; beyond it nothing more is learnt.
+        const MOST_NAMES: usize = 4096;
+        if self.names.len() < MOST_NAMES && self.names.insert(word) {
+            self.learnt.push(word);
+        }
+    }
+
+    /// What was learnt since the last call of this, between two messages.
+    pub(crate) fn take_lesson(&mut self) -> Lesson {
+        Lesson { asked: self.asked, names: std::mem::take(&mut self.learnt) }
+    }
+
+    /// All that is known between two messages, in an order of its own.
+    pub(crate) fn summary(&self) -> Lesson {
+        let mut names: Vec<WordHash> = self.names.iter().copied().collect();
+        names.sort_unstable();
+        Lesson { asked: self.asked, names }
+    }
+
+    /// Learns what an earlier message taught.
+    pub(crate) fn recall(&mut self, lesson: &Lesson) {
+        self.asked = lesson.asked;
+        self.names.extend(&lesson.names);
+    }
+}
+
+/// What one message taught.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub(crate) struct Lesson {
+    /// As [`Context::asked`], after the message.
+    pub(crate) asked: Option<u8>,
+    /// The words of names that were new.
+    pub(crate) names: Vec<WordHash>,
+}
+
+/// "the member ID on your card": what stands there is where to look and not what is asked for.
+fn says_where(document: &Document<'_>, at: usize) -> bool {
+    let back = |n: usize| at.checked_sub(n).map_or("", |at| document.stem(at));
+    let place = |text: &str| matches!(text, "on" | "from" | "off" | "under");
+    place(back(1)) || (place(back(2)) && matches!(back(1), "your" | "the" | "my" | "that" | "his" | "her"))
+}
+
+fn says_digits(document: &Document<'_>, at: usize) -> bool {
+    matches!(
+        document.class(at),
+        Class::Digit | Class::Oh | Class::Teen | Class::Tens | Class::Hundred | Class::Repeat
+    ) || document.words[at].shape == Shape::Digits
+}
+
+fn acknowledges(word: &str) -> bool {
+    matches!(
+        word,
+        "ah" | "ahead"
+            | "alright"
+            | "and"
+            | "cool"
+            | "did"
+            | "er"
+            | "go"
+            | "good"
+            | "got"
+            | "great"
+            | "hm"
+            | "hmm"
+            | "it"
+            | "let"
+            | "me"
+            | "mhm"
+            | "mm"
+            | "moment"
+            | "now"
+            | "oh"
+            | "ok"
+            | "okay"
+            | "one"
+            | "perfect"
+            | "please"
+            | "ready"
+            | "right"
+            | "second"
+            | "see"
+            | "so"
+            | "sure"
+            | "thank"
+            | "thanks"
+            | "that"
+            | "uh"
+            | "uhm"
+            | "um"
+            | "well"
+            | "yeah"
+            | "yep"
+            | "yes"
+            | "you"
+            | "huh"
+            | "all"
+            | "then"
+            | "next"
+            | "i"
+            | "have"
+            | "on"
+            | "continue"
+            | "yup"
+            | "of"
+            | "course"
+    )
+}

@@ -1,0 +1,160 @@
+use std::collections::HashMap;
+
+use super::document::{Document, joins_phrase};
+use crate::Kind;
+use crate::kinds::{self, Cue};
+use crate::view::{NormalView, WordHash, WordHashBuilder, hash_word, split_words};
+
+/// What a cue phrase says about the kind it belongs to.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub(crate) enum Role {
+    Label,
+    After,
+    Hint,
+    Against,
+}
+
+/// A cue phrase found in a document.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct CueHit {
+    /// First word.
+    pub(crate) start: usize,
+    /// One past the last word.
+    pub(crate) end: usize,
+    /// Index into [`Kind::BUILT_IN`].
+    pub(crate) kind: u8,
+    pub(crate) role: Role,
+}
+
+/// The longest cue phrase, in words.
+const LONGEST: usize = 8;
+
+/// A label of a kind that ends at most `reach` words before the word `at`.
+pub(crate) fn label_before(cues: &[CueHit], kind: &Kind, at: usize, reach: usize) -> Option<CueHit> {
+    let from = cues.partition_point(|cue| cue.start + LONGEST + reach < at);
+    let to = cues.partition_point(|cue| cue.start < at);
+    cues[from..to].iter().copied().find(|cue| {
+        cue.role == Role::Label
+            && Kind::BUILT_IN[cue.kind as usize] == *kind
+            && cue.end <= at
+            && at - cue.end <= reach
+    })
+}
+
+/// The cue phrases of all built-in kinds, ready to be found in one walk over the words.
+#[derive(Debug)]
+pub(crate) struct CueTable {
+    nodes: HashMap<WordHash, Node, WordHashBuilder>,
+    number: WordHash,
+}
+
+#[derive(Debug, Default)]
+struct Node {
+    cues: Vec<(u8, Role)>,
+    continues: bool,
+}
+
+impl CueTable {
+    pub(crate) fn new() -> Self {
+        let mut table = Self { nodes: HashMap::default(), number: hash_word(b"number") };
+        for (index, kind) in Kind::BUILT_IN.iter().enumerate() {
+            for cue in kinds::spec(kind).cues {
+                let (phrase, role) = match cue {
+                    Cue::Label(phrase) => (phrase, Role::Label),
+                    Cue::After(phrase) => (phrase, Role::After),
+                    Cue::Hint(phrase) => (phrase, Role::Hint),
+                    Cue::Against(phrase) => (phrase, Role::Against),
+                };
+                table.insert(phrase, index as u8, role);
+            }
+        }
+        table
+    }
+
+    fn insert(&mut self, phrase: &str, kind: u8, role: Role) {
+        let view = NormalView::new(phrase, &[]);
+        let words = split_words(&view);
+        debug_assert!(words.len() <= LONGEST, "{phrase} is too long");
+        let mut hash: Option<WordHash> = None;
+        for word in &words {
+            if let Some(previous) = hash {
+                self.nodes.entry(previous).or_default().continues = true;
+            }
+            hash = Some(hash.map_or(word.hash, |previous| previous.then(word.hash)));
+        }
+        if let Some(hash) = hash {
+            self.nodes.entry(hash).or_default().cues.push((kind, role));
+        }
+    }
+
+    /// All cues in a document, in order of their first word; of two cues of one kind and role that begin at one word, the
+    /// longer.
+    pub(crate) fn find(&self, document: &Document<'_>) -> Vec<CueHit> {
+        let mut hits: Vec<CueHit> = Vec::new();
+        for start in 0..document.len() {
+            let first = hits.len();
+            let mut hash = document.hash(start);
+            let mut end = start + 1;
+            let mut node = self.nodes.get(&hash);
+            while let Some(found) = node {
+                for &(kind, role) in &found.cues {
+                    match hits[first..].iter_mut().find(|hit| hit.kind == kind && hit.role == role) {
+                        Some(hit) => hit.end = end,
+                        None => hits.push(CueHit { start, end, kind, role }),
+                    }
+                }
+                if !found.continues {
+                    break;
+                }
+                if document.number_sign_follows(end - 1) {
+                    // "mrn #" is "mrn number"; the value comes next.
+                    if let Some(numbered) = self.nodes.get(&hash.then(self.number)) {
+                        for &(kind, role) in &numbered.cues {
+                            if !hits[first..].iter().any(|hit| hit.kind == kind && hit.role == role) {
+                                hits.push(CueHit { start, end, kind, role });
+                            }
+                        }
+                    }
+                    break;
+                }
+                if end >= document.len() || !joins_phrase(document.gap(end)) {
+                    break;
+                }
+                hash = hash.then(document.hash(end));
+                end += 1;
+                node = self.nodes.get(&hash);
+            }
+        }
+        keep_longest_labels(&mut hits);
+        hits
+    }
+}
+
+/// Of overlapping labels of different kinds keeps the longest, then the first: a "fingerprint card number" is no "card
+/// number", and "user name" asks for no name. A longer contradiction beats a label in it. Equal phrases of two kinds stay.
+fn keep_longest_labels(hits: &mut Vec<CueHit>) {
+    let beats = |a: &CueHit, b: &CueHit| {
+        let (a_len, b_len) = (a.end - a.start, b.end - b.start);
+        let rival = if a.role == Role::Against {
+            b.role == Role::Label && a.start <= b.start && a.end >= b.end && a_len > b_len
+        } else {
+            // Of two that only touch, the first is the more particular: "passport number" in "passport number on file".
+            let holds = a.start <= b.start && a.end >= b.end && a_len > b_len;
+            let touches = a.start < b.start && a.end < b.end;
+            a.role == b.role && (holds || touches)
+        };
+        rival && a.kind != b.kind && a.start < b.end && b.start < a.end
+    };
+    let beaten: Vec<bool> = hits
+        .iter()
+        .enumerate()
+        .map(|(index, hit)| {
+            let near = |other: &&CueHit| other.start.abs_diff(hit.start) < LONGEST;
+            matches!(hit.role, Role::Label | Role::After)
+                && (hits[..index].iter().rev().take_while(near).any(|other| beats(other, hit))
+                    || hits[index + 1..].iter().take_while(near).any(|other| beats(other, hit)))
+        })
+        .collect();
+    let mut beaten = beaten.into_iter();
+    hits.retain(|_| !beaten.next().unwrap_or(false));
+}

@@ -1,0 +1,305 @@
+use crate::Span;
+use crate::lexicon::{self, Entry};
+use crate::view::{
+    BARRIER, Case, Class, Gap, NormalView, Shape, Word, WordClass, WordHash, classify, hash_word, split_words,
+};
+
+/// A text prepared for detection: its normal view, its words, and what is known about each.
+#[derive(Debug)]
+pub(crate) struct Document<'s> {
+    pub(crate) view: NormalView<'s>,
+    pub(crate) words: Vec<Word>,
+    pub(crate) classes: Vec<WordClass>,
+    pub(crate) entries: Vec<Entry>,
+    /// For every word, whether it or one shortly before it in its turn is capitalised.
+    cased: Vec<bool>,
+}
+
+impl<'s> Document<'s> {
+    pub(crate) fn new(source: &'s str, protected: &[Span]) -> Self {
+        Self::part(source, protected, Capitals::default())
+    }
+
+    /// A part of a longer text, in the first turn of which these capitals have been seen before.
+    pub(crate) fn part(source: &'s str, protected: &[Span], capitals: Capitals) -> Self {
+        let view = NormalView::new(source, protected);
+        let mut words = split_words(&view);
+        let classes = classify(&words);
+        let entries = words.iter().map(|word| entry_of(&view, word)).collect();
+        mark_turns(&view, &mut words);
+        let cased = cased(&words, capitals);
+        Self { view, words, classes, entries, cased }
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.words.len()
+    }
+
+    /// The word without a possessive ending, empty beyond the text.
+    pub(crate) fn stem(&self, at: usize) -> &str {
+        self.words.get(at).map_or("", |word| word.stem(&self.view))
+    }
+
+    pub(crate) fn class(&self, at: usize) -> Class {
+        self.classes.get(at).map_or(Class::None, |class| class.class)
+    }
+
+    pub(crate) fn value(&self, at: usize) -> u8 {
+        self.classes.get(at).map_or(0, |class| class.value)
+    }
+
+    pub(crate) fn entry(&self, at: usize) -> Entry {
+        self.entries.get(at).copied().unwrap_or_default()
+    }
+
+    /// The gap before a word; beyond the text, the end of it.
+    pub(crate) fn gap(&self, at: usize) -> Gap {
+        self.words.get(at).map_or(Gap::BARRIER, |word| word.gap)
+    }
+
+    /// Whether the word ends in `'s`.
+    pub(crate) fn is_possessive(&self, at: usize) -> bool {
+        self.words.get(at).is_some_and(|word| word.stem_end < word.end)
+    }
+
+    /// Whether a sentence begins at the word. A full stop after a title or an initial ends none.
+    pub(crate) fn begins_sentence(&self, at: usize) -> bool {
+        let gap = self.gap(at);
+        if gap.has(Gap::START.with(Gap::BARRIER)) || at == 0 {
+            return true;
+        }
+        if !gap.has(Gap::SENTENCE) {
+            return false;
+        }
+        let plain_stop = gap.only(Gap::STOP.with(Gap::SENTENCE).with(Gap::SPACE));
+        let before = &self.words[at - 1];
+        let text = before.text(&self.view);
+        !(plain_stop && (ABBREVIATIONS.contains(&text) || (text.len() == 1 && before.case == Case::Title)))
+    }
+
+    /// Whether words `a` and `b` (`a` before `b`) stand in one sentence.
+    pub(crate) fn same_sentence(&self, a: usize, b: usize) -> bool {
+        (a + 1..=b).all(|at| !self.begins_sentence(at))
+    }
+
+    /// Whether words `a` and `b` (`a` before `b`) stand in one turn.
+    pub(crate) fn same_turn(&self, a: usize, b: usize) -> bool {
+        (a + 1..=b).all(|at| !self.gap(at).has(Gap::BARRIER))
+    }
+
+    /// The source bytes of the words `start..end`, without a possessive ending of the last.
+    pub(crate) fn span(&self, start: usize, end: usize) -> Span {
+        self.view.source_span(self.words[start].start as usize, self.words[end - 1].stem_end as usize)
+    }
+
+    /// Whether the turn is written with capitals around the word: then a capital means something.
+    pub(crate) fn is_cased(&self, at: usize) -> bool {
+        self.cased[at]
+    }
+
+    /// The capitals seen before a word in its turn, for the [`Document::part`] that begins there.
+    pub(crate) fn capitals_before(&self, at: usize, before: Capitals) -> Capitals {
+        let mut capitals = before;
+        for (index, word) in self.words[..at].iter().enumerate() {
+            capitals.see(word, index == 0);
+        }
+        capitals
+    }
+
+    /// The first word that begins at or after a byte of the source.
+    pub(crate) fn word_at(&self, source: usize) -> usize {
+        self.words.partition_point(|word| {
+            self.view.source_span(word.start as usize, word.end as usize).start < source
+        })
+    }
+
+    /// The hash of the longest phrase in the lexicon that begins at a word and fulfils a condition, with the word after it.
+    pub(crate) fn longest_phrase(&self, at: usize, fits: impl Fn(Entry) -> bool) -> Option<(usize, Entry)> {
+        let mut entry = self.entry(at);
+        let mut best = fits(entry).then_some((at + 1, entry));
+        let mut hash = self.words.get(at)?.hash;
+        let mut next = at + 1;
+        while entry.begins_phrase() == 1 && next < self.len().min(at + 6) && joins_phrase(self.gap(next)) {
+            hash = hash.then(self.words[next].hash);
+            entry = lexicon::lookup(hash);
+            next += 1;
+            if fits(entry) {
+                best = Some((next, entry));
+            }
+        }
+        best
+    }
+
+    /// "since 2012": a year, not a code.
+    pub(crate) fn is_bare_year(&self, at: usize) -> bool {
+        let text = self.stem(at);
+        let before = at.checked_sub(1).map_or("", |at| self.stem(at));
+        text.len() == 4
+            && (text.starts_with("19") || text.starts_with("20"))
+            && text.bytes().all(|b| b.is_ascii_digit())
+            && matches!(
+                before,
+                "since"
+                    | "in"
+                    | "from"
+                    | "until"
+                    | "till"
+                    | "by"
+                    | "of"
+                    | "year"
+                    | "before"
+                    | "after"
+                    | "through"
+            )
+    }
+
+    /// The first word behind the name of the speaker, where the turn that begins at a word names him.
+    pub(crate) fn after_role(&self, start: usize) -> usize {
+        if !self.gap(start).has(Gap::TURN) || !ROLES.contains(&self.stem(start)) {
+            return start;
+        }
+        let numbered = self
+            .words
+            .get(start + 1)
+            .is_some_and(|word| word.shape == Shape::Digits && word.gap == Gap::SPACE);
+        start + 1 + usize::from(numbered)
+    }
+
+    /// Whether a protected part stands directly before a word, or at the end of the text.
+    pub(crate) fn is_protected_before(&self, at: usize) -> bool {
+        if let Some(word) = self.words.get(at) {
+            return word.gap.has(Gap::PROTECTED);
+        }
+        let end = self.words.last().map_or(0, |word| word.end as usize);
+        self.view.text().as_bytes()[end..].contains(&BARRIER)
+    }
+
+    /// Whether `#` comes next behind a word, whatever stands there then.
+    pub(crate) fn number_sign_follows(&self, at: usize) -> bool {
+        let behind = &self.view.text().as_bytes()[self.words[at].end as usize..];
+        behind.iter().find(|byte| **byte != b' ') == Some(&b'#')
+    }
+
+    pub(crate) fn hash(&self, at: usize) -> WordHash {
+        self.words[at].hash
+    }
+}
+
+fn entry_of(view: &NormalView<'_>, word: &Word) -> Entry {
+    if word.shape != Shape::Letters {
+        return Entry::default();
+    }
+    let entry = lexicon::lookup(word.hash);
+    let stem = word.stem(view);
+    // The census writes O'Brien without the apostrophe.
+    if entry.family_name() == 0 && matches!(stem.as_bytes(), [b'o' | b'd' | b'l' | b'm', b'\'', ..]) {
+        return lexicon::lookup(hash_word(stem.replace('\'', "").as_bytes()));
+    }
+    entry
+}
+
+/// For every word, whether capitals mean something there: a capital inside a sentence, or at the start of two sentences, has
+/// been seen shortly before in the turn. A single capital at the start is what many recognisers write over plain lower case.
+fn cased(words: &[Word], mut capitals: Capitals) -> Vec<bool> {
+    words.iter().enumerate().map(|(at, word)| capitals.see(word, at == 0)).collect()
+}
+
+/// The capitals seen so far in a turn.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Capitals {
+    /// For how many words more the last one counts.
+    left: usize,
+    /// How many sentences began with one.
+    starts: usize,
+}
+
+impl Capitals {
+    /// Goes on by a word; whether capitals mean something there. The `first` word of a text begins no new turn of itself: what
+    /// came before it is known.
+    fn see(&mut self, word: &Word, first: bool) -> bool {
+        /// How many words a capital counts for.
+        const REACH: usize = 40;
+        let begins_turn = word.gap.has(Gap::TURN) || (word.gap.has(Gap::START) && !first);
+        if begins_turn {
+            *self = Self::default();
+        }
+        let capital = word.case == Case::Title && word.len() > 1;
+        let begins = word.gap.has(Gap::START.with(Gap::BARRIER).with(Gap::SENTENCE));
+        self.starts += usize::from(capital && begins);
+        self.left =
+            if capital && (!begins || self.starts >= 2) { REACH } else { self.left.saturating_sub(1) };
+        self.left > 0
+    }
+}
+
+/// Whether two words with this between them can be parts of one phrase.
+pub(crate) fn joins_phrase(gap: Gap) -> bool {
+    gap.only(
+        Gap::SPACE.with(Gap::HYPHEN).with(Gap::STOP).with(Gap::SENTENCE).with(Gap::LINE).with(Gap::SLASH),
+    ) && (!gap.has(Gap::SENTENCE) || gap.has(Gap::STOP))
+}
+
+const ABBREVIATIONS: [&str; 33] = [
+    "mr", "mrs", "ms", "mx", "dr", "prof", "rev", "sr", "jr", "st", "ste", "apt", "ave", "blvd", "rd", "ln",
+    "ct", "no", "vs", "med", "dept", "ins", "lt", "sgt", "capt", "hon", "fr", "ext", "tel", "ph", "dob",
+    "approx", "pt",
+];
+
+/// Roles that name a speaker before a colon or in brackets.
+const ROLES: [&str; 28] = [
+    "agent",
+    "assistant",
+    "bot",
+    "caller",
+    "client",
+    "clinician",
+    "csr",
+    "customer",
+    "doctor",
+    "dr",
+    "guest_family",
+    "human",
+    "nurse",
+    "operator",
+    "patient",
+    "physician",
+    "provider",
+    "receptionist",
+    "rep",
+    "representative",
+    "speaker",
+    "staff",
+    "system",
+    "therapist",
+    "user",
+    "pharmacist",
+    "scheduler",
+    "ai",
+];
+
+/// Puts a barrier before every line that names its speaker, as between two messages.
+fn mark_turns(view: &NormalView<'_>, words: &mut [Word]) {
+    let bytes = view.text().as_bytes();
+    for at in 0..words.len() {
+        let word = words[at];
+        if !word.gap.has(Gap::LINE.with(Gap::START)) || !ROLES.contains(&word.text(view)) {
+            continue;
+        }
+        let bracketed = word.start > 0 && bytes[word.start as usize - 1] == b'[';
+        let last =
+            if words.get(at + 1).is_some_and(|next| next.shape == Shape::Digits && next.gap == Gap::SPACE) {
+                words[at + 1]
+            } else {
+                word
+            };
+        let after = bytes.get(last.end as usize).copied();
+        if (bracketed && after == Some(b']')) || (after == Some(b':') && word.stem(view) != "patient") {
+            words[at].gap = words[at].gap.with(Gap::BARRIER).with(Gap::TURN);
+            // The role itself is no part of what is said.
+            let next = at + if last.start == word.start { 1 } else { 2 };
+            if let Some(next) = words.get_mut(next) {
+                next.gap = next.gap.with(Gap::BARRIER);
+            }
+        }
+    }
+}

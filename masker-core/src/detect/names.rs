@@ -1,0 +1,1019 @@
+//! Person names, from word lists and the evidence around a word.
+//!
+//! Every word has a prior, the log odds that it is part of a name; what stands around it raises or lowers them. A name is
+//! scored whole: its best word, its pattern (given name before family name), and the cues beside it.
+
+use super::Pass;
+use super::candidate::Candidate;
+use super::context::Context;
+use super::cues::{CueHit, Role};
+use super::document::Document;
+use crate::Kind;
+use crate::lexicon;
+use crate::view::{Case, Class, CodeRun, Gap, Shape, hash_word};
+
+/// Log odds from which a candidate is a name.
+const ACCEPT: f32 = 1.0;
+/// Log odds from which its words are learnt for the rest of the conversation.
+const LEARN: f32 = 2.5;
+
+pub(crate) fn find(
+    document: &Document<'_>,
+    cues: &[CueHit],
+    runs: &[CodeRun],
+    context: &mut Context,
+    out: &mut Vec<Candidate>,
+) {
+    let spelled = spelled_runs(document, runs);
+    let mut at = 0;
+    let mut judged = 0;
+    while at < document.len() {
+        // Letters that are spelled are judged in their turn: what is learnt counts for what comes later only.
+        while let Some(run) = spelled.get(judged).filter(|run| run.start <= at) {
+            judge_spelled(document, cues, context, run, out);
+            judged += 1;
+        }
+        if let Some(end) = reversed(document, cues, at) {
+            learn(document, context, at, end);
+            out.push(candidate(document, at, end, 3.0, "name_reversed"));
+            at = end;
+            continue;
+        }
+        if let Some(name) = name_at(document, cues, &spelled, context, at)
+            && name.score >= ACCEPT
+        {
+            if name.score >= LEARN {
+                learn(document, context, name.start, name.end);
+            }
+            let start = with_title(document, name.start);
+            out.push(candidate(document, start, name.end, name.score, name.recognizer));
+            at = name.end;
+            continue;
+        }
+        at += 1;
+    }
+    for run in &spelled[judged..] {
+        judge_spelled(document, cues, context, run, out);
+    }
+}
+
+fn judge_spelled(
+    document: &Document<'_>,
+    cues: &[CueHit],
+    context: &mut Context,
+    run: &Spelled,
+    out: &mut Vec<Candidate>,
+) {
+    if let Some(score) = spelled_score(document, cues, context, run) {
+        context.learn_name(run.hash);
+        out.push(Candidate {
+            pass: Pass::Spoken,
+            ..candidate(document, run.start, run.end, score, "name_spelled")
+        });
+    }
+}
+
+struct Name {
+    start: usize,
+    end: usize,
+    score: f32,
+    recognizer: &'static str,
+}
+
+fn candidate(
+    document: &Document<'_>,
+    start: usize,
+    end: usize,
+    score: f32,
+    recognizer: &'static str,
+) -> Candidate {
+    Candidate {
+        kind: Kind::Name,
+        span: document.span(start, end),
+        score: (1.0 / (1.0 + (-0.8 * score).exp())).clamp(0.7, 0.98),
+        validated: false,
+        pass: Pass::Dictionary,
+        recognizer: recognizer.into(),
+    }
+}
+
+fn learn(document: &Document<'_>, context: &mut Context, start: usize, end: usize) {
+    for at in start..end {
+        let word = &document.words[at];
+        if word.len() > 2 && !is_particle(document.stem(at)) && !is_suffix(document.stem(at)) {
+            context.learn_name(word.hash);
+        }
+    }
+}
+
+/// A word that is spelled out letter by letter.
+struct Spelled {
+    start: usize,
+    end: usize,
+    letters: usize,
+    hash: crate::view::WordHash,
+}
+
+fn spelled_runs(document: &Document<'_>, runs: &[CodeRun]) -> Vec<Spelled> {
+    runs.iter()
+        .filter(|run| run.pieces.len() >= 2 && run.digits() == 0)
+        .filter(|run| run.words.len() >= 2 || run.pieces.iter().any(|piece| piece.word_end - piece.word > 1))
+        .map(|run| {
+            let compact = run.compact().to_ascii_lowercase();
+            Spelled {
+                start: run.words.start,
+                end: run.pieces.last().map_or(run.words.end, |piece| piece.word_end as usize),
+                letters: run.pieces.len(),
+                hash: hash_word(compact.as_bytes()),
+            }
+        })
+        .inspect(|run| debug_assert!(run.end <= document.len()))
+        .collect()
+}
+
+/// How surely letters that are spelled are a name.
+fn spelled_score(document: &Document<'_>, cues: &[CueHit], context: &Context, run: &Spelled) -> Option<f32> {
+    let from = run.start.saturating_sub(6);
+    let repeats = (from..run.start)
+        .rev()
+        .take_while(|&at| document.same_turn(at, run.start))
+        .any(|at| document.words[at].shape == Shape::Letters && document.hash(at) == run.hash);
+    if repeats {
+        return Some(4.0);
+    }
+    if context.knows_name(run.hash) && run.letters >= 3 {
+        return Some(4.0);
+    }
+    let entry = lexicon::lookup(run.hash);
+    let known = entry.given_name() > 0 || entry.family_name() > 0;
+    let label = nearest_label(document, cues, run.start, 6);
+    let named = matches!(label, Some(Kind::Name));
+    let other = label.is_some() && !named;
+    let announced = (1..=3).any(|back| {
+        run.start.checked_sub(back).filter(|&at| document.same_turn(at, run.start)).is_some_and(|at| {
+            matches!(document.stem(at), "spelled" | "spell" | "spelling" | "spells")
+                || is_possible_name(document, at)
+        })
+    });
+    if other {
+        return None;
+    }
+    if named && run.letters >= 2 {
+        return Some(3.5);
+    }
+    if announced && run.letters >= 3 {
+        return Some(3.0);
+    }
+    (known && run.letters >= 4).then_some(2.0)
+}
+
+fn is_possible_name(document: &Document<'_>, at: usize) -> bool {
+    let entry = document.entry(at);
+    let word = &document.words[at];
+    let unknown = entry == lexicon::Entry::default() && word.shape == Shape::Letters && word.len() > 3;
+    (entry.given_name().max(entry.family_name()) > 0 && entry.not_name() < 5) || unknown
+}
+
+/// The kind of the nearest label cue within `reach` words before a word.
+fn nearest_label(document: &Document<'_>, cues: &[CueHit], at: usize, reach: usize) -> Option<Kind> {
+    let from = cues.partition_point(|cue| cue.start + reach + 8 < at);
+    let to = cues.partition_point(|cue| cue.start < at);
+    cues[from..to]
+        .iter()
+        .filter(|cue| {
+            cue.role == Role::Label
+                && cue.end <= at
+                && at - cue.end <= reach
+                && document.same_turn(cue.end - 1, at)
+        })
+        .max_by_key(|cue| cue.end)
+        .map(|cue| Kind::BUILT_IN[cue.kind as usize].clone())
+}
+
+/// Log odds that a word is part of a name, from the word and its letters alone.
+fn prior(document: &Document<'_>, context: &Context, at: usize) -> f32 {
+    let word = &document.words[at];
+    if word.shape != Shape::Letters {
+        return -9.0;
+    }
+    if is_contraction(word.stem(&document.view)) || is_title(document.stem(at)) {
+        return -9.0;
+    }
+    let entry = document.entry(at);
+    let (given, family, not_name) = (entry.given_name(), entry.family_name(), entry.not_name());
+    let cased = document.is_cased(at);
+    let class = document.class(at);
+    let title = word.case == Case::Title;
+    let first = document.begins_sentence(at) || starts_quote(document, at);
+    if cased && word.case == Case::Lower {
+        return if context.knows_name(word.hash) && not_name < 2 && entry.common() == 0 { 0.5 } else { -6.0 };
+    }
+    if matches!(class, Class::Weekday) || entry.state() >= 2 && (word.len() == 2 || entry.given_name() < 5) {
+        return -5.0;
+    }
+    if class == Class::Month {
+        return if matches!(document.stem(at), "april" | "june" | "may" | "august" | "jan") {
+            -2.5
+        } else {
+            -6.0
+        };
+    }
+    if context.knows_name(word.hash) && (!cased || title) && (not_name < 6 || (title && !first)) {
+        return if first && title && not_name >= 4 { 0.8 } else { 3.0 };
+    }
+    let listed = given > 0 || family > 0;
+    let medical = match entry.medical() {
+        2 => -4.0,
+        1 if not_name >= 4 || !listed => -1.5,
+        1 => -0.3,
+        _ => 0.0,
+    };
+    let base = if !listed {
+        let unknown = entry == lexicon::Entry::default();
+        if unknown && word.len() >= 3 {
+            if cased && title && !first { -0.4 } else { -1.2 }
+        } else if cased && title && !first && entry.common() == 0 && entry.town() == 0 {
+            -1.0
+        } else if entry.nickname() == 1 && entry.common() == 0 {
+            0.5
+        } else {
+            -6.0
+        }
+    } else if cased && title && !first {
+        // A capital inside a sentence: most such words are names.
+        let known = f32::from(given.max(family)) * 0.22;
+        if not_name == 0 && entry.common() == 0 {
+            // A rare name alone may as well be a brand.
+            if given.max(family) <= 2 { 0.4 } else { 1.2 + known }
+        } else {
+            let share = f32::from(entry.name_if_capital()) / 7.0;
+            (share.clamp(0.03, 0.95) / (1.0 - share.clamp(0.03, 0.95))).ln() * 0.8 + known - 0.4
+        }
+    } else {
+        let known = match given.max(family) {
+            0..=1 => -0.9,
+            2 => -0.2,
+            3 => 0.3,
+            4 => 0.9,
+            5 => 1.3,
+            _ => 1.7,
+        };
+        let plain = match not_name {
+            0 if entry.common() == 0 => 0.0,
+            0 => -0.3,
+            1 => -0.5,
+            2 => -1.0,
+            3 => -1.8,
+            4 => -2.5,
+            5 => -3.2,
+            6 => -4.2,
+            _ => -6.0,
+        };
+        // A family name alone in lower-case speech is weaker than a given name.
+        let family_only = if given <= 2 && family > 0 { -0.6 } else { 0.0 };
+        known + plain + family_only
+    };
+    // An acronym, unless the whole turn is in capitals.
+    let upper = match word.case {
+        Case::Upper if !listed && !cased && word.len() > 3 && is_among_capitals(document, at) => 0.0,
+        Case::Upper if !listed => -4.0,
+        Case::Upper if cased => {
+            if word.len() > 3 {
+                -0.5
+            } else {
+                -4.0
+            }
+        }
+        _ => 0.0,
+    };
+    let place = match entry.town() {
+        3 if given < 5 => -1.0,
+        2 if given < 4 => -0.5,
+        _ => 0.0,
+    };
+    let country = if entry.country() == 1 && given < 5 { -3.0 } else { 0.0 };
+    base + medical + upper + place + country
+}
+
+/// Whether the words beside one are in capitals too, and long enough to be words.
+fn is_among_capitals(document: &Document<'_>, at: usize) -> bool {
+    let capitals =
+        |at: usize| document.words.get(at).is_none_or(|word| word.case == Case::Upper && word.len() > 1);
+    at > 0 && document.words[at - 1].len() > 2 && capitals(at - 1) && capitals(at + 1)
+}
+
+/// "i'm", "we've", "n't": never a name. "O'Brien" and "D'Angelo" are.
+fn is_contraction(text: &str) -> bool {
+    text.rsplit_once('\'').is_some_and(|(before, after)| {
+        matches!(after, "m" | "ve" | "ll" | "d" | "re" | "t")
+            || matches!(before, "i" | "it" | "that" | "he" | "she")
+    })
+}
+
+fn starts_quote(document: &Document<'_>, at: usize) -> bool {
+    document.gap(at).has(Gap::QUOTE.with(Gap::OTHER))
+}
+
+fn is_title(text: &str) -> bool {
+    matches!(
+        text,
+        "dr" | "doctor"
+            | "mr"
+            | "mister"
+            | "mrs"
+            | "missus"
+            | "ms"
+            | "miss"
+            | "mx"
+            | "prof"
+            | "professor"
+            | "rev"
+            | "reverend"
+            | "nurse"
+            | "sir"
+            | "madam"
+            | "officer"
+            | "sgt"
+            | "sergeant"
+            | "lt"
+            | "lieutenant"
+            | "capt"
+            | "captain"
+            | "rabbi"
+            | "pastor"
+            | "judge"
+            | "doc"
+            | "drs"
+    )
+}
+
+/// Where a name begins together with the abbreviated title before it. After a preposition ("seen by Dr. Smith") the two are
+/// one reference; a title that is spoken out, or that introduces somebody ("this is Dr. Smith"), stays, because it tells a
+/// listener whom he deals with.
+fn with_title(document: &Document<'_>, start: usize) -> usize {
+    let Some(before) = start.checked_sub(1) else { return start };
+    let abbreviated = matches!(document.stem(before), "dr" | "mr" | "mrs" | "ms" | "mx" | "prof");
+    let gap = document.gap(start);
+    let joined = gap.has(Gap::STOP) && gap.only(Gap::STOP.with(Gap::SENTENCE).with(Gap::SPACE));
+    let preposition = before > 0
+        && !document.begins_sentence(before)
+        && matches!(
+            document.stem(before - 1),
+            "by" | "under"
+                | "of"
+                | "with"
+                | "w"
+                | "to"
+                | "in"
+                | "from"
+                | "like"
+                | "for"
+                | "pt"
+                | "and"
+                | "via"
+                | "per"
+        );
+    if abbreviated && joined && preposition && document.words[before].case == Case::Title {
+        before
+    } else {
+        start
+    }
+}
+
+fn is_relation(text: &str) -> bool {
+    matches!(
+        text,
+        "mom"
+            | "mother"
+            | "dad"
+            | "father"
+            | "wife"
+            | "husband"
+            | "son"
+            | "daughter"
+            | "sister"
+            | "brother"
+            | "spouse"
+            | "partner"
+            | "aunt"
+            | "uncle"
+            | "cousin"
+            | "niece"
+            | "nephew"
+            | "grandmother"
+            | "grandfather"
+            | "grandma"
+            | "grandpa"
+            | "grandson"
+            | "granddaughter"
+            | "fiance"
+            | "fiancee"
+            | "girlfriend"
+            | "boyfriend"
+            | "roommate"
+            | "caregiver"
+            | "friend"
+            | "neighbor"
+            | "stepson"
+            | "stepdaughter"
+            | "baby"
+            | "kid"
+            | "twin"
+            | "guardian"
+            | "aide"
+    )
+}
+
+fn is_particle(text: &str) -> bool {
+    matches!(
+        text,
+        "de" | "la"
+            | "del"
+            | "da"
+            | "di"
+            | "du"
+            | "van"
+            | "von"
+            | "der"
+            | "den"
+            | "ter"
+            | "bin"
+            | "ibn"
+            | "al"
+            | "el"
+            | "le"
+            | "los"
+            | "las"
+            | "dos"
+            | "st"
+            | "san"
+            | "santa"
+            | "ben"
+            | "abu"
+            | "y"
+    )
+}
+
+fn is_suffix(text: &str) -> bool {
+    matches!(text, "jr" | "sr" | "ii" | "iii" | "iv" | "junior" | "senior")
+}
+
+/// The best name that begins at a word.
+fn name_at(
+    document: &Document<'_>,
+    cues: &[CueHit],
+    spelled: &[Spelled],
+    context: &Context,
+    at: usize,
+) -> Option<Name> {
+    let word = &document.words[at];
+    if word.shape != Shape::Letters {
+        return None;
+    }
+    if word.len() == 1 {
+        return initials(document, cues, at);
+    }
+    // Particles begin a name only before another part: "de la Cruz".
+    let particle = is_particle(document.stem(at)) && {
+        let next = at + 1;
+        next < document.len() && document.gap(next).only(Gap::SPACE) && word.case == document.words[next].case
+    };
+    let first_prior = prior(document, context, at);
+    // "the patient's name is …": the verb is no part of the name, however strong the cue.
+    if is_auxiliary(document.stem(at)) && word.case != Case::Title && first_prior <= -4.0 {
+        return None;
+    }
+    let cue = left_cue(document, cues, context, at);
+    let odds_of_first = if particle { -1.0 } else { first_prior.max(cue.floor) };
+    if odds_of_first + cue.strength < -1.5 || odds_of_first < -4.5 {
+        return None;
+    }
+    let mut end = at + 1;
+    let mut best = odds_of_first;
+    let mut parts = usize::from(!particle);
+    let mut pattern = 0.0_f32;
+    let strong_cue = cue.strength >= 3.0;
+    let mut last_was_given = document.entry(at).given_name() > 0;
+    while end < document.len() && parts < 5 && !document.is_possessive(end - 1) {
+        let gap = document.gap(end);
+        let next = &document.words[end];
+        let text = document.stem(end);
+        if next.shape != Shape::Letters {
+            break;
+        }
+        let joined = gap.only(Gap::SPACE.with(Gap::QUOTE))
+            || gap == Gap::HYPHEN
+            || (gap.only(Gap::SPACE.with(Gap::LINE)) && next.case == Case::Title);
+        // "Robert S." and "John Q. Public": an initial, then what follows its stop.
+        let after_initial = document.words[end - 1].len() == 1
+            && gap.only(Gap::SPACE.with(Gap::STOP).with(Gap::SENTENCE))
+            && next.case == Case::Title;
+        if !(joined || after_initial) {
+            break;
+        }
+        if next.len() == 1 {
+            let initial = next.case == Case::Title && text != "i";
+            let lone = initial && text != "a" && best > 1.0 && document.gap(end + 1).only(Gap::SPACE);
+            let dotted = document
+                .gap(end + 1)
+                .has(Gap::STOP.with(Gap::COMMA).with(Gap::BARRIER).with(Gap::QUESTION).with(Gap::BRACKET));
+            let spoken = !document.is_cased(end)
+                && !matches!(text, "a" | "i" | "o")
+                && (end + 1 < document.len() && prior(document, context, end + 1) > 0.5);
+            if initial && (dotted || document.words.get(end + 1).is_some_and(|w| w.case == Case::Title))
+                || spoken
+                || lone
+                || (initial && strong_cue)
+            {
+                end += 1;
+                pattern = pattern.max(1.2);
+                continue;
+            }
+            break;
+        }
+        if is_suffix(text) && gap.only(Gap::SPACE.with(Gap::COMMA)) {
+            end += 1;
+            break;
+        }
+        if is_particle(text)
+            && end + 1 < document.len()
+            && document.gap(end + 1).only(Gap::SPACE.with(Gap::HYPHEN))
+        {
+            let mut after = end + 1;
+            if is_particle(document.stem(after)) && after + 1 < document.len() {
+                after += 1;
+            }
+            let follows = prior(document, context, after);
+            if follows > 0.0 || (strong_cue && follows > -1.5 && best > 0.0) {
+                pattern = pattern.max(1.0);
+                best = best.max(follows);
+                parts += 1;
+                end = after + 1;
+                continue;
+            }
+            if !(document.entry(end).family_name() > 4 && document.words[end].case == Case::Title) {
+                break;
+            }
+        }
+        let entry = document.entry(end);
+        // "latoya washington": behind a given name a state is a family name.
+        let state = entry.state() == 3 && last_was_given && entry.family_name() >= 4 && best > 0.5;
+        let odds = if state { 0.5 } else { prior(document, context, end) };
+        let hyphenated = gap == Gap::HYPHEN && next.case == word.case && word.case == Case::Title;
+        let pair = last_was_given && entry.family_name() > 0;
+        // A family name after a given one needs less than a name alone; a common word needs a capital.
+        let cased = document.is_cased(end);
+        let threshold = if hyphenated {
+            -4.0
+        } else if cased && next.case == Case::Title {
+            // Behind a given name any capitalised family name is one, "Little" and "Rose" too.
+            if pair && best > 0.5 && entry.family_name() >= 3 {
+                -5.0
+            } else if best + cue.strength > 1.5 {
+                -1.6
+            } else {
+                -0.5
+            }
+        } else if pair && best > 0.0 {
+            let common = entry.not_name() >= 6 || entry.common() >= 6;
+            let frequent = entry.family_name() >= 5 && cue.strength >= 2.2 && !is_auxiliary(text);
+            match (common, frequent) {
+                (false, _) => -2.6,
+                (true, true) => -8.0,
+                (true, false) => 0.0,
+            }
+        } else if strong_cue
+            && best + cue.strength > 1.0
+            && (entry == lexicon::Entry::default()
+                || (entry.family_name() > 0 && entry.not_name() == 0 && entry.common() == 0))
+        {
+            -1.6
+        } else {
+            0.0
+        };
+        if odds < threshold || is_title(text) || is_relation(text) {
+            break;
+        }
+        if pair || hyphenated {
+            pattern = pattern.max(if best > 0.0 { 1.5 } else { 1.0 });
+        } else {
+            pattern = pattern.max(0.7);
+        }
+        best = best.max(odds);
+        last_was_given = entry.given_name() > 0;
+        parts += 1;
+        end += 1;
+    }
+    if parts == 0 || (particle && end == at + 1) {
+        return None;
+    }
+    let right = right_cue(document, cues, spelled, at, end);
+    let score = best + pattern + cue.strength + right;
+    let recognizer = if cue.strength >= 1.5 { "name_cue" } else { "name_list" };
+    Some(Name { start: at, end, score, recognizer })
+}
+
+/// "D.C.", "J. D." after a cue that asks for initials or a name.
+fn initials(document: &Document<'_>, cues: &[CueHit], at: usize) -> Option<Name> {
+    let initial = |i: usize| {
+        document
+            .words
+            .get(i)
+            .is_some_and(|w| w.len() == 1 && w.case == Case::Title && w.shape == Shape::Letters)
+    };
+    let titled = at > 0
+        && is_title(document.stem(at - 1))
+        && document.gap(at).only(Gap::SPACE.with(Gap::STOP).with(Gap::SENTENCE));
+    if !initial(at) {
+        return None;
+    }
+    let mut end = at + 1;
+    while initial(end)
+        && document.gap(end).has(Gap::STOP)
+        && document.gap(end).only(Gap::STOP.with(Gap::SPACE).with(Gap::SENTENCE))
+        && end < at + 3
+    {
+        end += 1;
+    }
+    let stopped = document.gap(end).has(Gap::STOP);
+    // "I. Bergström"
+    if stopped
+        && end < document.len()
+        && document.words[end].case == Case::Title
+        && document.words[end].len() > 2
+        && !document.gap(end).has(Gap::LINE)
+    {
+        let entry = document.entry(end);
+        let unknown = entry == lexicon::Entry::default();
+        if (entry.family_name() > 0 && entry.common() < 4) || unknown {
+            let mut last = end + 1;
+            while last < document.len()
+                && document.gap(last) == Gap::HYPHEN
+                && document.words[last].case == Case::Title
+            {
+                last += 1;
+            }
+            let score = if document.begins_sentence(at) && unknown { 0.5 } else { 2.0 };
+            return Some(Name { start: at, end: last, score, recognizer: "name_initials" });
+        }
+    }
+    // "L. van der Linden"
+    if stopped && is_particle(document.stem(end)) {
+        let mut last = end + 1;
+        while is_particle(document.stem(last)) && last < end + 3 {
+            last += 1;
+        }
+        if document
+            .words
+            .get(last)
+            .is_some_and(|w| w.case == Case::Title && w.len() > 2 && w.gap == Gap::SPACE)
+        {
+            return Some(Name { start: at, end: last + 1, score: 2.5, recognizer: "name_initials" });
+        }
+    }
+    // "Mr. W."
+    if titled && stopped {
+        return Some(Name { start: at, end, score: 3.0, recognizer: "name_initials" });
+    }
+    let labelled = nearest_label(document, cues, at, 4) == Some(Kind::Name)
+        || (1..=4).any(|back| {
+            at.checked_sub(back)
+                .is_some_and(|i| matches!(document.stem(i), "initials" | "as" | "initialed" | "signed"))
+        });
+    (labelled && end > at + 1).then_some(Name { start: at, end, score: 2.0, recognizer: "name_initials" })
+}
+
+/// "SMITH, JOHN A": a family name before a comma and a given name, on a line of its own or behind a label; the word after it.
+fn reversed(document: &Document<'_>, cues: &[CueHit], at: usize) -> Option<usize> {
+    let (family, given) = (document.words.get(at)?, document.words.get(at + 1)?);
+    let written = family.shape == Shape::Letters
+        && given.shape == Shape::Letters
+        && family.case != Case::Lower
+        && family.case == given.case
+        && given.gap.only(Gap::COMMA.with(Gap::SPACE))
+        && given.gap.has(Gap::COMMA)
+        && family.len() > 1
+        && given.len() > 1;
+    if !written || document.is_possessive(at) {
+        return None;
+    }
+    let placed = family.gap.has(Gap::START.with(Gap::LINE).with(Gap::BARRIER))
+        || (family.gap.has(Gap::COLON)
+            && nearest_label(document, cues, at, 1).is_none_or(|kind| kind == Kind::Name));
+    let (first, second) = (document.entry(at), document.entry(at + 1));
+    let names = first.family_name() >= 2
+        && first.common() < 5
+        && first.town() < 3
+        && first.medical() < 2
+        && second.given_name() >= 3
+        && second.not_name() < 6
+        && second.state() == 0;
+    if !(placed && names) {
+        return None;
+    }
+    let mut end = at + 2;
+    while end < at + 4 && end < document.len() && document.gap(end) == Gap::SPACE {
+        let word = &document.words[end];
+        let initial = word.len() == 1 && word.case == Case::Title;
+        let middle = word.case == given.case && document.entry(end).given_name() >= 3;
+        if !(initial || middle) {
+            break;
+        }
+        end += 1;
+    }
+    Some(end)
+}
+
+/// Words before "from" that make it say where somebody comes from.
+fn is_origin(text: &str) -> bool {
+    matches!(text, "is" | "are" | "was" | "were" | "am" | "i'm" | "he" | "she" | "moved" | "came" | "comes")
+}
+
+struct LeftCue {
+    strength: f32,
+    /// The least prior of the word behind it: "my name is faith", "doctor white".
+    floor: f32,
+}
+
+/// Verbs that follow a given name or title in speech and are family names too.
+fn is_auxiliary(text: &str) -> bool {
+    matches!(
+        text,
+        "may"
+            | "will"
+            | "can"
+            | "must"
+            | "might"
+            | "could"
+            | "did"
+            | "do"
+            | "does"
+            | "has"
+            | "had"
+            | "was"
+            | "is"
+            | "said"
+            | "says"
+            | "say"
+            | "see"
+            | "saw"
+            | "call"
+            | "called"
+            | "back"
+            | "in"
+            | "on"
+            | "so"
+            | "to"
+            | "too"
+            | "here"
+            | "there"
+            | "out"
+            | "just"
+            | "still"
+            | "now"
+            | "then"
+            | "and"
+            | "or"
+            | "but"
+            | "please"
+            | "need"
+            | "needs"
+            | "want"
+            | "wants"
+            | "told"
+            | "ask"
+            | "asked"
+            | "from"
+            | "for"
+            | "at"
+            | "with"
+            | "about"
+            | "also"
+            | "again"
+            | "over"
+            | "up"
+            | "down"
+            | "case"
+            | "visit"
+            | "office"
+            | "time"
+            | "day"
+            | "when"
+            | "who"
+            | "what"
+            | "how"
+            | "if"
+            | "as"
+            | "not"
+    )
+}
+
+/// What stands before a name: "my name is", "Dr.", "mom".
+fn left_cue(document: &Document<'_>, cues: &[CueHit], context: &Context, at: usize) -> LeftCue {
+    let mut strength = 0.0_f32;
+    let back = |n: usize| at.checked_sub(n).map_or("", |i| document.stem(i));
+    let gap = document.gap(at);
+    let same = !document.begins_sentence(at);
+    let close = gap.only(
+        Gap::SPACE.with(Gap::STOP).with(Gap::SENTENCE).with(Gap::COLON).with(Gap::LINE).with(Gap::QUOTE),
+    );
+    if is_title(back(1)) && close && gap.only(Gap::SPACE.with(Gap::STOP).with(Gap::SENTENCE).with(Gap::LINE))
+    {
+        strength = strength.max(match back(1) {
+            "miss" | "nurse" | "officer" | "sir" | "captain" | "judge" | "doc" => 2.2,
+            "doctor" => 3.6,
+            _ => 4.2,
+        });
+    }
+    // Labels of the kind NAME come from its table.
+    let from = cues.partition_point(|cue| cue.start + 10 < at);
+    let to = cues.partition_point(|cue| cue.start < at);
+    for cue in
+        cues[from..to].iter().filter(|cue| cue.end <= at && Kind::BUILT_IN[cue.kind as usize] == Kind::Name)
+    {
+        let distance = at - cue.end;
+        let fillers = (cue.end..at).all(|i| {
+            matches!(document.class(i), Class::Filler)
+                || matches!(
+                    document.stem(i),
+                    "is" | "was"
+                        | "actually"
+                        | "just"
+                        | "the"
+                        | "it"
+                        | "to"
+                        | "named"
+                        | "called"
+                        | "my"
+                        | "yes"
+                        | "yeah"
+                        | "well"
+                        | "mr"
+                        | "mrs"
+                        | "ms"
+                        | "dr"
+                        | "doctor"
+                        | "sure"
+                        | "oh"
+                        | "would"
+                        | "be"
+                        | "should"
+                        | "ma'am"
+                        | "read"
+                        | "that"
+                        | "so"
+                        | "full"
+                        | "legal"
+                        | "as"
+                        | "on"
+                )
+        });
+        // The answer may open a new sentence: "What's your last name? Thompson."
+        let crosses = (cue.end..=at).any(|i| document.begins_sentence(i));
+        if !fillers
+            || distance > 4
+            || (cue.end..=at).any(|i| document.gap(i).has(Gap::BARRIER))
+            || (crosses && distance > 3)
+        {
+            continue;
+        }
+        let weight = match cue.role {
+            Role::Label => 4.6,
+            Role::Hint => 2.4,
+            _ => continue,
+        };
+        let weight = if crosses { weight - 1.5 } else { weight };
+        strength = strength.max(weight - 0.2 * distance as f32);
+    }
+    if is_relation(back(1)) && same && gap.only(Gap::SPACE.with(Gap::COMMA).with(Gap::BRACKET)) {
+        strength = strength.max(if gap.has(Gap::COMMA.with(Gap::BRACKET)) { 1.6 } else { 2.2 });
+    }
+    if same && strength < 1.6 {
+        let word = back(1);
+        strength = strength.max(match word {
+            "it" if document.is_possessive(at - 1) => 1.8,
+            "hi" | "hello" | "hey" | "thanks" | "goodbye" | "bye" | "morning" | "afternoon" | "evening"
+            | "dear" => 1.3,
+            "named" | "attention" | "attn" | "aka" | "nee" => 3.0,
+            "and" | "or" | "to" if at >= 2 && context.knows_name(document.hash(at - 2)) => 1.2,
+            "with" | "for" | "to" | "by" | "from" | "like" | "and" | "is" | "per" | "tell" | "told"
+            | "asked" | "ask" | "saw" | "see" => 0.3,
+            "the" | "a" | "an" | "in" | "at" | "my" | "your" | "our" | "his" | "her" | "on" | "this"
+            | "some" | "any" | "no" | "of" => -0.8,
+            _ => 0.0,
+        });
+        if matches!(word, "a" | "an") {
+            // "a Leo", "an Emory brace": one of many is no person.
+            strength = strength.min(-2.2);
+        }
+        if matches!(
+            word,
+            "the"
+                | "a"
+                | "an"
+                | "my"
+                | "your"
+                | "our"
+                | "some"
+                | "any"
+                | "no"
+                | "this"
+                | "more"
+                | "in"
+                | "at"
+        ) {
+            strength = strength.min(-0.8);
+        }
+    }
+    // "he is from Virginia": of the two, the state.
+    if back(1) == "from" && is_origin(back(2)) && document.entry(at).state() >= 2 {
+        strength = strength.min(-4.0);
+    }
+    // The answer to a question for a name.
+    let turn = context.turn_start(at);
+    if at.saturating_sub(document.after_role(turn)) <= 3
+        && context.asked_before(turn).is_some_and(|kind| Kind::BUILT_IN[kind as usize] == Kind::Name)
+    {
+        strength = strength.max(2.4);
+    }
+    let entry = document.entry(at);
+    let plain = is_auxiliary(document.stem(at)) || document.class(at) != Class::None;
+    let floor = if plain {
+        -9.0
+    } else if strength >= 3.5 && is_title(back(1)) && entry.family_name() >= 5 {
+        -2.4
+    } else if strength >= 4.2 && entry.given_name() >= 4 {
+        -3.0
+    } else {
+        -9.0
+    };
+    LeftCue { strength, floor }
+}
+
+/// What stands after a name: "speaking", a spelling of it; or "disease", "street", "hospital".
+fn right_cue(document: &Document<'_>, cues: &[CueHit], spelled: &[Spelled], start: usize, end: usize) -> f32 {
+    let mut strength = 0.0_f32;
+    let next = spelled.partition_point(|run| run.start < end);
+    if let Some(run) = spelled.get(next).filter(|run| run.start <= end + 3)
+        && (start..end).any(|at| document.hash(at) == run.hash)
+    {
+        return 5.0;
+    }
+    let after = document.stem(end);
+    let gap = document.gap(end);
+    let possessive = document.is_possessive(end - 1);
+    if gap.only(Gap::SPACE.with(Gap::QUOTE)) {
+        strength += match after {
+            "speaking" | "calling" => 1.6,
+            "said" | "says" | "told" | "asked" | "called" | "wants" | "thinks" | "mentioned" => 1.9,
+            "here" => 0.8,
+            "disease" | "syndrome" | "palsy" | "sign" | "score" | "catheter" | "procedure" | "test"
+            | "reflex" | "tumor" | "lymphoma" | "fracture" | "scale" | "criteria" | "classification"
+            | "maneuver" | "effect" | "esophagus" | "thyroiditis" | "phenomenon" | "contracture" | "cyst"
+            | "node" | "nodes" | "monitor" | "stain" | "method" | "law" | "formula" | "index" | "scan"
+            | "tube" | "pump" | "valve" | "clamp" | "stent" | "shot" | "bag" | "line" => -4.5,
+            "street" | "avenue" | "road" | "boulevard" | "lane" | "drive" | "st" | "ave" | "rd" | "blvd"
+            | "county" | "highway" => -3.0,
+            "hospital" | "clinic" | "medical" | "center" | "university" | "pharmacy" | "health"
+            | "institute" | "college" | "school" | "foundation" | "memorial" | "pediatrics"
+            | "healthcare" | "hospitals" | "inc" | "llc" | "insurance" => -3.0,
+            _ => 0.0,
+        };
+    }
+    // "Parkinson's" and "the Foley", but "the Foley family" is one of people.
+    let article = start > 0 && matches!(document.stem(start - 1), "the" | "a" | "an");
+    let thing = possessive || (article && !matches!(after, "family" | "household"));
+    if thing && start + 1 == end && document.entry(start).eponym() == 1 {
+        strength -= 3.5;
+    }
+    // Another kind's cue that begins with this word: "rose medical record".
+    let from = cues.partition_point(|cue| cue.start < start);
+    let labels =
+        cues[from..].iter().take_while(|cue| cue.start == start).filter(|cue| cue.role == Role::Label);
+    if labels.into_iter().any(|cue| cue.end > end || Kind::BUILT_IN[cue.kind as usize] != Kind::Name) {
+        strength -= 3.0;
+    }
+    // "Chicago, Illinois": a place.
+    if gap.only(Gap::SPACE.with(Gap::COMMA))
+        && document.entry(end - 1).town() > 0
+        && document.entry(end).state() >= 2
+        && document.words.get(end).is_some_and(|w| w.case != Case::Lower || document.entry(end).state() == 3)
+    {
+        strength -= 2.0;
+    }
+    // A phrase of medicine, an institution or a brand that holds the words.
+    for first in start.saturating_sub(2)..=start {
+        let Some((last, entry)) =
+            document.longest_phrase(first, |entry| entry.medical() > 0 || entry.institution() == 1)
+        else {
+            continue;
+        };
+        let longer = last - first > end - start;
+        let whole = last - first > 1 && first == start && last == end && entry.given_name() == 0;
+        if last >= end && (longer || whole) {
+            strength -= if entry.institution() == 1 { 5.0 } else { 3.0 };
+            break;
+        }
+    }
+    strength
+}

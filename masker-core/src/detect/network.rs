@@ -1,0 +1,438 @@
+//! E-mail, web and IP addresses said as words: "jane dot doe at example dot com".
+
+use super::Pass;
+use super::candidate::Candidate;
+use super::cues::{CueHit, Role};
+use super::document::Document;
+use crate::Kind;
+use crate::view::{Class, Gap, Shape};
+
+/// Top-level domains that are said after "dot" without spelling; others count only where the rest leaves no doubt.
+const DOMAINS: [&str; 46] = [
+    "com", "org", "net", "edu", "gov", "mil", "io", "ai", "co", "us", "info", "biz", "me", "app", "dev",
+    "health", "care", "uk", "ca", "fr", "de", "it", "es", "eu", "au", "in", "jp", "cn", "br", "mx", "ch",
+    "nl", "se", "no", "tv", "sm", "online", "site", "clinic", "med", "law", "tech", "store", "cloud", "live",
+    "abc",
+];
+
+/// Those of them that are no English words: after "dot" they leave no doubt.
+const PLAIN_DOMAINS: [&str; 10] = ["com", "org", "net", "edu", "gov", "mil", "io", "ai", "info", "biz"];
+
+/// The most words that a part of an address is made of; spelled letters are words too.
+const LONGEST: usize = 24;
+
+pub(crate) fn find(document: &Document<'_>, out: &mut Vec<Candidate>) {
+    let mut at = 0;
+    let mut floor = 0;
+    while at < document.len() {
+        let found = match document.class(at) {
+            Class::At => email(document, at, floor),
+            Class::Dot => ip(document, at, floor).or_else(|| web(document, at, floor)),
+            _ => None,
+        };
+        match found {
+            Some((kind, start, end, recognizer)) => {
+                out.push(Candidate {
+                    kind,
+                    span: document.span(start, end),
+                    score: 0.9,
+                    validated: true,
+                    pass: Pass::Spoken,
+                    recognizer: recognizer.into(),
+                });
+                floor = end;
+                at = end;
+            }
+            None => at += 1,
+        }
+    }
+}
+
+/// User names said as words behind their label: "user name is m lopez seven".
+pub(crate) fn find_usernames(document: &Document<'_>, cues: &[CueHit], out: &mut Vec<Candidate>) {
+    /// No user name is said with more words.
+    const MOST_WORDS: usize = 8;
+    let labels = cues
+        .iter()
+        .filter(|cue| cue.role == Role::Label && Kind::BUILT_IN[cue.kind as usize] == Kind::Username);
+    for cue in labels {
+        let links = |at: usize| matches!(document.stem(at), "is" | "was" | "it");
+        let start = if links(cue.end) && close(document, cue.end) {
+            cue.end + 1
+        } else if links(cue.end - 1) {
+            cue.end
+        } else {
+            continue;
+        };
+        let mut end = start;
+        let (mut codes, mut plain) = (0, 0);
+        while end < document.len() && end < start + MOST_WORDS && close(document, end) {
+            match document.class(end) {
+                Class::Letter | Class::Oh | Class::Digit | Class::Teen | Class::Tens | Class::Repeat => {
+                    codes += 1;
+                }
+                Class::Underscore | Class::Dot | Class::Dash => codes += 1,
+                _ if is_prose(document, end) || document.entry(end).common() >= 6 => break,
+                _ => plain += 1,
+            }
+            end += 1;
+        }
+        // Letters and numbers make a user name of words; plain words alone are read as written.
+        if end < start + 2 || codes == 0 || plain > 3 {
+            continue;
+        }
+        out.push(Candidate {
+            kind: Kind::Username,
+            span: document.span(start, end),
+            score: 0.85,
+            validated: false,
+            pass: Pass::Spoken,
+            recognizer: "username_said".into(),
+        });
+    }
+}
+
+type Found = Option<(Kind, usize, usize, &'static str)>;
+
+fn close(document: &Document<'_>, at: usize) -> bool {
+    let soft = Gap::SPACE.with(Gap::COMMA).with(Gap::HYPHEN).with(Gap::LINE).with(Gap::QUOTE);
+    // "[at]", "(dot)"
+    let sign = |at: usize| matches!(document.class(at), Class::At | Class::Dot);
+    let bracketed = document.gap(at).has(Gap::BRACKET) && (sign(at) || (at > 0 && sign(at - 1)));
+    document.gap(at).only(if bracketed { soft.with(Gap::BRACKET) } else { soft })
+}
+
+/// Whether the word is a plain word of sentences rather than part of an address.
+fn is_prose(document: &Document<'_>, at: usize) -> bool {
+    let entry = document.entry(at);
+    let text = document.stem(at);
+    if text.len() == 1 {
+        return false;
+    }
+    let name = entry.given_name() >= 4 || entry.family_name() >= 4;
+    matches!(
+        text,
+        "is" | "to"
+            | "me"
+            | "be"
+            | "it"
+            | "that"
+            | "address"
+            | "email"
+            | "mail"
+            | "my"
+            | "the"
+            | "at"
+            | "are"
+            | "or"
+            | "was"
+            | "on"
+            | "yes"
+            | "sure"
+            | "okay"
+            | "ok"
+            | "well"
+            | "so"
+            | "here"
+            | "with"
+            | "reach"
+            | "send"
+            | "use"
+            | "from"
+            | "by"
+            | "says"
+            | "called"
+            | "website"
+            | "visit"
+            | "online"
+            | "site"
+            | "has"
+            | "would"
+    ) || (entry.common() >= 7 && !name)
+        || (entry.common() >= 6 && entry.not_name() >= 6 && !name)
+}
+
+/// The domain after "at": words joined by "dot", the first word of it at `at`. Gives the word after it.
+fn domain(document: &Document<'_>, at: usize, sure: bool) -> Option<usize> {
+    let mut end = at;
+    let mut label = 0;
+    while end < document.len() && end < at + 2 * LONGEST && (end == at || close(document, end)) {
+        if document.class(end) == Class::Dot {
+            if label == 0 {
+                return None;
+            }
+            end += 1;
+            if !close(document, end) {
+                return None;
+            }
+            // The last label: a known domain, or one spelled out.
+            let text = document.stem(end);
+            let spelled = document.class(end) == Class::Letter || document.class(end) == Class::Oh;
+            if spelled {
+                let mut last = end;
+                while last < document.len()
+                    && last < end + LONGEST
+                    && matches!(document.class(last), Class::Letter | Class::Oh)
+                    && (last == end || close(document, last))
+                {
+                    last += 1;
+                }
+                let continues = document.class(last) == Class::Dot && close(document, last);
+                if continues || (last - end <= 6 && (last - end >= 2 || sure)) {
+                    if continues {
+                        label = 1;
+                        end = last;
+                        continue;
+                    }
+                    return Some(last);
+                }
+                return None;
+            }
+            let number = matches!(document.class(end), Class::Digit);
+            let known = if sure { DOMAINS.contains(&text) } else { PLAIN_DOMAINS.contains(&text) };
+            let last = !(document.class(end + 1) == Class::Dot && close(document, end + 1));
+            if (last || known)
+                && (known || (sure && (number || (text.len() <= 4 && !is_prose(document, end)))))
+            {
+                let mut after = end + 1;
+                if number && matches!(document.class(after), Class::Digit) {
+                    after += 1;
+                }
+                if !last {
+                    label = 1;
+                    end += 1;
+                    continue;
+                }
+                return Some(after);
+            }
+            if last {
+                return None;
+            }
+            label = 1;
+            end += 1;
+            continue;
+        }
+        // "g mail", "hot mail", "ya hoo": the name may be heard as two words.
+        let mail = document.stem(end) == "mail" && label > 0;
+        if label > 0 && !mail && is_prose(document, end) && document.class(end) != Class::And {
+            return None;
+        }
+        label += 1;
+        end += 1;
+        if label > 20 {
+            return None;
+        }
+    }
+    None
+}
+
+fn email(document: &Document<'_>, at: usize, floor: usize) -> Found {
+    if at == 0 || !close(document, at + 1) || !close(document, at) {
+        return None;
+    }
+    let mut domain_at = at + 1;
+    if matches!(document.stem(domain_at), "sign" | "symbol") {
+        domain_at += 1;
+    }
+    let end = domain(document, domain_at, true)?;
+    let last_of_local = if document.stem(at - 1) == "the" && domain_at > at + 1 { at - 1 } else { at };
+    let start = local_start(document, last_of_local, floor);
+    (start < last_of_local).then_some((Kind::Email, start, end, "spoken_email"))
+}
+
+/// Where the part before "at" begins: going back over letters, numbers, connectors and words that are not prose.
+fn local_start(document: &Document<'_>, at: usize, floor: usize) -> usize {
+    let mut start = at;
+    while start > floor && at - start < LONGEST {
+        let word = start - 1;
+        let text = document.stem(word);
+        let connector =
+            matches!(document.class(word), Class::Dot | Class::Underscore | Class::Dash | Class::Plus);
+        let code = matches!(
+            document.class(word),
+            Class::Letter
+                | Class::Oh
+                | Class::Digit
+                | Class::Teen
+                | Class::Tens
+                | Class::Hundred
+                | Class::Thousand
+                | Class::Repeat
+                | Class::Nato
+        ) || document.words[word].shape != Shape::Letters;
+        // "d as in david": the explaining words belong to the letter.
+        let explained = word >= 3
+            && document.stem(word - 1) == "in"
+            && document.stem(word - 2) == "as"
+            && document.words[word - 3].len() == 1;
+        if explained {
+            start = word - 3;
+        } else if connector || code || (!is_prose(document, word) && !text.is_empty()) {
+            start = word;
+        } else {
+            break;
+        }
+        if document.begins_sentence(start)
+            || !(close(document, start) || document.gap(start).has(Gap::COLON))
+            || document.gap(start).has(Gap::COLON)
+        {
+            break;
+        }
+    }
+    // A connector or comma cannot begin it; "a" is an article before a plain word.
+    while start < at
+        && matches!(document.class(start), Class::Dot | Class::Dash | Class::Underscore | Class::Plus)
+    {
+        start += 1;
+    }
+    // After a comma comes the address itself where everything before it is prose.
+    for word in (start + 1..at).rev() {
+        if document.gap(word).has(Gap::COMMA)
+            && document.class(word) == Class::None
+            && document.class(word - 1) == Class::None
+        {
+            return word;
+        }
+    }
+    start
+}
+
+fn web(document: &Document<'_>, dot: usize, floor: usize) -> Found {
+    if dot == 0 || !close(document, dot) || !close(document, dot + 1) {
+        return None;
+    }
+    // "www dot …" and "http colon slash slash …" leave no doubt.
+    let mut start = dot;
+    while start > floor && dot - start < LONGEST {
+        let word = start - 1;
+        let spelled = matches!(
+            document.class(word),
+            Class::Letter | Class::Oh | Class::Slash | Class::Dash | Class::Digit
+        ) || matches!(
+            document.stem(word),
+            "colon" | "http" | "https" | "www" | "triple" | "dub" | "double"
+        ) || document.words[word].shape != Shape::Letters;
+        let plain = start == dot && !is_prose(document, word);
+        if !(spelled || plain) {
+            break;
+        }
+        start = word;
+        if document.begins_sentence(start) || !close(document, start) {
+            break;
+        }
+    }
+    if start == dot {
+        return None;
+    }
+    // A lone "a" or "i" before the name is a word of the sentence.
+    if document.class(start) == Class::Letter
+        && document.stem(start + 1).len() > 1
+        && document.class(start + 1) == Class::None
+        && matches!(document.stem(start), "a" | "i")
+    {
+        start += 1;
+    }
+    let prefix = (start..dot).any(|at| matches!(document.stem(at), "http" | "https" | "www" | "colon"))
+        || (start..dot).filter(|&at| matches!(document.stem(at), "w" | "h" | "t" | "p")).count() >= 3;
+    let announced = (1..=4).any(|back| {
+        start.checked_sub(back).is_some_and(|at| {
+            matches!(
+                document.stem(at),
+                "website"
+                    | "site"
+                    | "url"
+                    | "link"
+                    | "online"
+                    | "webpage"
+                    | "portal"
+                    | "web"
+                    | "found"
+                    | "visit"
+            )
+        })
+    });
+    // The host begins behind "colon slash slash".
+    let host = (start..dot).rev().find(|&at| document.class(at) == Class::Slash).map_or(start, |at| at + 1);
+    if host >= dot {
+        return None;
+    }
+    // "he is at a dot in the scan"
+    if !(prefix || announced) && host + 1 == dot && matches!(document.stem(host), "a" | "i") {
+        return None;
+    }
+    let end = domain(document, host, prefix || announced)?;
+    // "a dot b at …" is the first part of an e-mail address.
+    if document.class(end) == Class::At && close(document, end) {
+        return None;
+    }
+    let end = path_end(document, end);
+    Some((Kind::Url, start, end, "spoken_url"))
+}
+
+/// The word after "slash refill dash form".
+fn path_end(document: &Document<'_>, mut end: usize) -> usize {
+    let start = end;
+    while document.class(end) == Class::Slash && close(document, end) && end < start + 24 {
+        end += 1;
+        while end < document.len() && close(document, end) && end < start + 24 {
+            match document.class(end) {
+                Class::Dash | Class::Underscore | Class::Dot => end += 1,
+                Class::Letter
+                | Class::Digit
+                | Class::Teen
+                | Class::Tens
+                | Class::Hundred
+                | Class::Thousand
+                | Class::Oh => end += 1,
+                Class::Slash => break,
+                _ => {
+                    let joined = matches!(
+                        document.class(end - 1),
+                        Class::Slash | Class::Dash | Class::Underscore | Class::Dot
+                    );
+                    if !joined || is_prose(document, end) {
+                        return end;
+                    }
+                    end += 1;
+                }
+            }
+        }
+    }
+    end
+}
+
+/// Four numbers up to 255 with "dot" between them.
+fn ip(document: &Document<'_>, dot: usize, floor: usize) -> Found {
+    let start = number_before(document, dot, floor)?;
+    let mut at = dot;
+    for _ in 0..3 {
+        if document.class(at) != Class::Dot || !close(document, at) {
+            return None;
+        }
+        at = number_after(document, at + 1)?;
+    }
+    Some((Kind::IpAddress, start, at, "spoken_ip"))
+}
+
+fn is_number(document: &Document<'_>, at: usize) -> bool {
+    matches!(
+        document.class(at),
+        Class::Digit | Class::Oh | Class::Teen | Class::Tens | Class::Repeat | Class::Hundred
+    ) || document.words.get(at).is_some_and(|word| word.shape == Shape::Digits && word.len() <= 3)
+}
+
+fn number_before(document: &Document<'_>, end: usize, floor: usize) -> Option<usize> {
+    let mut start = end;
+    while start > floor && end - start < 4 && is_number(document, start - 1) && close(document, start) {
+        start -= 1;
+    }
+    (start < end).then_some(start)
+}
+
+fn number_after(document: &Document<'_>, start: usize) -> Option<usize> {
+    let mut end = start;
+    while end < start + 4 && is_number(document, end) && close(document, end) {
+        end += 1;
+    }
+    (end > start).then_some(end)
+}

@@ -1,0 +1,465 @@
+use regex_automata::meta::{self, Regex};
+use regex_automata::util::syntax;
+use regex_automata::{Anchored, Input};
+
+use super::Pass;
+use super::candidate::{AGAINST, Candidate, FLOOR, HINT, HINTED, LABELLED, VALIDATED};
+use super::cues::{CueHit, Role};
+use super::document::Document;
+use crate::Kind;
+use crate::kinds::{self, CueNeed, Pattern, Verdict};
+use crate::view::{Case, Gap, Shape, Word};
+
+/// How much text one attempt sees: more than any shape needs to show that it begins.
+const STRETCH: usize = 384;
+/// A match that ends this close to the end of its stretch is read again in full.
+const BEFORE: usize = 96;
+/// A run of characters this short, before one with a digit, may begin a shape with spaces.
+const SHORT_RUN: usize = 5;
+/// The longest value of a label.
+const LONGEST: usize = 8192;
+
+/// The written shapes of all kinds as one expression, tried only around the bytes that every shape has.
+#[derive(Debug)]
+pub(crate) struct PatternTable {
+    regex: Regex,
+    patterns: Vec<(u8, &'static Pattern)>,
+    labelled: Vec<(u8, &'static Pattern, Regex)>,
+}
+
+impl PatternTable {
+    pub(crate) fn new() -> Self {
+        let entries = |choose: fn(&'static kinds::KindSpec) -> &'static [Pattern]| {
+            Kind::BUILT_IN
+                .iter()
+                .enumerate()
+                .flat_map(move |(index, kind)| {
+                    choose(kinds::spec(kind)).iter().map(move |p| (index as u8, p))
+                })
+                .collect::<Vec<_>>()
+        };
+        let patterns = entries(|spec| spec.patterns);
+        let sources: Vec<&str> = patterns.iter().map(|(_, p)| p.regex).collect();
+        let labelled = entries(|spec| spec.labelled)
+            .into_iter()
+            .map(|(kind, p)| (kind, p, compile(&[p.regex])))
+            .collect();
+        Self { regex: compile(&sources), patterns, labelled }
+    }
+
+    /// Candidates of the free-standing patterns.
+    pub(crate) fn find(&self, document: &Document<'_>, cues: &[CueHit], out: &mut Vec<Candidate>) {
+        let bytes = document.view.text().as_bytes();
+        let mut at = 0;
+        while let Some((start, end)) = next_stretch(bytes, at) {
+            at = start;
+            while at < end {
+                // A match stands alone, so it begins where no letter or digit goes before it.
+                let inside = at > 0 && is_word_byte(bytes[at]) && is_word_byte(bytes[at - 1]);
+                at = if inside { at + 1 } else { self.match_at(document, cues, at, out) };
+            }
+        }
+    }
+
+    /// Tries every pattern at one byte; gives the byte to go on from.
+    fn match_at(
+        &self,
+        document: &Document<'_>,
+        cues: &[CueHit],
+        begin: usize,
+        out: &mut Vec<Candidate>,
+    ) -> usize {
+        let text = document.view.text();
+        if !text.is_char_boundary(begin) {
+            return begin + 1;
+        }
+        let room = floor_char_boundary(text, begin + STRETCH);
+        let anchored = Input::new(text).range(begin..room).anchored(Anchored::Yes);
+        if self.regex.search(&anchored).is_none() {
+            return begin + 1;
+        }
+        let mut next = begin + 1;
+        for (id, (kind, pattern)) in self.patterns.iter().enumerate() {
+            let id = regex_automata::PatternID::must(id);
+            let input = Input::new(text).range(begin..room).anchored(Anchored::Pattern(id));
+            let Some(mut matched) = self.regex.search(&input) else { continue };
+            if matched.end() + BEFORE > room && room < text.len() {
+                // The whole of it, and whatever comes of it, the next search is behind it.
+                let input = Input::new(text).range(begin..).anchored(Anchored::Pattern(id));
+                matched = self.regex.search(&input).unwrap_or(matched);
+                next = next.max(matched.end());
+            }
+            if let Some(candidate) = judge(document, cues, *kind, pattern, begin, matched.end()) {
+                next = next.max(matched.end());
+                out.push(candidate);
+            }
+        }
+        next
+    }
+
+    /// Candidates of the labelled patterns: the value after each label cue.
+    pub(crate) fn find_labelled(&self, document: &Document<'_>, cues: &[CueHit], out: &mut Vec<Candidate>) {
+        let text = document.view.text();
+        for cue in cues.iter().filter(|cue| cue.role == Role::Label) {
+            if !self.labelled.iter().any(|(kind, ..)| *kind == cue.kind) {
+                continue;
+            }
+            let secret = matches!(Kind::BUILT_IN[cue.kind as usize], Kind::Username | Kind::Password);
+            let Some(word) = value_word(document, cues, cue, secret) else { continue };
+            let start = document.words[word].start as usize;
+            let floor = word.checked_sub(1).map_or(0, |before| document.words[before].end as usize);
+            // "(415)", "+1", "@jdoe": a value may begin before its first letter or digit.
+            let lead =
+                text[floor..start].trim_end_matches(['+', '(', '*', '#', '@', '-', '_', '$', '!']).len();
+            let starts = [floor + lead, start];
+            let starts = if starts[0] == start { &starts[1..] } else { &starts[..] };
+            let patterns = self.labelled.iter().filter(|(kind, ..)| *kind == cue.kind);
+            let value = patterns
+                .flat_map(|entry| starts.iter().map(move |&start| (entry, start)))
+                .find_map(|(entry, start)| labelled_value(text, entry, start, secret));
+            if let Some((pattern, start, end, verdict)) = value {
+                out.push(Candidate {
+                    kind: Kind::BUILT_IN[cue.kind as usize].clone(),
+                    span: document.view.source_span(start, end),
+                    score: pattern.score.max(LABELLED),
+                    validated: verdict == Verdict::Valid,
+                    pass: Pass::Regex,
+                    recognizer: pattern.name.into(),
+                });
+            }
+        }
+    }
+}
+
+/// The value of a label that begins at `start`, if it has the shape of a pattern: its ends, and what the check says.
+fn labelled_value(
+    text: &str,
+    (_, pattern, regex): &(u8, &'static Pattern, Regex),
+    start: usize,
+    secret: bool,
+) -> Option<(&'static Pattern, usize, usize, Verdict)> {
+    let room = (start + LONGEST).min(text.len());
+    let matched = regex.search(&Input::new(text).range(start..room).anchored(Anchored::Yes))?;
+    let value = &text[start..matched.end()];
+    let mut trimmed = value.trim_end_matches(['.', ',', ';', ':', '?', '!', ')', '"', '\'', '-']);
+    if secret && value[trimmed.len()..].starts_with('!') {
+        // A sentence that ends in a secret seldom ends in an exclamation mark.
+        trimmed = &value[..=trimmed.len()];
+    }
+    let end = start + trimmed.len();
+    if trimmed.is_empty() || !(secret || trimmed.bytes().any(|b| b.is_ascii_digit())) {
+        return None;
+    }
+    let verdict = (pattern.check)(trimmed);
+    (verdict != Verdict::Reject && stands_alone(text, start, end)).then_some((*pattern, start, end, verdict))
+}
+
+fn compile(sources: &[&str]) -> Regex {
+    Regex::builder()
+        .configure(meta::Config::new().utf8_empty(true).nfa_size_limit(Some(64 << 20)))
+        .syntax(syntax::Config::new())
+        .build_many(sources)
+        .expect("the built-in patterns compile, as their test shows")
+}
+
+/// The next stretch of text, at or after `from`, in which a pattern can begin: the run of characters without white space
+/// around a byte that every pattern needs, and a short run before it.
+fn next_stretch(text: &[u8], from: usize) -> Option<(usize, usize)> {
+    let is_anchor = |at: usize| match text[at] {
+        b'0'..=b'9' | b'@' => true,
+        b':' => text.get(at + 1).is_some_and(|&b| b == b'/' || b == b':'),
+        b'.' => text.get(at + 1).is_some_and(u8::is_ascii_alphanumeric),
+        _ => false,
+    };
+    let anchor = (from..text.len()).find(|&at| is_anchor(at))?;
+    let begin_of_run = |end: usize| {
+        let back = text[from..end].iter().rev().take_while(|b| !b.is_ascii_whitespace()).count();
+        end - back
+    };
+    let mut start = begin_of_run(anchor);
+    // "RA 123 456 789 US", "xxxx xxxx xxxx 1234"
+    for _ in 0..3 {
+        if start <= from {
+            break;
+        }
+        let before = begin_of_run(start - 1);
+        if start - 1 - before > SHORT_RUN {
+            break;
+        }
+        start = before;
+    }
+    let end = anchor + text[anchor..].iter().take_while(|b| !b.is_ascii_whitespace()).count();
+    Some((start, end))
+}
+
+fn is_word_byte(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || byte >= 0x80
+}
+
+fn floor_char_boundary(text: &str, at: usize) -> usize {
+    let mut at = at.min(text.len());
+    while !text.is_char_boundary(at) {
+        at -= 1;
+    }
+    at
+}
+
+/// A letter or digit directly before or after a match makes it part of something else.
+fn stands_alone(text: &str, start: usize, end: usize) -> bool {
+    let joined = |c: char| c.is_alphanumeric();
+    // Groups joined by colons are one thing: "12345:db8::1" holds no address.
+    let before = text[..start].chars().next_back();
+    let colons = text[start..end].contains(':')
+        && (before == Some(':') || (text[start..].starts_with(':') && before.is_some_and(joined)));
+    if colons {
+        return false;
+    }
+    let first = text[start..].chars().next().is_some_and(joined);
+    let last = text[..end].chars().next_back().is_some_and(joined);
+    let joined_before = first && before.is_some_and(joined);
+    let joined_after = last && text[end..].chars().next().is_some_and(joined);
+    !joined_before && !joined_after
+}
+
+fn judge(
+    document: &Document<'_>,
+    cues: &[CueHit],
+    kind: u8,
+    pattern: &Pattern,
+    start: usize,
+    end: usize,
+) -> Option<Candidate> {
+    let text = document.view.text();
+    if start == end || !stands_alone(text, start, end) {
+        return None;
+    }
+    // The "::9" of "70431::9" is the tail of something else.
+    if text[start..].starts_with("::") && text[..start].ends_with(|c: char| c.is_ascii_alphanumeric()) {
+        return None;
+    }
+    let verdict = (pattern.check)(&text[start..end]);
+    if verdict == Verdict::Reject {
+        return None;
+    }
+    let first = document.words.partition_point(|word| (word.end as usize) <= start);
+    let last = document.words.partition_point(|word| (word.start as usize) < end);
+    let support = support(document, cues, kind, first, last);
+    let validated = verdict == Verdict::Valid;
+    let score = match (pattern.cue, support.labelled) {
+        (CueNeed::Required, false) => return None,
+        _ => support.score(pattern.score, validated),
+    };
+    (score >= FLOOR).then(|| Candidate {
+        kind: Kind::BUILT_IN[kind as usize].clone(),
+        span: document.view.source_span(start, end),
+        score,
+        validated,
+        pass: Pass::Regex,
+        recognizer: pattern.name.into(),
+    })
+}
+
+/// What the cues around the words `first..last` say about a kind.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Support {
+    pub(crate) labelled: bool,
+    pub(crate) hinted: bool,
+    pub(crate) against: bool,
+}
+
+impl Support {
+    /// The base score moved by the cues.
+    pub(crate) fn score(self, base: f32, validated: bool) -> f32 {
+        let mut score = if validated { base.max(VALIDATED) } else { base };
+        if self.labelled {
+            score = score.max(LABELLED);
+        }
+        if self.hinted {
+            score = score.max((score + HINT).min(HINTED));
+        }
+        if self.against && !(validated && self.labelled) {
+            score -= AGAINST;
+        }
+        score.clamp(0.0, 0.99)
+    }
+}
+
+pub(crate) fn support(
+    document: &Document<'_>,
+    cues: &[CueHit],
+    kind: u8,
+    first: usize,
+    last: usize,
+) -> Support {
+    let mut support = Support::default();
+    // Cues are sorted by their first word; those in reach begin at most 16 words before the value.
+    let from = cues.partition_point(|cue| cue.start + 16 < first);
+    let near = cues[from..].iter().take_while(|cue| cue.start <= last + 5).filter(|cue| cue.kind == kind);
+    // Where the label nearest before the value begins; nothing before it contradicts it.
+    let mut own = None;
+    let mut against = None;
+    for cue in near {
+        let before = first.checked_sub(cue.end).filter(|_| document.same_turn(cue.end - 1, first));
+        let after = cue.start.checked_sub(last).filter(|_| document.same_turn(last - 1, cue.start));
+        match cue.role {
+            Role::Label => {
+                if before.is_some_and(|words| {
+                    words <= 3 || words <= 6 && document.same_sentence(cue.end - 1, first)
+                }) {
+                    support.labelled = true;
+                    own = Some(cue.start);
+                }
+                support.hinted |=
+                    before.is_some_and(|words| words <= 8) || after.is_some_and(|words| words <= 3);
+            }
+            Role::After => support.labelled |= after.is_some_and(|words| words <= 3),
+            Role::Hint => {
+                support.hinted |=
+                    before.is_some_and(|words| words <= 6) || after.is_some_and(|words| words <= 4);
+            }
+            Role::Against => {
+                if before.is_some_and(|words| words <= 4) || after.is_some_and(|words| words <= 2) {
+                    against = against.max(Some(cue.start));
+                }
+            }
+        }
+    }
+    support.against = against.is_some_and(|at| own.is_none_or(|own| at >= own && at < first));
+    support
+}
+
+/// Words that may stand between a label and its value.
+const LINKS: [&str; 68] = [
+    "is",
+    "was",
+    "are",
+    "it",
+    "its",
+    "the",
+    "number",
+    "no",
+    "my",
+    "that",
+    "would",
+    "be",
+    "should",
+    "read",
+    "reads",
+    "on",
+    "file",
+    "an",
+    "of",
+    "uh",
+    "um",
+    "so",
+    "yes",
+    "yeah",
+    "ok",
+    "okay",
+    "here",
+    "as",
+    "for",
+    "you",
+    "we",
+    "have",
+    "i",
+    "there",
+    "ends",
+    "ending",
+    "given",
+    "with",
+    "starts",
+    "start",
+    "updated",
+    "new",
+    "currently",
+    "registered",
+    "to",
+    "this",
+    "your",
+    "her",
+    "his",
+    "and",
+    "now",
+    "listed",
+    "showing",
+    "shows",
+    "says",
+    "card",
+    "account",
+    "actually",
+    "well",
+    "sure",
+    "like",
+    "id",
+    "code",
+    "name",
+    "the",
+    "old",
+    "current",
+    "same",
+];
+
+/// The word at which the value of a label begins. A value has a digit unless it is a `secret`, which is whatever comes after
+/// the linking words.
+fn value_word(document: &Document<'_>, cues: &[CueHit], cue: &CueHit, secret: bool) -> Option<usize> {
+    let limit = (cue.end + 8).min(document.len());
+    for at in cue.end..limit {
+        if document.gap(at).has(Gap::BARRIER) {
+            return None;
+        }
+        if document.begins_sentence(at) && (secret || at > cue.end + 3) {
+            return None;
+        }
+        let word = &document.words[at];
+        let chunk = chunk(document, word.start as usize);
+        if secret {
+            // "password reset" and "pin the note" name no secret; a colon or "is" announces one.
+            let announced = (cue.end..at).any(|i| matches!(document.stem(i), "is" | "was" | "be" | "it"))
+                || (cue.end..=at).any(|i| document.gap(i).has(Gap::COLON));
+            if !LINKS.contains(&document.stem(at)) {
+                let joined = chunk.trim_end_matches(|c: char| !c.is_alphanumeric()).contains(['_', '@', '.']);
+                let odd = joined || chunk.bytes().any(|b| b.is_ascii_digit());
+                return (odd || announced && is_odd_word(document, at)).then_some(at);
+            }
+        } else if chunk.bytes().any(|b| b.is_ascii_digit()) {
+            return (!document.is_bare_year(at)).then_some(at);
+        } else if begins_code(document, at) {
+            return Some(at);
+        }
+        // A label of another kind owns what follows it.
+        let mut here = cues[cues.partition_point(|c| c.start < at)..].iter().take_while(|c| c.start == at);
+        if here.any(|c| c.role == Role::Label && c.kind != cue.kind && c.end > at + 1) {
+            return None;
+        }
+    }
+    None
+}
+
+/// Whether capitals begin a code that goes on with digits: "XQF 552 908 113", "ABC 123".
+fn begins_code(document: &Document<'_>, at: usize) -> bool {
+    let word = &document.words[at];
+    let digits = |word: &Word| word.shape == Shape::Digits && word.gap == Gap::SPACE;
+    word.case == Case::Upper
+        && word.len() <= 4
+        && word.shape == Shape::Letters
+        && document.words.get(at + 1).is_some_and(digits)
+}
+
+/// Whether a word after "password is" can be the password itself: not a plain function word.
+fn is_odd_word(document: &Document<'_>, at: usize) -> bool {
+    let entry = document.entry(at);
+    entry.common() < 6 && document.words[at].len() >= 4
+}
+
+/// The text from a byte of the view to the next white space, or a part of it.
+fn chunk<'d>(document: &'d Document<'_>, start: usize) -> &'d str {
+    /// What comes later in a run without white space is no part of the value.
+    const LONGEST: usize = 256;
+    let text = document.view.text();
+    let mut end = text.len().min(start + LONGEST);
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    text[start..end].split_ascii_whitespace().next().unwrap_or("")
+}

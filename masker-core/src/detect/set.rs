@@ -1,0 +1,374 @@
+use std::borrow::Cow;
+use std::collections::HashMap;
+use std::sync::{Arc, LazyLock};
+
+use super::candidate::Candidate;
+use super::context::Context;
+use super::cues::CueTable;
+use super::custom::{self, AllowList, CustomRecognizer, WordList};
+use super::document::Document;
+use super::patterns::PatternTable;
+use super::segment::{Cut, left_of, next_cut};
+use super::{Finding, Pass, Recognizer, RecognizerError, ages, codes, dates, names, network, places};
+use crate::{Kind, Span};
+
+static CUES: LazyLock<CueTable> = LazyLock::new(CueTable::new);
+static PATTERNS: LazyLock<PatternTable> = LazyLock::new(PatternTable::new);
+
+/// For one kind, the least score with which a hit of each pass counts; `None` where the pass may not find it.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct KindRule {
+    /// For the pass `regex`.
+    pub regex: Option<f32>,
+    /// For the pass `dictionary`.
+    pub dictionary: Option<f32>,
+    /// For the pass `spoken`.
+    pub spoken: Option<f32>,
+    /// For the pass `ner`.
+    pub ner: Option<f32>,
+    /// Breaks ties between overlapping hits; the higher wins.
+    pub priority: i32,
+}
+
+impl KindRule {
+    /// Every pass may find the kind, with any score.
+    pub const ALL: Self =
+        Self { regex: Some(0.0), dictionary: Some(0.0), spoken: Some(0.0), ner: Some(0.0), priority: 0 };
+
+    fn floor(&self, pass: Pass) -> Option<f32> {
+        match pass {
+            Pass::Regex => self.regex,
+            Pass::Dictionary => self.dictionary,
+            Pass::Spoken => self.spoken,
+            Pass::Ner => self.ner,
+            Pass::Diarize => None,
+        }
+    }
+}
+
+/// Everything that detection needs, prepared once: which passes may find which kinds, and what the user added.
+///
+/// ```
+/// use masker_core::detect::{Context, DetectorSet};
+/// use masker_core::resolve::Order;
+/// use masker_core::Kind;
+///
+/// let set = DetectorSet::all_kinds();
+/// let findings = set.detect("my email is ada@example.com", &[], &mut Context::default(), Order::Longest)?;
+/// assert_eq!(findings[0].kind, Kind::Email);
+/// # Ok::<(), masker_core::detect::DetectError>(())
+/// ```
+#[derive(Clone, Default)]
+#[expect(missing_debug_implementations, reason = "holds the user's words and plug-ins")]
+pub struct DetectorSet {
+    /// What may be found; a kind that is not in it is off.
+    pub rules: HashMap<Kind, KindRule>,
+    /// The user's patterns.
+    pub recognizers: Vec<CustomRecognizer>,
+    /// The user's word lists.
+    pub word_lists: Vec<WordList>,
+    /// Text that is never masked.
+    pub allow_lists: Vec<AllowList>,
+    /// The user's models.
+    pub plugins: Vec<Arc<dyn Recognizer>>,
+    /// Whether every run of six or more digits that no kind explains is an `ID`.
+    pub strict_numbers: bool,
+}
+
+/// Detection could not judge a text. Only a plug-in can fail.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum DetectError {
+    /// A plug-in failed.
+    #[error("the recognizer {name} failed")]
+    Recognizer {
+        /// Its name.
+        name: String,
+        /// What it said.
+        #[source]
+        source: RecognizerError,
+    },
+    /// A plug-in gave a span that is not a part of the text.
+    #[error(
+        "the recognizer {name} gave {start}..{end}, which is not a range of characters in the text of {len} bytes"
+    )]
+    BadSpan {
+        /// Its name.
+        name: String,
+        /// First byte.
+        start: usize,
+        /// One past the last byte.
+        end: usize,
+        /// Length of the text.
+        len: usize,
+    },
+}
+
+impl DetectorSet {
+    /// All built-in kinds but `ORGANIZATION`, found by every pass.
+    pub fn all_kinds() -> Self {
+        let kinds = Kind::BUILT_IN.iter().filter(|kind| **kind != Kind::Organization).cloned();
+        Self { rules: kinds.map(|kind| (kind, KindRule::ALL)).collect(), ..Self::default() }
+    }
+
+    /// What every pass found before overlaps are resolved, in order of the spans.
+    ///
+    /// `protected` spans (tokens and labels, sorted and disjoint) are not looked into. `context` is what earlier texts of the
+    /// conversation said; it takes up what this one says.
+    ///
+    /// # Errors
+    ///
+    /// When a plug-in fails or gives a span that is not a part of the text. Text alone never causes an error.
+    pub fn explain(
+        &self,
+        text: &str,
+        protected: &[Span],
+        context: &mut Context,
+    ) -> Result<Vec<Finding>, DetectError> {
+        let mut candidates = self.candidates(text, protected, context)?;
+        candidates.sort_by_key(|candidate| candidate.span);
+        Ok(candidates.iter().map(|candidate| candidate.finding(candidate.span)).collect())
+    }
+
+    /// What the passes found, filtered by the rules and allow lists, in no order and possibly overlapping.
+    pub(crate) fn candidates(
+        &self,
+        text: &str,
+        protected: &[Span],
+        context: &mut Context,
+    ) -> Result<Vec<Candidate>, DetectError> {
+        let mut found = self.added_by_user(text, protected)?;
+        let mut pieces = Pieces::default();
+        while let Some(cut) = next_cut(text, pieces.start, protected, text.len(), true) {
+            self.find_in_piece(text, protected, Some(cut), &mut pieces, context, &mut found);
+        }
+        self.find_in_piece(text, protected, None, &mut pieces, context, &mut found);
+        custom::apply_allow_lists(text, &self.allow_lists, &mut found);
+        Ok(found)
+    }
+
+    /// Whether what is found in a message depends on a bounded number of bytes to the right only. Nothing is known of what a
+    /// user's patterns, lists and models look at.
+    pub(crate) fn is_bounded(&self) -> bool {
+        self.recognizers.is_empty()
+            && self.word_lists.is_empty()
+            && self.allow_lists.is_empty()
+            && self.plugins.is_empty()
+    }
+
+    /// What the user's patterns, lists and models find: they see the text whole.
+    fn added_by_user(&self, text: &str, protected: &[Span]) -> Result<Vec<Candidate>, DetectError> {
+        let mut found = Vec::new();
+        if !(self.recognizers.is_empty() && self.word_lists.is_empty()) {
+            let document = Document::new(text, protected);
+            custom::find(&document, &self.recognizers, &self.word_lists, &mut found);
+        }
+        self.ask_plugins(text, &mut found)?;
+        found.retain_mut(|candidate| self.admits(candidate));
+        outside(protected, &mut found, text);
+        Ok(found)
+    }
+
+    /// Finds what begins in the piece of a text that ends at a cut, or in the rest of it, and goes on to the next piece.
+    pub(crate) fn find_in_piece(
+        &self,
+        text: &str,
+        protected: &[Span],
+        cut: Option<Cut>,
+        pieces: &mut Pieces,
+        context: &mut Context,
+        found: &mut Vec<Candidate>,
+    ) {
+        let end = cut.map_or(text.len(), |cut| cut.at);
+        let right = cut.map_or(text.len(), |cut| cut.right);
+        let window = &text[pieces.left..right];
+        let protected = if window.len() == text.len() {
+            Cow::Borrowed(protected)
+        } else {
+            let from = protected.partition_point(|span| span.end <= pieces.left);
+            let to = protected.partition_point(|span| span.start < right);
+            let shifted = |span: &Span| Span::new(span.start - pieces.left, span.end - pieces.left);
+            Cow::Owned(protected[from..to].iter().map(shifted).collect())
+        };
+        let document = Document::part(window, &protected, context.capitals());
+        let first = found.len();
+        let before = context.clone();
+        let mut here = self.find_admitted(&document, window, &protected, context);
+        if !here.is_empty() {
+            let again = context.for_rereading(&before);
+            self.find_behind(window, &protected, &again, &mut here);
+        }
+        let mut floor = pieces.floor.max(pieces.start);
+        for mut candidate in here {
+            let start = pieces.left + candidate.span.start;
+            candidate.span = Span::new(start, pieces.left + candidate.span.end);
+            if start < end && (start >= floor || clip(text, &mut candidate.span, floor)) {
+                found.push(candidate);
+            }
+        }
+        let Some(cut) = cut else {
+            context.end_message();
+            return;
+        };
+        // What reaches behind the cut is not looked at again there.
+        floor = found[first..].iter().map(|candidate| candidate.span.end).fold(floor, usize::max);
+        let left = left_of(window, cut.at - pieces.left, &protected) + pieces.left;
+        context.end_piece(&document, document.word_at(left - pieces.left));
+        *pieces = Pieces { left, start: cut.at, floor };
+    }
+
+    /// Finds what shows only once the findings are replaced, so that masked text masked again stays as it is: a value that
+    /// another finding's words explained away, or that stood in its shadow.
+    fn find_behind(&self, window: &str, protected: &[Span], before: &Context, here: &mut Vec<Candidate>) {
+        /// Every round covers more of a text; what is left after so many is nothing or an artefact.
+        const ROUNDS: usize = 4;
+        for _ in 0..ROUNDS {
+            if here.is_empty() {
+                return;
+            }
+            let mut covered: Vec<Span> =
+                here.iter().map(|candidate| candidate.span).chain(protected.iter().copied()).collect();
+            covered.sort_unstable();
+            covered.dedup_by(|next, last| {
+                let joined = last.overlaps(*next);
+                if joined {
+                    *last = last.cover(*next);
+                }
+                joined
+            });
+            let document = Document::part(window, &covered, before.capitals());
+            let more = self.find_admitted(&document, window, &covered, &mut before.clone());
+            if more.is_empty() {
+                return;
+            }
+            here.extend(more);
+        }
+    }
+
+    fn find_admitted(
+        &self,
+        document: &Document<'_>,
+        window: &str,
+        protected: &[Span],
+        context: &mut Context,
+    ) -> Vec<Candidate> {
+        let mut found = Vec::new();
+        self.find_built_in(document, context, &mut found);
+        found.retain_mut(|candidate| self.admits(candidate));
+        outside(protected, &mut found, window);
+        found
+    }
+
+    fn find_built_in(&self, document: &Document<'_>, context: &mut Context, found: &mut Vec<Candidate>) {
+        let cues = CUES.find(document);
+        context.read_turns(document, &cues);
+        let runs = codes::code_runs(document);
+        PATTERNS.find(document, &cues, found);
+        PATTERNS.find_labelled(document, &cues, found);
+        codes::find(document, &cues, &runs, context, self.strict_numbers, found);
+        dates::find(document, &cues, &runs, context, found);
+        ages::find(document, &runs, found);
+        network::find(document, found);
+        network::find_usernames(document, &cues, found);
+        places::find(document, &cues, found);
+        names::find(document, &cues, &runs, context, found);
+    }
+
+    /// Whether the rules let a candidate count, under its own kind or under the neighbour that covers it.
+    fn admits(&self, candidate: &mut Candidate) -> bool {
+        let passes = |kind: &Kind| {
+            let rule = self.rules.get(kind)?;
+            Some(rule.floor(candidate.pass).is_some_and(|floor| candidate.score >= floor))
+        };
+        if let Some(passes) = passes(&candidate.kind) {
+            return passes;
+        }
+        let neighbour = candidate.kind.neighbour().filter(|kind| passes(kind) == Some(true));
+        match neighbour {
+            Some(kind) => {
+                candidate.kind = kind;
+                true
+            }
+            None => false,
+        }
+    }
+
+    fn ask_plugins(&self, text: &str, found: &mut Vec<Candidate>) -> Result<(), DetectError> {
+        for plugin in &self.plugins {
+            let name = || plugin.name().to_owned();
+            let hits =
+                plugin.recognize(text).map_err(|source| DetectError::Recognizer { name: name(), source })?;
+            for hit in hits {
+                if hit.start >= hit.end || text.get(hit.start..hit.end).is_none() {
+                    return Err(DetectError::BadSpan {
+                        name: name(),
+                        start: hit.start,
+                        end: hit.end,
+                        len: text.len(),
+                    });
+                }
+                found.push(Candidate {
+                    kind: hit.kind,
+                    span: Span::new(hit.start, hit.end),
+                    score: hit.confidence.clamp(0.0, 1.0),
+                    validated: false,
+                    pass: Pass::Ner,
+                    recognizer: Cow::Owned(name()),
+                });
+            }
+        }
+        Ok(())
+    }
+}
+
+/// How far the pieces of a text have been looked at.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Pieces {
+    /// Where the text begins that is looked at with the next piece.
+    pub(crate) left: usize,
+    /// Where the next piece begins.
+    pub(crate) start: usize,
+    /// Where what was found so far ends.
+    pub(crate) floor: usize,
+}
+
+/// Takes what stands before `floor` off a span; whether a letter or digit is left.
+fn clip(text: &str, span: &mut Span, floor: usize) -> bool {
+    if span.end <= floor {
+        return false;
+    }
+    match text[floor..span.end].find(char::is_alphanumeric) {
+        Some(at) => {
+            *span = Span::new(floor + at, span.end);
+            true
+        }
+        None => false,
+    }
+}
+
+/// Cuts the protected spans out of the candidates: what a plug-in or a user's pattern finds may reach into them.
+fn outside(protected: &[Span], candidates: &mut Vec<Candidate>, text: &str) {
+    if protected.is_empty() {
+        return;
+    }
+    let mut cut = Vec::with_capacity(candidates.len());
+    for candidate in candidates.drain(..) {
+        let mut start = candidate.span.start;
+        let first = protected.partition_point(|span| span.end <= candidate.span.start);
+        let mut keep = |start: usize, end: usize| {
+            if text[start..end].chars().any(char::is_alphanumeric) {
+                cut.push(Candidate { span: Span::new(start, end), ..candidate.clone() });
+            }
+        };
+        for span in protected[first..].iter().take_while(|span| span.start < candidate.span.end) {
+            if start < span.start {
+                keep(start, span.start);
+            }
+            start = start.max(span.end);
+        }
+        if start < candidate.span.end {
+            keep(start, candidate.span.end);
+        }
+    }
+    *candidates = cut;
+}
