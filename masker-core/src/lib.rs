@@ -6,6 +6,7 @@ pub mod detect;
 pub mod kinds;
 pub mod lexicon;
 mod offsets;
+pub mod policy;
 pub mod resolve;
 mod secret;
 mod span;
@@ -14,5 +15,9 @@ pub mod view;
 pub use self::detect::{Finding, Pass, Recognizer, RecognizerError, RecognizerHit};
 pub use self::kinds::Kind;
 pub use self::offsets::{OffsetUnit, convert_spans};
+pub use self::policy::{
+    Action, KidCheck, KidState, Normalization, Policy, PolicyError, PolicyErrorCode, PolicyErrors,
+    PolicyLoader, PolicyNotice, Scheme,
+};
 pub use self::secret::SecretText;
 pub use self::span::Span;
