@@ -10,6 +10,8 @@ pub mod policy;
 pub mod resolve;
 mod secret;
 mod span;
+pub mod token;
+pub mod vault;
 pub mod view;
 
 pub use self::detect::{Finding, Pass, Recognizer, RecognizerError, RecognizerHit};
@@ -21,3 +23,13 @@ pub use self::policy::{
 };
 pub use self::secret::SecretText;
 pub use self::span::Span;
+pub use self::token::{
+    Found, KeyError, KeyRing, KeyRingBuilder, Kid, MAX_SEALED_BYTES, Marker, ParseKidError, ParseScopeError,
+    ParseTokenError, Scope, Synthesizer, Token, TokenError, TokenForm, TokenKind, find_markers, normalise,
+    redacted, seal, unseal,
+};
+#[cfg(feature = "vault-postgres")]
+pub use self::vault::PostgresVault;
+#[cfg(feature = "vault-sqlite")]
+pub use self::vault::{Durability, SqliteVault};
+pub use self::vault::{MemoryVault, Mention, Opened, Records, Reference, Vault, VaultError, VaultStats};

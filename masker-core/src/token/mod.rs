@@ -1,0 +1,114 @@
+//! What stands in the text instead of a value: its forms, the keys behind them, and how values are made comparable.
+
+mod error;
+mod format;
+pub(crate) mod keyed;
+pub(crate) mod keys;
+mod normalise;
+pub(crate) mod sealed;
+pub(crate) mod synthetic;
+
+use std::fmt;
+use std::str::FromStr;
+use std::sync::Arc;
+
+use serde::{Serialize, Serializer};
+
+pub use self::error::{KeyError, ParseKidError, ParseScopeError, ParseTokenError, TokenError};
+pub use self::format::{Found, Marker, Token, TokenForm, find_markers, redacted};
+pub(crate) use self::format::{is_unfinished_token, settled, token_at};
+pub use self::keys::{KeyRing, KeyRingBuilder, Kid};
+pub use self::normalise::normalise;
+pub use self::sealed::{MAX_SEALED_BYTES, seal, unseal};
+pub use self::synthetic::Synthesizer;
+
+/// What a masked value was replaced by, as events name it.
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+#[non_exhaustive]
+pub enum TokenKind {
+    /// A token of scheme `reversible-aead`.
+    Msk1,
+    /// A token of scheme `vault-deterministic`.
+    Mskv1,
+    /// The marker `[REDACTED:KIND]`.
+    Redacted,
+    /// A surrogate without any marker.
+    Synthetic,
+}
+
+impl TokenKind {
+    /// The name in events.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Msk1 => "MSK1",
+            Self::Mskv1 => "MSKV1",
+            Self::Redacted => "REDACTED",
+            Self::Synthetic => "SYNTHETIC",
+        }
+    }
+}
+
+impl fmt::Display for TokenKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl Serialize for TokenKind {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
+    }
+}
+
+/// How far "same value, same token" reaches, and the only place where a token is restored.
+///
+/// The scope id goes into every token and is part of every vault row's key. The empty one, [`Scope::default`], is the
+/// library's; servers use account, agent or session ids.
+///
+/// ```
+/// use masker_core::Scope;
+///
+/// assert_eq!(Scope::default().as_str(), "");
+/// assert_eq!("sess_1".parse::<Scope>().unwrap().as_str(), "sess_1");
+/// ```
+#[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub struct Scope(Arc<str>);
+
+impl Scope {
+    /// The scope id, empty for the default scope.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl Default for Scope {
+    fn default() -> Self {
+        Self("".into())
+    }
+}
+
+impl FromStr for Scope {
+    type Err = ParseScopeError;
+
+    fn from_str(text: &str) -> Result<Self, ParseScopeError> {
+        if text.len() <= 256 && !text.chars().any(char::is_control) {
+            Ok(Self(text.into()))
+        } else {
+            Err(ParseScopeError)
+        }
+    }
+}
+
+impl fmt::Display for Scope {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// Appends `part` after its length in bytes as a little-endian 32-bit number, so that no two sequences of parts have the
+/// same bytes.
+pub(crate) fn enc(out: &mut Vec<u8>, part: &[u8]) {
+    let length = u32::try_from(part.len()).expect("parts of tokens are below 4 GiB, the input limit");
+    out.extend_from_slice(&length.to_le_bytes());
+    out.extend_from_slice(part);
+}
