@@ -2,10 +2,14 @@
 #![forbid(unsafe_code)]
 #![deny(missing_docs, rustdoc::broken_intra_doc_links)]
 
+mod conversation;
 pub mod detect;
+mod engine;
+mod error;
 pub mod kinds;
 pub mod lexicon;
 mod offsets;
+pub mod payload;
 pub mod policy;
 pub mod resolve;
 mod secret;
@@ -14,9 +18,13 @@ pub mod token;
 pub mod vault;
 pub mod view;
 
+pub use self::conversation::{Conversation, Dangling, Role, StreamMasker, StreamRehydrator};
 pub use self::detect::{Finding, Pass, Recognizer, RecognizerError, RecognizerHit};
+pub use self::engine::{Event, Explanation, MAX_TEXT_BYTES, Masked, Masker, MaskerBuilder, Restored};
+pub use self::error::{Error, ErrorKind};
 pub use self::kinds::Kind;
 pub use self::offsets::{OffsetUnit, convert_spans};
+pub use self::payload::{JsonRules, MaskedPayload, PayloadEvent, RestoredPayload};
 pub use self::policy::{
     Action, KidCheck, KidState, Normalization, Policy, PolicyError, PolicyErrorCode, PolicyErrors,
     PolicyLoader, PolicyNotice, Scheme,

@@ -1,0 +1,306 @@
+use std::collections::{HashMap, HashSet};
+
+use super::keep::{Segment, segments};
+use super::{Event, Masked, Masker, Restored};
+use crate::detect::canonical;
+use crate::policy::{Action, Keep, Policy, Scheme};
+use crate::token::{Kid, Marker, Scope, Token, TokenKind, find_markers, normalise, redacted, seal};
+use crate::vault::{Mention, Opened, Records};
+use crate::{Error, Finding, Kind, SecretText, Span};
+
+/// What the policy does with each kind, looked up once.
+pub(super) struct Plan {
+    steps: HashMap<Kind, Step>,
+}
+
+struct Step {
+    action: Action,
+    scheme: Scheme,
+    kid: Kid,
+    keep: Keep,
+}
+
+impl Plan {
+    pub(super) fn new(policy: &Policy, ner_loaded: bool, kid: impl Fn(&str) -> Kid) -> Self {
+        let steps = policy
+            .entities()
+            .iter()
+            .map(|entity| {
+                let effective = policy.effective(&entity.kind, ner_loaded);
+                let step = Step {
+                    action: effective.action,
+                    scheme: effective.scheme,
+                    kid: kid(&effective.kid),
+                    keep: effective.keep,
+                };
+                (entity.kind.clone(), step)
+            })
+            .collect();
+        Self { steps }
+    }
+
+    /// What stays in clear of a kind; nothing where the policy does not list it.
+    pub(super) fn keep(&self, kind: &Kind) -> Keep {
+        self.steps.get(kind).map_or(Keep::None, |step| step.keep)
+    }
+
+    fn step(&self, kind: &Kind) -> &Step {
+        self.steps.get(kind).expect("detection finds only kinds that the policy lists")
+    }
+}
+
+/// What stands in the place of one hidden stretch of a finding.
+pub(crate) enum Replacement {
+    Text(String),
+    /// A token, with the value as it is compared.
+    Token(Token, SecretText),
+}
+
+/// What becomes of a finding: each stretch that is replaced, in order, and what its event says of it. What no stretch covers
+/// stays as it is.
+pub(crate) struct Outcome {
+    pub(crate) replaced: Vec<(Span, Replacement)>,
+    pub(crate) action: Action,
+    pub(crate) token_kind: Option<TokenKind>,
+    pub(crate) kid: Option<Kid>,
+}
+
+/// A stretch of a finding that is to be hidden, and the form in which it is compared.
+struct Part {
+    span: Span,
+    /// Stands before the replacement: the hidden text in a more general form.
+    instead: &'static str,
+    normalised: SecretText,
+}
+
+impl Masker {
+    /// Builds the masked text from the findings and nothing else: what is between them is copied, they are replaced.
+    pub(super) fn rewrite(&self, text: &str, findings: Vec<Finding>) -> Result<Masked, Error> {
+        let outcomes = self.outcomes(text, &findings, &self.inner.scope, &mut Surrogates::default())?;
+        let mut masked = String::with_capacity(text.len() + findings.len() * 40);
+        let mut events = Vec::with_capacity(findings.len());
+        let mut copied = 0;
+        for (finding, outcome) in findings.into_iter().zip(outcomes) {
+            for (span, replacement) in &outcome.replaced {
+                masked.push_str(&text[copied..span.start]);
+                masked.push_str(match replacement {
+                    Replacement::Text(text) => text,
+                    Replacement::Token(token, _) => token.text(),
+                });
+                copied = span.end;
+            }
+            events.push(Event::new(finding, outcome.action, outcome.token_kind, outcome.kid));
+        }
+        masked.push_str(&text[copied..]);
+        Ok(Masked { text: masked, events })
+    }
+
+    /// What the policy puts in the place of each finding; tokens are minted in `scope`, and vault rows stored.
+    pub(crate) fn outcomes(
+        &self,
+        text: &str,
+        findings: &[Finding],
+        scope: &Scope,
+        surrogates: &mut Surrogates,
+    ) -> Result<Vec<Outcome>, Error> {
+        let inner = &*self.inner;
+        self.check_blocked(findings)?;
+        let parts: Vec<Vec<Part>> = findings.iter().map(|finding| self.parts(text, finding)).collect();
+        let mut mentions: Vec<Mention<'_>> = Vec::new();
+        for (finding, parts) in findings.iter().zip(&parts) {
+            let step = inner.plan.step(&finding.kind);
+            if (step.action, step.scheme) == (Action::Tokenize, Scheme::VaultDeterministic) {
+                mentions.extend(parts.iter().map(|part| Mention {
+                    kind: &finding.kind,
+                    kid: &step.kid,
+                    original: &text[part.span.range()],
+                    normalised: part.normalised.expose(),
+                }));
+            }
+        }
+        let mut minted = self.mint(scope, &mentions)?.into_iter();
+        if findings.iter().any(|finding| inner.plan.step(&finding.kind).scheme == Scheme::Synthetic) {
+            surrogates.note(text, findings);
+        }
+        let mut outcomes = Vec::with_capacity(findings.len());
+        for (finding, parts) in findings.iter().zip(parts) {
+            let step = inner.plan.step(&finding.kind);
+            let mut outcome =
+                Outcome { replaced: Vec::new(), action: step.action, token_kind: None, kid: None };
+            for Part { span, instead, normalised } in parts {
+                let original = &text[span.range()];
+                let redact = || {
+                    (Replacement::Text(format!("{instead}{}", redacted(&finding.kind))), TokenKind::Redacted)
+                };
+                let (replacement, token_kind) = match (step.action, step.scheme) {
+                    (Action::Passthrough, _) => continue,
+                    (Action::Tokenize, Scheme::VaultDeterministic) => {
+                        let token = minted.next().expect("the vault gives a token for every mention");
+                        (Replacement::Token(token, normalised), TokenKind::Mskv1)
+                    }
+                    (Action::Tokenize, Scheme::ReversibleAead) => {
+                        let deterministic = inner.policy.aead_deterministic();
+                        match seal(&inner.keys, scope, &finding.kind, &step.kid, original, deterministic)? {
+                            Some(token) => (Replacement::Token(token, normalised), TokenKind::Msk1),
+                            None => redact(),
+                        }
+                    }
+                    (Action::Tokenize, Scheme::Synthetic) => {
+                        let surrogate = surrogates.draw(self, &finding.kind, original, normalised.expose());
+                        (Replacement::Text(surrogate), TokenKind::Synthetic)
+                    }
+                    _ => redact(),
+                };
+                if matches!(token_kind, TokenKind::Mskv1 | TokenKind::Msk1) {
+                    outcome.kid = Some(step.kid.clone());
+                }
+                outcome.token_kind = Some(token_kind);
+                outcome.replaced.push((span, replacement));
+            }
+            outcomes.push(outcome);
+        }
+        Ok(outcomes)
+    }
+
+    /// Fails where the policy blocks a kind that was found.
+    pub(crate) fn check_blocked(&self, findings: &[Finding]) -> Result<(), Error> {
+        match findings.iter().find(|found| self.inner.plan.step(&found.kind).action == Action::Block) {
+            Some(found) => Err(Error::Blocked { kind: found.kind.clone(), span: found.span }),
+            None => Ok(()),
+        }
+    }
+
+    /// What the policy does with a kind that was found.
+    pub(crate) fn action(&self, kind: &Kind) -> Action {
+        self.inner.plan.step(kind).action
+    }
+
+    /// The value of a finding as it is compared.
+    pub(crate) fn normalised(&self, text: &str, finding: &Finding) -> SecretText {
+        let original = &text[finding.span.range()];
+        let written = canonical(&finding.kind, original);
+        normalise(&finding.kind, original, written.as_deref(), self.inner.policy.normalization())
+    }
+
+    /// Divides a finding into what is kept and what is hidden, and gives the latter. The form of a hidden stretch says which part
+    /// of which value it is, so that its token is shared with no other part and with no whole value.
+    fn parts(&self, text: &str, finding: &Finding) -> Vec<Part> {
+        let step = self.inner.plan.step(&finding.kind);
+        let whole = self.normalised(text, finding);
+        // A surrogate takes the place of the whole value, and so does nothing at all.
+        let divides = match step.action {
+            Action::Tokenize => step.scheme != Scheme::Synthetic,
+            action => action == Action::Redact,
+        };
+        let original = &text[finding.span.range()];
+        let segments = if step.keep == Keep::None || !divides {
+            Vec::new()
+        } else {
+            segments(step.keep, step.action, &finding.kind, original)
+        };
+        if segments.len() < 2 {
+            return vec![Part { span: finding.span, instead: "", normalised: whole }];
+        }
+        let mut parts = Vec::new();
+        let mut at = finding.span.start;
+        let mut general = "";
+        for (index, segment) in segments.into_iter().enumerate() {
+            match segment {
+                Segment::Clear(text) => at += text.len(),
+                Segment::Hidden(text) => {
+                    let form = format!("{}\0{}\0{index}", whole.expose(), step.keep);
+                    let span = Span::new(at, at + text.len());
+                    parts.push(Part { span, instead: general, normalised: SecretText::new(form) });
+                    general = "";
+                    at += text.len();
+                }
+                Segment::Instead(text) => general = text,
+            }
+        }
+        parts
+    }
+
+    fn mint(&self, scope: &Scope, mentions: &[Mention<'_>]) -> Result<Vec<Token>, Error> {
+        if mentions.is_empty() {
+            return Ok(Vec::new());
+        }
+        Ok(self.records(scope).mint(mentions)?)
+    }
+
+    pub(crate) fn records<'a>(&'a self, scope: &'a Scope) -> Records<'a> {
+        let inner = &*self.inner;
+        Records::new(&inner.keys, &*inner.vault, scope, &inner.reference)
+    }
+
+    /// Replaces tokens by originals; restored text is not looked into again.
+    pub(super) fn restore(&self, text: &str) -> Result<Restored, Error> {
+        let found = find_markers(text);
+        let tokens: Vec<&Token> = found
+            .iter()
+            .filter_map(|found| match &found.marker {
+                Marker::Token(token) => Some(token),
+                _ => None,
+            })
+            .collect();
+        let mut restored = Restored::default();
+        if tokens.is_empty() {
+            text.clone_into(&mut restored.text);
+            return Ok(restored);
+        }
+        let mut opened = self.records(&self.inner.scope).restore(&tokens)?.into_iter();
+        let mut copied = 0;
+        for found in &found {
+            let Marker::Token(token) = &found.marker else { continue };
+            restored.text.push_str(&text[copied..found.span.start]);
+            copied = found.span.end;
+            match opened.next() {
+                Some(Opened::Original(original)) => {
+                    restored.text.push_str(original.expose());
+                    restored.restored += 1;
+                    continue;
+                }
+                Some(Opened::Foreign) => restored.foreign += 1,
+                _ => restored.unknown += 1,
+            }
+            restored.text.push_str(&redacted(token.kind()));
+            restored.lost.push(token.kind().clone());
+        }
+        restored.text.push_str(&text[copied..]);
+        Ok(restored)
+    }
+}
+
+/// The surrogates of one text or conversation: equal values share one, and none is another original.
+#[derive(Default)]
+pub(crate) struct Surrogates {
+    /// By kind and value.
+    pub(crate) drawn: HashMap<(Kind, String), String>,
+    /// In lower case.
+    pub(crate) originals: HashSet<String>,
+}
+
+impl Surrogates {
+    fn note(&mut self, text: &str, findings: &[Finding]) {
+        self.originals.extend(findings.iter().map(|finding| text[finding.span.range()].to_lowercase()));
+    }
+
+    /// The surrogate that a value has already.
+    pub(crate) fn known(&self, kind: &Kind, original: &str, normalised: &str) -> Option<&str> {
+        self.drawn.get(&(kind.clone(), key(original, normalised))).map(String::as_str)
+    }
+
+    fn draw(&mut self, masker: &Masker, kind: &Kind, original: &str, normalised: &str) -> String {
+        let key = (kind.clone(), key(original, normalised));
+        if let Some(surrogate) = self.drawn.get(&key) {
+            return surrogate.clone();
+        }
+        let taken = |candidate: &str| self.originals.contains(&candidate.to_lowercase());
+        let surrogate = masker.inner.synthesizer.surrogate(kind, original, normalised, taken);
+        self.drawn.insert(key, surrogate.clone());
+        surrogate
+    }
+}
+
+fn key(original: &str, normalised: &str) -> String {
+    format!("{normalised}\0{original}")
+}
