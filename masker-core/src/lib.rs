@@ -1,7 +1,38 @@
 //! Finds PHI in text, replaces it with reversible tokens, and restores it.
+//!
+//! A [`Masker`] joins a [`Policy`], keys ([`KeyRing`]) and a [`Vault`]; made with nothing given it works at once:
+//!
+//! ```
+//! use masker_core::Masker;
+//!
+//! let masker = Masker::new()?;
+//! let masked = masker.mask("this is ann reed, my number is four one five, five five five, oh one four two")?;
+//! assert_eq!(masked.redaction_count(), 2);
+//! assert!(!masked.text.contains("reed"));
+//! # Ok::<(), masker_core::Error>(())
+//! ```
+//!
+//! A [`Conversation`] keeps context and aliases between the turns of one call, and masks and restores streams;
+//! [`payload`] walks chat requests, replies and other JSON. [`kinds`] says what is looked for, [`detect`] finds it,
+//! [`policy`] decides what happens to it.
+//!
+//! On any error no text is returned. Results, errors and `Debug` output hold kinds, positions and lengths, never the text.
+//! Nothing here opens a socket, and only the vault and the audit log touch files; the environment is read by
+//! [`KeyRing::from_env`] alone.
+//!
+//! # Features
+//!
+//! None is on by default, and none changes what a call does.
+//!
+//! - `vault-sqlite`: a vault in an SQLite file.
+//! - `vault-postgres`: a vault in a PostgreSQL database, for several machines.
+//! - `audit`: the hash-chained audit log.
+//! - `testing`: the conformance suite for stores, for crates that bring their own.
 #![forbid(unsafe_code)]
 #![deny(missing_docs, rustdoc::broken_intra_doc_links)]
 
+#[cfg(feature = "audit")]
+pub mod audit;
 mod conversation;
 pub mod detect;
 mod engine;
