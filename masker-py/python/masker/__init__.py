@@ -1,0 +1,5 @@
+"""Finds PHI in text, replaces it with reversible tokens, and restores it."""
+
+from ._masker import Masker, MaskerError
+
+__all__ = ["Masker", "MaskerError"]
