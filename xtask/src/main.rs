@@ -1,0 +1,72 @@
+//! Chores of the masker workspace: `cargo xtask <command>`.
+#![forbid(unsafe_code)]
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a program for the terminal")]
+
+mod bench_smoke;
+mod deny;
+mod doc;
+mod eval;
+mod fmt;
+mod generate;
+mod layers;
+mod lexicon;
+mod lint;
+mod ready;
+mod shell;
+mod source;
+mod test;
+
+use std::process::ExitCode;
+
+use self::shell::Workspace;
+
+const USAGE: &str = "\
+usage: cargo xtask <command> [options]
+
+  ready [--full]   everything that must hold before a change goes in; --full adds the long suites
+  test             every test of the workspace, doc tests included
+  fmt [--check]    format the sources, or fail where they are not formatted
+  lint             clippy on all targets, warnings denied
+  doc              build the documentation, missing items and broken links denied
+  layers           fail on an arrow against the module and crate order
+  gen [--check]    write the generated files, or fail where they are stale
+  eval             measure detection on labelled text beside the workspace, and write docs/eval.md
+  bench-smoke      run every benchmark once
+  deny             licences and sources of all dependencies
+";
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let workspace = Workspace::of_this_program();
+    let outcome = match arguments.as_slice() {
+        ["ready"] => ready::run(&workspace, ready::Extent::Usual),
+        ["ready", "--full"] => ready::run(&workspace, ready::Extent::Full),
+        ["test"] => test::run(&workspace),
+        ["fmt"] => fmt::run(&workspace, fmt::Mode::Write),
+        ["fmt", "--check"] => fmt::run(&workspace, fmt::Mode::Check),
+        ["lint"] => lint::run(&workspace),
+        ["doc"] => doc::run(&workspace),
+        ["layers"] => layers::run(&workspace),
+        ["gen"] => generate::run(&workspace, generate::Mode::Write),
+        ["gen", "--check"] => generate::run(&workspace, generate::Mode::Check),
+        ["eval"] => eval::run(&workspace),
+        ["bench-smoke"] => bench_smoke::run(&workspace),
+        ["deny"] => deny::run(&workspace),
+        ["help" | "--help" | "-h"] => {
+            print!("{USAGE}");
+            return ExitCode::SUCCESS;
+        }
+        _ => {
+            eprint!("{USAGE}");
+            return ExitCode::from(64);
+        }
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("error: {failure}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,25 @@
+//! `cargo xtask test`: every test there is.
+
+use crate::shell::{self, Outcome, Workspace};
+
+/// Runs the unit, integration and doc tests of all crates with all features.
+pub(crate) fn run(workspace: &Workspace) -> Outcome {
+    // Plain `cargo test`: nextest is not on every machine and runs no doc tests.
+    shell::run(&mut workspace.cargo(["test", "--workspace", "--all-features"]))
+}
+
+/// The same tests optimised, with many more cases for each property.
+pub(crate) fn run_long(workspace: &Workspace) -> Outcome {
+    shell::run(
+        workspace
+            .cargo(["test", "--workspace", "--all-features", "--release"])
+            .env("PROPTEST_CASES", "20000")
+            .env("PROPTEST_RNG_SEED", fresh_seed()),
+    )
+}
+
+/// A seed that no earlier run had; it is in the failure message of a property, so a find can be repeated.
+fn fresh_seed() -> String {
+    let since = std::time::UNIX_EPOCH.elapsed().unwrap_or_default();
+    since.as_nanos().to_string().chars().rev().take(18).collect()
+}
