@@ -7,7 +7,7 @@ use zeroize::Zeroizing;
 
 use super::state::{Hash, Message, State, Value};
 use super::{Conversation, Shared};
-use crate::detect::{Lesson, Pass};
+use crate::detect::{Learnt, Lesson, Pass};
 use crate::policy::Action;
 use crate::secret::KeyBytes;
 use crate::token::sealed::{open_state, seal_state};
@@ -217,7 +217,10 @@ impl Writer {
 
     fn lesson(&mut self, lesson: &Lesson) {
         self.number(lesson.asked.map_or(0, |kind| u64::from(kind) + 1));
-        self.list(&lesson.names, |out, name| out.number(name.0));
+        self.list(&lesson.learnt, |out, (hash, what)| {
+            out.number(hash.0);
+            out.bytes(&[what.code()]);
+        });
     }
 
     fn event(&mut self, event: &Event) {
@@ -260,8 +263,14 @@ impl<'b> Reader<'b> {
                 Some(u8::try_from(kind - 1).ok().filter(|&kind| usize::from(kind) < Kind::BUILT_IN.len())?)
             }
         };
-        let names = (0..self.number()?).map(|_| self.number().map(WordHash)).collect::<Option<_>>()?;
-        Some(Lesson { asked, names })
+        let learnt = (0..self.number()?)
+            .map(|_| {
+                let hash = WordHash(self.number()?);
+                let [code] = self.array()?;
+                Some((hash, Learnt::from_code(code)?))
+            })
+            .collect::<Option<_>>()?;
+        Some(Lesson { asked, learnt })
     }
 
     fn event(&mut self) -> Option<Event> {

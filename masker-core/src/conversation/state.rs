@@ -42,7 +42,7 @@ pub(super) struct Message {
 
 impl Message {
     fn bytes(&self) -> usize {
-        self.masked.text.len() + self.masked.events.len() * 160 + self.lesson.names.len() * 8 + 96
+        self.masked.text.len() + self.masked.events.len() * 160 + self.lesson.learnt.len() * 16 + 96
     }
 }
 

@@ -47,7 +47,7 @@ pub(crate) fn find(
     document: &Document<'_>,
     cues: &[CueHit],
     runs: &[CodeRun],
-    context: &Context,
+    context: &mut Context,
     strict_numbers: bool,
     out: &mut Vec<Candidate>,
 ) {
@@ -64,7 +64,12 @@ pub(crate) fn find(
         let label = label_of(document, cues, run, context, carried).filter(|label| {
             !is_secret(label) || secret.is_none_or(|at| run.words.start - label.distance > at)
         });
-        let found = judge_run(document, cues, run, label, context, out);
+        let first = out.len();
+        let found =
+            judge_run(document, cues, run, label, context, out) || judge_known(document, run, context, out);
+        if document.is_settled(run.words.start) {
+            learn(document, run, &out[..], first, context);
+        }
         if let Some(label) = label {
             if found && is_secret(&label) {
                 secret = Some(run.words.start);
@@ -75,6 +80,38 @@ pub(crate) fn find(
         if !found && strict_numbers && label.is_none() && run.digits() >= 6 && !is_amount(document, run) {
             out.push(candidate(document, run, 0, run.pieces.len(), Kind::Id, "strict_number", 0.5, false));
         }
+    }
+}
+
+/// A number that was found before needs no label, however it is said now.
+fn judge_known(document: &Document<'_>, run: &CodeRun, context: &Context, out: &mut Vec<Candidate>) -> bool {
+    if run.pieces.len() > LONGEST || is_amount(document, run) {
+        return false;
+    }
+    let Some(kind) = context.known_number(&run.compact()) else { return false };
+    let kind = Kind::BUILT_IN[usize::from(kind)].clone();
+    out.push(candidate(document, run, 0, run.pieces.len(), kind, "number_known", 0.85, false));
+    true
+}
+
+/// Learns the run, if candidates cover it: those from `first` on, or one that a written shape found before.
+fn learn(document: &Document<'_>, run: &CodeRun, found: &[Candidate], first: usize, context: &mut Context) {
+    let (Some(begin), Some(end)) = (run.pieces.first(), run.pieces.last()) else { return };
+    if run.pieces.len() > LONGEST {
+        return;
+    }
+    let span = document.span(begin.word as usize, end.word_end as usize);
+    let holds = |candidate: &&Candidate| candidate.span.start <= span.start && span.end <= candidate.span.end;
+    let by_cue = found[first..].iter().find(holds);
+    let by_shape = || {
+        let written = found[..first].iter().filter(|candidate| candidate.pass == Pass::Regex);
+        written.filter(holds).max_by(|a, b| a.score.total_cmp(&b.score))
+    };
+    let Some(candidate) = by_cue.or_else(by_shape) else { return };
+    let kind = Kind::BUILT_IN.iter().position(|kind| *kind == candidate.kind);
+    if let Some(kind) = kind.filter(|_| !matches!(candidate.kind, Kind::Url | Kind::IpAddress | Kind::Email))
+    {
+        context.learn_number(&run.compact(), kind as u8);
     }
 }
 

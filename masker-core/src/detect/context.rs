@@ -1,10 +1,11 @@
-use std::collections::HashSet;
+use std::collections::HashMap;
 
 use super::cues::{CueHit, Role};
 use super::document::{Capitals, Document};
-use crate::view::{Class, Gap, Shape, WordHash};
+use crate::Kind;
+use crate::view::{Class, Gap, Shape, WordHash, WordHashBuilder, hash_word};
 
-/// What earlier turns say about later ones: the question that was asked, and the names learnt.
+/// What earlier turns say about later ones: the question that was asked, and the names and numbers learnt.
 ///
 /// Detection reads a turn in the light of itself and of earlier turns only, so a text given whole and the same text given turn
 /// by turn are read alike.
@@ -12,10 +13,10 @@ use crate::view::{Class, Gap, Shape, WordHash};
 pub struct Context {
     /// The kind that the last turn asked for, as an index into `Kind::BUILT_IN`.
     asked: Option<u8>,
-    /// Words of names found so far.
-    names: HashSet<WordHash>,
-    /// Those of them that are new since the last [`Context::take_lesson`].
-    learnt: Vec<WordHash>,
+    /// What was learnt so far, by the hash of a word or of the compact form of a number.
+    learnt: HashMap<WordHash, Learnt, WordHashBuilder>,
+    /// What of it is new since the last [`Context::take_lesson`].
+    new: Vec<(WordHash, Learnt)>,
     /// Within the document at hand: its turns.
     turns: Vec<Turn>,
     /// What the turn that the piece at hand begins in asked for before that piece.
@@ -130,34 +131,106 @@ impl Context {
         self.capitals
     }
 
+    /// Whether a word was part of a name.
     pub(crate) fn knows_name(&self, word: WordHash) -> bool {
-        self.names.contains(&word)
+        self.learnt.get(&word) == Some(&Learnt::Name)
     }
 
-    pub(crate) fn learn_name(&mut self, word: WordHash) {
-        /// Enough for every name of the longest call; beyond it nothing more is learnt.
-        const MOST_NAMES: usize = 4096;
-        if self.names.len() < MOST_NAMES && self.names.insert(word) {
-            self.learnt.push(word);
+    /// Whether a word is one letter away from a word of a name: one more, one less, another, or two in turn. The first letter is
+    /// heard right, and short words are too much alike.
+    pub(crate) fn nearly_knows_name(&self, word: &str) -> bool {
+        if self.learnt.is_empty() || !may_be_misspelt(word) {
+            return false;
+        }
+        let near = |hash: WordHash| matches!(self.learnt.get(&hash), Some(Learnt::Name | Learnt::NearName));
+        near(hash_word(word.as_bytes())) || with_one_letter_less(word).any(near)
+    }
+
+    pub(crate) fn learn_name(&mut self, hash: WordHash, word: &str) {
+        self.learn(hash, Learnt::Name);
+        if may_be_misspelt(word) {
+            for hash in with_one_letter_less(word) {
+                self.learn(hash, Learnt::NearName);
+            }
+        }
+    }
+
+    /// The kind of a number that was found before, by its compact form, as an index into `Kind::BUILT_IN`.
+    pub(crate) fn known_number(&self, compact: &str) -> Option<u8> {
+        if self.learnt.is_empty() {
+            return None;
+        }
+        match self.learnt.get(&hash_number(compact)) {
+            Some(Learnt::Number(kind)) => Some(*kind),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn learn_number(&mut self, compact: &str, kind: u8) {
+        /// Shorter numbers come up by chance.
+        const SHORTEST: usize = 5;
+        if compact.len() >= SHORTEST && compact.bytes().filter(u8::is_ascii_digit).count() >= 4 {
+            self.learn(hash_number(compact), Learnt::Number(kind));
+        }
+    }
+
+    fn learn(&mut self, hash: WordHash, what: Learnt) {
+        /// Enough for every value of the longest call; beyond it nothing more is learnt.
+        const MOST: usize = 32_768;
+        let known = self.learnt.get(&hash);
+        if known.is_none_or(|known| what == Learnt::Name && *known != what) && self.learnt.len() < MOST {
+            self.learnt.insert(hash, what);
+            self.new.push((hash, what));
         }
     }
 
     /// What was learnt since the last call of this, between two messages.
     pub(crate) fn take_lesson(&mut self) -> Lesson {
-        Lesson { asked: self.asked, names: std::mem::take(&mut self.learnt) }
+        Lesson { asked: self.asked, learnt: std::mem::take(&mut self.new) }
     }
 
     /// All that is known between two messages, in an order of its own.
     pub(crate) fn summary(&self) -> Lesson {
-        let mut names: Vec<WordHash> = self.names.iter().copied().collect();
-        names.sort_unstable();
-        Lesson { asked: self.asked, names }
+        let mut learnt: Vec<_> = self.learnt.iter().map(|(hash, what)| (*hash, *what)).collect();
+        learnt.sort_unstable();
+        Lesson { asked: self.asked, learnt }
     }
 
     /// Learns what an earlier message taught.
     pub(crate) fn recall(&mut self, lesson: &Lesson) {
         self.asked = lesson.asked;
-        self.names.extend(&lesson.names);
+        self.learnt.extend(lesson.learnt.iter().copied());
+    }
+}
+
+/// What is known of a word or number.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub(crate) enum Learnt {
+    /// A word of a name.
+    Name,
+    /// A word of a name with one letter left out.
+    NearName,
+    /// A number of a kind, as an index into `Kind::BUILT_IN`.
+    Number(u8),
+}
+
+impl Learnt {
+    /// As a number, for storage.
+    pub(crate) fn code(self) -> u8 {
+        match self {
+            Self::Name => 0,
+            Self::NearName => 1,
+            Self::Number(kind) => kind + 2,
+        }
+    }
+
+    /// What [`Learnt::code`] wrote; `None` for a number that it does not write.
+    pub(crate) fn from_code(code: u8) -> Option<Self> {
+        match code {
+            0 => Some(Self::Name),
+            1 => Some(Self::NearName),
+            _ => Some(Self::Number(code - 2)).filter(|_| usize::from(code - 2) < Kind::BUILT_IN.len()),
+        }
     }
 }
 
@@ -166,8 +239,24 @@ impl Context {
 pub(crate) struct Lesson {
     /// As [`Context::asked`], after the message.
     pub(crate) asked: Option<u8>,
-    /// The words of names that were new.
-    pub(crate) names: Vec<WordHash>,
+    /// What was new.
+    pub(crate) learnt: Vec<(WordHash, Learnt)>,
+}
+
+/// Numbers and words do not meet under one hash. A telephone number is the same with and without the country code.
+fn hash_number(compact: &str) -> WordHash {
+    let compact = compact.strip_prefix('1').filter(|rest| rest.len() == 10).unwrap_or(compact);
+    hash_word(b"#").then(hash_word(compact.as_bytes()))
+}
+
+fn may_be_misspelt(word: &str) -> bool {
+    (5..=24).contains(&word.len()) && word.bytes().all(|b| b.is_ascii_lowercase())
+}
+
+/// The hashes of an ASCII word with each letter but the first left out.
+fn with_one_letter_less(word: &str) -> impl Iterator<Item = WordHash> {
+    (1..word.len())
+        .map(move |at| hash_word([&word.as_bytes()[..at], &word.as_bytes()[at + 1..]].concat().as_slice()))
 }
 
 /// "the member ID on your card": what stands there is where to look and not what is asked for.

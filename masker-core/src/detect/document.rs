@@ -13,6 +13,8 @@ pub(crate) struct Document<'s> {
     pub(crate) entries: Vec<Entry>,
     /// For every word, whether it or one shortly before it in its turn is capitalised.
     cased: Vec<bool>,
+    /// The number of words before the end of the piece at hand; what stands behind it is seen again.
+    settled: usize,
 }
 
 impl<'s> Document<'s> {
@@ -28,7 +30,18 @@ impl<'s> Document<'s> {
         let entries = words.iter().map(|word| entry_of(&view, word)).collect();
         mark_turns(&view, &mut words);
         let cased = cased(&words, capitals);
-        Self { view, words, classes, entries, cased }
+        let settled = words.len();
+        Self { view, words, classes, entries, cased, settled }
+    }
+
+    /// Says where in the source the piece at hand ends.
+    pub(crate) fn settle(&mut self, end: usize) {
+        self.settled = self.word_at(end);
+    }
+
+    /// Whether a word belongs to the piece at hand, so that what it says may be learnt.
+    pub(crate) fn is_settled(&self, at: usize) -> bool {
+        at < self.settled
     }
 
     pub(crate) fn len(&self) -> usize {

@@ -20,7 +20,7 @@ mod set;
 pub(crate) use self::candidate::Candidate;
 pub use self::canonical::canonical;
 pub use self::context::Context;
-pub(crate) use self::context::Lesson;
+pub(crate) use self::context::{Learnt, Lesson};
 pub use self::custom::{AllowList, CustomPattern, CustomRecognizer, WordList};
 pub use self::finding::{Finding, Pass, Recognizer, RecognizerError, RecognizerHit};
 pub(crate) use self::segment::{Cut, next_cut};

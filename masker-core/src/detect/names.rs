@@ -65,7 +65,9 @@ fn judge_spelled(
     out: &mut Vec<Candidate>,
 ) {
     if let Some(score) = spelled_score(document, cues, context, run) {
-        context.learn_name(run.hash);
+        if document.is_settled(run.start) {
+            context.learn_name(run.hash, &run.word);
+        }
         out.push(Candidate {
             pass: Pass::Spoken,
             ..candidate(document, run.start, run.end, score, "name_spelled")
@@ -100,8 +102,9 @@ fn candidate(
 fn learn(document: &Document<'_>, context: &mut Context, start: usize, end: usize) {
     for at in start..end {
         let word = &document.words[at];
-        if word.len() > 2 && !is_particle(document.stem(at)) && !is_suffix(document.stem(at)) {
-            context.learn_name(word.hash);
+        let stem = document.stem(at);
+        if word.len() > 2 && !is_particle(stem) && !is_suffix(stem) && document.is_settled(at) {
+            context.learn_name(word.hash, stem);
         }
     }
 }
@@ -111,6 +114,7 @@ struct Spelled {
     start: usize,
     end: usize,
     letters: usize,
+    word: String,
     hash: crate::view::WordHash,
 }
 
@@ -125,6 +129,7 @@ fn spelled_runs(document: &Document<'_>, runs: &[CodeRun]) -> Vec<Spelled> {
                 end: run.pieces.last().map_or(run.words.end, |piece| piece.word_end as usize),
                 letters: run.pieces.len(),
                 hash: hash_word(compact.as_bytes()),
+                word: compact,
             }
         })
         .inspect(|run| debug_assert!(run.end <= document.len()))
@@ -222,6 +227,10 @@ fn prior(document: &Document<'_>, context: &Context, at: usize) -> f32 {
         return if first && title && not_name >= 4 { 0.8 } else { 3.0 };
     }
     let listed = given > 0 || family > 0;
+    let plain = entry.common() > 0 || entry.medical() > 0 || entry.town() > 0 || not_name > 0;
+    if !plain && (!cased || title) && context.nearly_knows_name(document.stem(at)) {
+        return 1.5;
+    }
     let medical = match entry.medical() {
         2 => -4.0,
         1 if not_name >= 4 || !listed => -1.5,

@@ -190,7 +190,8 @@ impl DetectorSet {
             let shifted = |span: &Span| Span::new(span.start - pieces.left, span.end - pieces.left);
             Cow::Owned(protected[from..to].iter().map(shifted).collect())
         };
-        let document = Document::part(window, &protected, context.capitals());
+        let mut document = Document::part(window, &protected, context.capitals());
+        document.settle(end - pieces.left);
         let first = found.len();
         let before = context.clone();
         let mut here = self.find_admitted(&document, window, &protected, context);
