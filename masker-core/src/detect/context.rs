@@ -2,6 +2,7 @@ use std::collections::HashMap;
 
 use super::cues::{CueHit, Role};
 use super::document::{Capitals, Document};
+use super::vocabulary::Tags;
 use crate::Kind;
 use crate::view::{Class, Gap, Shape, WordHash, WordHashBuilder, hash_word};
 
@@ -66,7 +67,7 @@ impl Context {
             let listens = !replaced
                 && !said.is_empty()
                 && said.len() <= 4
-                && said.clone().all(|at| acknowledges(document.stem(at)));
+                && said.clone().all(|at| document.is(at, Tags::ACKNOWLEDGES));
             if asked.is_none() && (listens || numeric) {
                 asked = self.turns.last().map_or(self.asked, |turn| turn.asked);
             }
@@ -271,63 +272,4 @@ fn says_digits(document: &Document<'_>, at: usize) -> bool {
         document.class(at),
         Class::Digit | Class::Oh | Class::Teen | Class::Tens | Class::Hundred | Class::Repeat
     ) || document.words[at].shape == Shape::Digits
-}
-
-fn acknowledges(word: &str) -> bool {
-    matches!(
-        word,
-        "ah" | "ahead"
-            | "alright"
-            | "and"
-            | "cool"
-            | "did"
-            | "er"
-            | "go"
-            | "good"
-            | "got"
-            | "great"
-            | "hm"
-            | "hmm"
-            | "it"
-            | "let"
-            | "me"
-            | "mhm"
-            | "mm"
-            | "moment"
-            | "now"
-            | "oh"
-            | "ok"
-            | "okay"
-            | "one"
-            | "perfect"
-            | "please"
-            | "ready"
-            | "right"
-            | "second"
-            | "see"
-            | "so"
-            | "sure"
-            | "thank"
-            | "thanks"
-            | "that"
-            | "uh"
-            | "uhm"
-            | "um"
-            | "well"
-            | "yeah"
-            | "yep"
-            | "yes"
-            | "you"
-            | "huh"
-            | "all"
-            | "then"
-            | "next"
-            | "i"
-            | "have"
-            | "on"
-            | "continue"
-            | "yup"
-            | "of"
-            | "course"
-    )
 }

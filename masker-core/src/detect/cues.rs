@@ -1,6 +1,8 @@
 use std::collections::HashMap;
+use std::sync::LazyLock;
 
 use super::document::{Document, joins_phrase};
+use super::vocabulary::Tags;
 use crate::Kind;
 use crate::kinds::{self, Cue};
 use crate::view::{NormalView, WordHash, WordHashBuilder, hash_word, split_words};
@@ -41,10 +43,14 @@ pub(crate) fn label_before(cues: &[CueHit], kind: &Kind, at: usize, reach: usize
     })
 }
 
+/// The cues of the built-in kinds.
+pub(crate) static CUES: LazyLock<CueTable> = LazyLock::new(CueTable::new);
+
 /// The cue phrases of all built-in kinds, ready to be found in one walk over the words.
 #[derive(Debug)]
 pub(crate) struct CueTable {
     nodes: HashMap<WordHash, Node, WordHashBuilder>,
+    first_words: Vec<WordHash>,
     number: WordHash,
 }
 
@@ -56,7 +62,8 @@ struct Node {
 
 impl CueTable {
     pub(crate) fn new() -> Self {
-        let mut table = Self { nodes: HashMap::default(), number: hash_word(b"number") };
+        let mut table =
+            Self { nodes: HashMap::default(), first_words: Vec::new(), number: hash_word(b"number") };
         for (index, kind) in Kind::BUILT_IN.iter().enumerate() {
             for cue in kinds::spec(kind).cues {
                 let (phrase, role) = match cue {
@@ -75,6 +82,7 @@ impl CueTable {
         let view = NormalView::new(phrase, &[]);
         let words = split_words(&view);
         debug_assert!(words.len() <= LONGEST, "{phrase} is too long");
+        self.first_words.extend(words.first().map(|word| word.hash));
         let mut hash: Option<WordHash> = None;
         for word in &words {
             if let Some(previous) = hash {
@@ -87,11 +95,16 @@ impl CueTable {
         }
     }
 
+    /// The words that cues begin with.
+    pub(crate) fn first_words(&self) -> impl Iterator<Item = WordHash> {
+        self.first_words.iter().copied()
+    }
+
     /// All cues in a document, in order of their first word; of two cues of one kind and role that begin at one word, the
     /// longer.
     pub(crate) fn find(&self, document: &Document<'_>) -> Vec<CueHit> {
         let mut hits: Vec<CueHit> = Vec::new();
-        for start in 0..document.len() {
+        for start in document.tagged(Tags::CUE) {
             let first = hits.len();
             let mut hash = document.hash(start);
             let mut end = start + 1;

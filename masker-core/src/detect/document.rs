@@ -1,7 +1,8 @@
+use super::vocabulary::{Tags, VOCABULARY};
 use crate::Span;
 use crate::lexicon::{self, Entry};
 use crate::view::{
-    BARRIER, Case, Class, Gap, NormalView, Shape, Word, WordClass, WordHash, classify, hash_word, split_words,
+    BARRIER, Case, Class, Gap, NormalView, Shape, Word, WordClass, WordHash, hash_word, split_words,
 };
 
 /// A text prepared for detection: its normal view, its words, and what is known about each.
@@ -11,6 +12,7 @@ pub(crate) struct Document<'s> {
     pub(crate) words: Vec<Word>,
     pub(crate) classes: Vec<WordClass>,
     pub(crate) entries: Vec<Entry>,
+    tags: Vec<Tags>,
     /// For every word, whether it or one shortly before it in its turn is capitalised.
     cased: Vec<bool>,
     /// The number of words before the end of the piece at hand; what stands behind it is seen again.
@@ -26,12 +28,14 @@ impl<'s> Document<'s> {
     pub(crate) fn part(source: &'s str, protected: &[Span], capitals: Capitals) -> Self {
         let view = NormalView::new(source, protected);
         let mut words = split_words(&view);
-        let classes = classify(&words);
+        let vocabulary = &*VOCABULARY;
+        let (classes, tags): (Vec<_>, Vec<_>) =
+            words.iter().map(|word| vocabulary.get(word.hash)).map(|known| (known.class, known.tags)).unzip();
         let entries = words.iter().map(|word| entry_of(&view, word)).collect();
-        mark_turns(&view, &mut words);
+        mark_turns(&view, &mut words, &tags);
         let cased = cased(&words, capitals);
         let settled = words.len();
-        Self { view, words, classes, entries, cased, settled }
+        Self { view, words, classes, entries, tags, cased, settled }
     }
 
     /// Says where in the source the piece at hand ends.
@@ -42,6 +46,21 @@ impl<'s> Document<'s> {
     /// Whether a word belongs to the piece at hand, so that what it says may be learnt.
     pub(crate) fn is_settled(&self, at: usize) -> bool {
         at < self.settled
+    }
+
+    /// Whether the rules know a word in any of these parts.
+    pub(crate) fn is(&self, at: usize, tags: Tags) -> bool {
+        self.tags.get(at).is_some_and(|known| known.has(tags))
+    }
+
+    /// Whether the rules know the word before one in any of these parts.
+    pub(crate) fn is_before(&self, at: usize, tags: Tags) -> bool {
+        at.checked_sub(1).is_some_and(|before| self.is(before, tags))
+    }
+
+    /// The words that the rules know in any of these parts.
+    pub(crate) fn tagged(&self, tags: Tags) -> impl Iterator<Item = usize> {
+        self.tags.iter().enumerate().filter(move |(_, known)| known.has(tags)).map(|(at, _)| at)
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -86,8 +105,8 @@ impl<'s> Document<'s> {
         }
         let plain_stop = gap.only(Gap::STOP.with(Gap::SENTENCE).with(Gap::SPACE));
         let before = &self.words[at - 1];
-        let text = before.text(&self.view);
-        !(plain_stop && (ABBREVIATIONS.contains(&text) || (text.len() == 1 && before.case == Case::Title)))
+        let abbreviated = self.is(at - 1, Tags::ABBREVIATION) && !self.is_possessive(at - 1);
+        !(plain_stop && (abbreviated || (before.len() == 1 && before.case == Case::Title)))
     }
 
     /// Whether words `a` and `b` (`a` before `b`) stand in one sentence.
@@ -168,7 +187,7 @@ impl<'s> Document<'s> {
 
     /// The first word behind the name of the speaker, where the turn that begins at a word names him.
     pub(crate) fn after_role(&self, start: usize) -> usize {
-        if !self.gap(start).has(Gap::TURN) || !ROLES.contains(&self.stem(start)) {
+        if !self.gap(start).has(Gap::TURN) || !self.is(start, Tags::ROLE) {
             return start;
         }
         let numbered = self
@@ -252,50 +271,13 @@ pub(crate) fn joins_phrase(gap: Gap) -> bool {
     ) && (!gap.has(Gap::SENTENCE) || gap.has(Gap::STOP))
 }
 
-const ABBREVIATIONS: [&str; 33] = [
-    "mr", "mrs", "ms", "mx", "dr", "prof", "rev", "sr", "jr", "st", "ste", "apt", "ave", "blvd", "rd", "ln",
-    "ct", "no", "vs", "med", "dept", "ins", "lt", "sgt", "capt", "hon", "fr", "ext", "tel", "ph", "dob",
-    "approx", "pt",
-];
-
-/// Roles that name a speaker before a colon or in brackets.
-const ROLES: [&str; 28] = [
-    "agent",
-    "assistant",
-    "bot",
-    "caller",
-    "client",
-    "clinician",
-    "csr",
-    "customer",
-    "doctor",
-    "dr",
-    "guest_family",
-    "human",
-    "nurse",
-    "operator",
-    "patient",
-    "physician",
-    "provider",
-    "receptionist",
-    "rep",
-    "representative",
-    "speaker",
-    "staff",
-    "system",
-    "therapist",
-    "user",
-    "pharmacist",
-    "scheduler",
-    "ai",
-];
-
 /// Puts a barrier before every line that names its speaker, as between two messages.
-fn mark_turns(view: &NormalView<'_>, words: &mut [Word]) {
+fn mark_turns(view: &NormalView<'_>, words: &mut [Word], tags: &[Tags]) {
     let bytes = view.text().as_bytes();
     for at in 0..words.len() {
         let word = words[at];
-        if !word.gap.has(Gap::LINE.with(Gap::START)) || !ROLES.contains(&word.text(view)) {
+        if !word.gap.has(Gap::LINE.with(Gap::START)) || !tags[at].has(Tags::ROLE) || word.stem_end < word.end
+        {
             continue;
         }
         let bracketed = word.start > 0 && bytes[word.start as usize - 1] == b'[';

@@ -8,6 +8,7 @@ use super::candidate::Candidate;
 use super::context::Context;
 use super::cues::{CueHit, Role};
 use super::document::Document;
+use super::vocabulary::Tags;
 use crate::Kind;
 use crate::lexicon;
 use crate::view::{Case, Class, CodeRun, Gap, Shape, hash_word};
@@ -103,7 +104,7 @@ fn learn(document: &Document<'_>, context: &mut Context, start: usize, end: usiz
     for at in start..end {
         let word = &document.words[at];
         let stem = document.stem(at);
-        if word.len() > 2 && !is_particle(stem) && !is_suffix(stem) && document.is_settled(at) {
+        if word.len() > 2 && !document.is(at, Tags::PARTICLE) && !is_suffix(stem) && document.is_settled(at) {
             context.learn_name(word.hash, stem);
         }
     }
@@ -201,7 +202,7 @@ fn prior(document: &Document<'_>, context: &Context, at: usize) -> f32 {
     if word.shape != Shape::Letters {
         return -9.0;
     }
-    if is_contraction(word.stem(&document.view)) || is_title(document.stem(at)) {
+    if is_contraction(word.stem(&document.view)) || document.is(at, Tags::TITLE) {
         return -9.0;
     }
     let entry = document.entry(at);
@@ -323,39 +324,6 @@ fn starts_quote(document: &Document<'_>, at: usize) -> bool {
     document.gap(at).has(Gap::QUOTE.with(Gap::OTHER))
 }
 
-fn is_title(text: &str) -> bool {
-    matches!(
-        text,
-        "dr" | "doctor"
-            | "mr"
-            | "mister"
-            | "mrs"
-            | "missus"
-            | "ms"
-            | "miss"
-            | "mx"
-            | "prof"
-            | "professor"
-            | "rev"
-            | "reverend"
-            | "nurse"
-            | "sir"
-            | "madam"
-            | "officer"
-            | "sgt"
-            | "sergeant"
-            | "lt"
-            | "lieutenant"
-            | "capt"
-            | "captain"
-            | "rabbi"
-            | "pastor"
-            | "judge"
-            | "doc"
-            | "drs"
-    )
-}
-
 /// Where a name begins together with the abbreviated title before it. After a preposition ("seen by Dr. Smith") the two are
 /// one reference; a title that is spoken out, or that introduces somebody ("this is Dr. Smith"), stays, because it tells a
 /// listener whom he deals with.
@@ -389,80 +357,6 @@ fn with_title(document: &Document<'_>, start: usize) -> usize {
     }
 }
 
-fn is_relation(text: &str) -> bool {
-    matches!(
-        text,
-        "mom"
-            | "mother"
-            | "dad"
-            | "father"
-            | "wife"
-            | "husband"
-            | "son"
-            | "daughter"
-            | "sister"
-            | "brother"
-            | "spouse"
-            | "partner"
-            | "aunt"
-            | "uncle"
-            | "cousin"
-            | "niece"
-            | "nephew"
-            | "grandmother"
-            | "grandfather"
-            | "grandma"
-            | "grandpa"
-            | "grandson"
-            | "granddaughter"
-            | "fiance"
-            | "fiancee"
-            | "girlfriend"
-            | "boyfriend"
-            | "roommate"
-            | "caregiver"
-            | "friend"
-            | "neighbor"
-            | "stepson"
-            | "stepdaughter"
-            | "baby"
-            | "kid"
-            | "twin"
-            | "guardian"
-            | "aide"
-    )
-}
-
-fn is_particle(text: &str) -> bool {
-    matches!(
-        text,
-        "de" | "la"
-            | "del"
-            | "da"
-            | "di"
-            | "du"
-            | "van"
-            | "von"
-            | "der"
-            | "den"
-            | "ter"
-            | "bin"
-            | "ibn"
-            | "al"
-            | "el"
-            | "le"
-            | "los"
-            | "las"
-            | "dos"
-            | "st"
-            | "san"
-            | "santa"
-            | "ben"
-            | "abu"
-            | "y"
-    )
-}
-
 fn is_suffix(text: &str) -> bool {
     matches!(text, "jr" | "sr" | "ii" | "iii" | "iv" | "junior" | "senior")
 }
@@ -483,13 +377,13 @@ fn name_at(
         return initials(document, cues, at);
     }
     // Particles begin a name only before another part: "de la Cruz".
-    let particle = is_particle(document.stem(at)) && {
+    let particle = document.is(at, Tags::PARTICLE) && {
         let next = at + 1;
         next < document.len() && document.gap(next).only(Gap::SPACE) && word.case == document.words[next].case
     };
     let first_prior = prior(document, context, at);
     // "the patient's name is …": the verb is no part of the name, however strong the cue.
-    if is_auxiliary(document.stem(at)) && word.case != Case::Title && first_prior <= -4.0 {
+    if document.is(at, Tags::AUXILIARY) && word.case != Case::Title && first_prior <= -4.0 {
         return None;
     }
     let cue = left_cue(document, cues, context, at);
@@ -544,12 +438,12 @@ fn name_at(
             end += 1;
             break;
         }
-        if is_particle(text)
+        if document.is(end, Tags::PARTICLE)
             && end + 1 < document.len()
             && document.gap(end + 1).only(Gap::SPACE.with(Gap::HYPHEN))
         {
             let mut after = end + 1;
-            if is_particle(document.stem(after)) && after + 1 < document.len() {
+            if document.is(after, Tags::PARTICLE) && after + 1 < document.len() {
                 after += 1;
             }
             let follows = prior(document, context, after);
@@ -585,7 +479,8 @@ fn name_at(
             }
         } else if pair && best > 0.0 {
             let common = entry.not_name() >= 6 || entry.common() >= 6;
-            let frequent = entry.family_name() >= 5 && cue.strength >= 2.2 && !is_auxiliary(text);
+            let frequent =
+                entry.family_name() >= 5 && cue.strength >= 2.2 && !document.is(end, Tags::AUXILIARY);
             match (common, frequent) {
                 (false, _) => -2.6,
                 (true, true) => -8.0,
@@ -600,7 +495,7 @@ fn name_at(
         } else {
             0.0
         };
-        if odds < threshold || is_title(text) || is_relation(text) {
+        if odds < threshold || document.is(end, Tags::TITLE.with(Tags::RELATION)) {
             break;
         }
         if pair || hyphenated {
@@ -631,7 +526,7 @@ fn initials(document: &Document<'_>, cues: &[CueHit], at: usize) -> Option<Name>
             .is_some_and(|w| w.len() == 1 && w.case == Case::Title && w.shape == Shape::Letters)
     };
     let titled = at > 0
-        && is_title(document.stem(at - 1))
+        && document.is(at - 1, Tags::TITLE)
         && document.gap(at).only(Gap::SPACE.with(Gap::STOP).with(Gap::SENTENCE));
     if !initial(at) {
         return None;
@@ -667,9 +562,9 @@ fn initials(document: &Document<'_>, cues: &[CueHit], at: usize) -> Option<Name>
         }
     }
     // "L. van der Linden"
-    if stopped && is_particle(document.stem(end)) {
+    if stopped && document.is(end, Tags::PARTICLE) {
         let mut last = end + 1;
-        while is_particle(document.stem(last)) && last < end + 3 {
+        while document.is(last, Tags::PARTICLE) && last < end + 3 {
             last += 1;
         }
         if document
@@ -744,79 +639,6 @@ struct LeftCue {
     floor: f32,
 }
 
-/// Verbs that follow a given name or title in speech and are family names too.
-fn is_auxiliary(text: &str) -> bool {
-    matches!(
-        text,
-        "may"
-            | "will"
-            | "can"
-            | "must"
-            | "might"
-            | "could"
-            | "did"
-            | "do"
-            | "does"
-            | "has"
-            | "had"
-            | "was"
-            | "is"
-            | "said"
-            | "says"
-            | "say"
-            | "see"
-            | "saw"
-            | "call"
-            | "called"
-            | "back"
-            | "in"
-            | "on"
-            | "so"
-            | "to"
-            | "too"
-            | "here"
-            | "there"
-            | "out"
-            | "just"
-            | "still"
-            | "now"
-            | "then"
-            | "and"
-            | "or"
-            | "but"
-            | "please"
-            | "need"
-            | "needs"
-            | "want"
-            | "wants"
-            | "told"
-            | "ask"
-            | "asked"
-            | "from"
-            | "for"
-            | "at"
-            | "with"
-            | "about"
-            | "also"
-            | "again"
-            | "over"
-            | "up"
-            | "down"
-            | "case"
-            | "visit"
-            | "office"
-            | "time"
-            | "day"
-            | "when"
-            | "who"
-            | "what"
-            | "how"
-            | "if"
-            | "as"
-            | "not"
-    )
-}
-
 /// What stands before a name: "my name is", "Dr.", "mom".
 fn left_cue(document: &Document<'_>, cues: &[CueHit], context: &Context, at: usize) -> LeftCue {
     let mut strength = 0.0_f32;
@@ -826,7 +648,9 @@ fn left_cue(document: &Document<'_>, cues: &[CueHit], context: &Context, at: usi
     let close = gap.only(
         Gap::SPACE.with(Gap::STOP).with(Gap::SENTENCE).with(Gap::COLON).with(Gap::LINE).with(Gap::QUOTE),
     );
-    if is_title(back(1)) && close && gap.only(Gap::SPACE.with(Gap::STOP).with(Gap::SENTENCE).with(Gap::LINE))
+    if document.is_before(at, Tags::TITLE)
+        && close
+        && gap.only(Gap::SPACE.with(Gap::STOP).with(Gap::SENTENCE).with(Gap::LINE))
     {
         strength = strength.max(match back(1) {
             "miss" | "nurse" | "officer" | "sir" | "captain" | "judge" | "doc" => 2.2,
@@ -894,7 +718,10 @@ fn left_cue(document: &Document<'_>, cues: &[CueHit], context: &Context, at: usi
         let weight = if crosses { weight - 1.5 } else { weight };
         strength = strength.max(weight - 0.2 * distance as f32);
     }
-    if is_relation(back(1)) && same && gap.only(Gap::SPACE.with(Gap::COMMA).with(Gap::BRACKET)) {
+    if document.is_before(at, Tags::RELATION)
+        && same
+        && gap.only(Gap::SPACE.with(Gap::COMMA).with(Gap::BRACKET))
+    {
         strength = strength.max(if gap.has(Gap::COMMA.with(Gap::BRACKET)) { 1.6 } else { 2.2 });
     }
     if same && strength < 1.6 {
@@ -946,10 +773,10 @@ fn left_cue(document: &Document<'_>, cues: &[CueHit], context: &Context, at: usi
         strength = strength.max(2.4);
     }
     let entry = document.entry(at);
-    let plain = is_auxiliary(document.stem(at)) || document.class(at) != Class::None;
+    let plain = document.is(at, Tags::AUXILIARY) || document.class(at) != Class::None;
     let floor = if plain {
         -9.0
-    } else if strength >= 3.5 && is_title(back(1)) && entry.family_name() >= 5 {
+    } else if strength >= 3.5 && document.is_before(at, Tags::TITLE) && entry.family_name() >= 5 {
         -2.4
     } else if strength >= 4.2 && entry.given_name() >= 4 {
         -3.0

@@ -4,7 +4,7 @@ use std::sync::{Arc, LazyLock};
 
 use super::candidate::Candidate;
 use super::context::Context;
-use super::cues::CueTable;
+use super::cues::CUES;
 use super::custom::{self, AllowList, CustomRecognizer, WordList};
 use super::document::Document;
 use super::patterns::PatternTable;
@@ -12,7 +12,6 @@ use super::segment::{Cut, left_of, next_cut};
 use super::{Finding, Pass, Recognizer, RecognizerError, ages, codes, dates, names, network, places};
 use crate::{Kind, Span};
 
-static CUES: LazyLock<CueTable> = LazyLock::new(CueTable::new);
 static PATTERNS: LazyLock<PatternTable> = LazyLock::new(PatternTable::new);
 
 /// For one kind, the least score with which a hit of each pass counts; `None` where the pass may not find it.

@@ -9,9 +9,12 @@ mod table;
 pub use self::entry::{Entry, EntryBuilder};
 pub use self::table::{Table, pack};
 
+use std::sync::LazyLock;
+
 use crate::view::WordHash;
 
 static PACKED: &[u8] = include_bytes!("../../data/packed/lexicon.bin");
+static TABLE: LazyLock<Table<'static>> = LazyLock::new(|| Table::new(PACKED));
 
 /// Looks a word or phrase up in the table that ships with masker; unknown words have the empty entry.
 ///
@@ -24,5 +27,5 @@ static PACKED: &[u8] = include_bytes!("../../data/packed/lexicon.bin");
 /// assert_eq!(lookup(hash_word(b"qqqqqq")), Default::default());
 /// ```
 pub fn lookup(hash: WordHash) -> Entry {
-    Table::new(PACKED).lookup(hash)
+    TABLE.lookup(hash)
 }

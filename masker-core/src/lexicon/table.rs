@@ -3,20 +3,22 @@ use crate::view::WordHash;
 
 /// Bytes before the first array: magic, logarithm of the slot count, size of the palette.
 const HEADER: usize = 16;
-const MAGIC: &[u8; 8] = b"MSKLEX01";
+const MAGIC: &[u8; 8] = b"MSKLEX02";
 
-/// A packed open-addressed hash table: fingerprints of 32 bits, and for each an index into a palette of entries.
+/// A packed open-addressed hash table: for each word a fingerprint of 48 bits and an index into a palette of entries.
 ///
-/// Layout, little-endian: magic (8 bytes), log2 of the slot count (u32), palette size (u32), palette (u64 each), fingerprints
-/// (u32 each), palette indices (u16 each; 0 marks a free slot). Words themselves are not kept: with 64 bits of hash a word
-/// that is not in the table matches one that is with a probability below one in a thousand million.
+/// Layout, little-endian: magic (8 bytes), log2 of the slot count (u32), palette size (u32), palette (u64 each), slots (u64
+/// each: the upper 48 bits of the hash, then the palette index; 0 marks a free slot). Words themselves are not kept: with so
+/// much of the hash a word that is not in the table matches one that is with a probability below one in a thousand million.
 #[derive(Clone, Copy, Debug)]
 pub struct Table<'b> {
     palette: &'b [u8],
-    fingerprints: &'b [u8],
-    indices: &'b [u8],
+    slots: &'b [u8],
     mask: usize,
 }
+
+/// The bits of a slot that hold the palette index.
+const INDEX: u64 = 0xFFFF;
 
 impl<'b> Table<'b> {
     /// Reads the layout; the arrays stay where they are.
@@ -26,28 +28,23 @@ impl<'b> Table<'b> {
     /// When the bytes were not made by [`pack`].
     pub fn new(bytes: &'b [u8]) -> Self {
         assert!(bytes.starts_with(MAGIC), "not a packed lexicon");
-        let slots = 1_usize << read_u32(bytes, 8);
-        let (palette, rest) = bytes[HEADER..].split_at(read_u32(bytes, 12) as usize * 8);
-        let (fingerprints, indices) = rest.split_at(slots * 4);
-        assert!(indices.len() == slots * 2, "a packed lexicon of another size");
-        Self { palette, fingerprints, indices, mask: slots - 1 }
+        let (bits, palette) = (read_u32(bytes, 8), read_u32(bytes, 12));
+        let (palette, slots) = bytes[HEADER..].split_at(palette as usize * 8);
+        assert!(slots.len() == 8 << bits, "a packed lexicon of another size");
+        Self { palette, slots, mask: (1 << bits) - 1 }
     }
 
     /// The entry of a word or phrase, empty where it is not known.
     #[inline]
     pub fn lookup(&self, hash: WordHash) -> Entry {
-        let fingerprint = (hash.0 >> 32) as u32;
         let mut slot = hash.0 as usize & self.mask;
         loop {
-            let index = u16::from_le_bytes([self.indices[slot * 2], self.indices[slot * 2 + 1]]);
-            if index == 0 {
+            let found = read_u64(self.slots, slot * 8);
+            if found == 0 {
                 return Entry::default();
             }
-            if read_u32(self.fingerprints, slot * 4) == fingerprint {
-                let at = usize::from(index) * 8;
-                return Entry(
-                    u64::from(read_u32(self.palette, at)) | u64::from(read_u32(self.palette, at + 4)) << 32,
-                );
+            if (found ^ hash.0) & !INDEX == 0 {
+                return Entry(read_u64(self.palette, (found & INDEX) as usize * 8));
             }
             slot = (slot + 1) & self.mask;
         }
@@ -56,6 +53,10 @@ impl<'b> Table<'b> {
 
 fn read_u32(bytes: &[u8], at: usize) -> u32 {
     u32::from_le_bytes(bytes[at..at + 4].try_into().expect("four bytes were taken"))
+}
+
+fn read_u64(bytes: &[u8], at: usize) -> u64 {
+    u64::from_le_bytes(bytes[at..at + 8].try_into().expect("eight bytes were taken"))
 }
 
 /// Packs entries; the same entries give the same bytes in whatever order they come.
@@ -71,24 +72,23 @@ pub fn pack(entries: impl IntoIterator<Item = (WordHash, Entry)>) -> Vec<u8> {
     palette.sort_unstable();
     palette.dedup();
     let bits = (entries.len() * 10 / 7).next_power_of_two().trailing_zeros();
-    let slots = 1_usize << bits;
-    let mut fingerprints = vec![0_u32; slots];
-    let mut indices = vec![0_u16; slots];
+    let mask = (1 << bits) - 1;
+    let mut slots = vec![0_u64; 1 << bits];
     for (hash, entry) in entries {
         let index = palette.binary_search(&entry).expect("every entry is in the palette");
-        let mut slot = hash.0 as usize & (slots - 1);
-        while indices[slot] != 0 {
-            slot = (slot + 1) & (slots - 1);
+        let index = u16::try_from(index).expect("fewer than 65,536 different entries");
+        let mut slot = hash.0 as usize & mask;
+        while slots[slot] != 0 {
+            slot = (slot + 1) & mask;
         }
-        fingerprints[slot] = (hash.0 >> 32) as u32;
-        indices[slot] = u16::try_from(index).expect("fewer than 65,536 different entries");
+        // The empty entry is the least, so no index is 0 and no slot taken looks free.
+        slots[slot] = (hash.0 & !INDEX) | u64::from(index);
     }
     let mut bytes = MAGIC.to_vec();
     bytes.extend(bits.to_le_bytes());
     bytes.extend((palette.len() as u32).to_le_bytes());
     bytes.extend(palette.iter().flat_map(|entry| entry.0.to_le_bytes()));
-    bytes.extend(fingerprints.iter().flat_map(|f| f.to_le_bytes()));
-    bytes.extend(indices.iter().flat_map(|i| i.to_le_bytes()));
+    bytes.extend(slots.iter().flat_map(|slot| slot.to_le_bytes()));
     bytes
 }
 

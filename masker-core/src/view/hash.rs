@@ -19,13 +19,33 @@ const FACTOR: u64 = 0xD6E8_FEB8_6659_FD93;
 /// assert_ne!(san_jose, hash_word(b"jose").then(hash_word(b"san")));
 /// ```
 pub fn hash_word(word: &[u8]) -> WordHash {
-    let mut hash = SEED ^ (word.len() as u64).wrapping_mul(FACTOR);
-    for chunk in word.chunks(8) {
-        let mut bytes = [0; 8];
-        bytes[..chunk.len()].copy_from_slice(chunk);
-        hash = mix(hash ^ u64::from_le_bytes(bytes));
+    hash_part(word, 0, word.len())
+}
+
+/// Hashes the bytes `start..end` of a text.
+#[inline]
+pub(super) fn hash_part(text: &[u8], start: usize, end: usize) -> WordHash {
+    let mut hash = SEED ^ ((end - start) as u64).wrapping_mul(FACTOR);
+    let mut at = start;
+    while at < end {
+        let inside = end - at;
+        let keep = if inside < 8 { (1 << (inside * 8)) - 1 } else { u64::MAX };
+        hash = mix(hash ^ (load(text, at) & keep));
+        at += 8;
     }
     WordHash(mix(hash))
+}
+
+/// Eight bytes of a text from `at` on, little-endian, with zeros beyond its end.
+#[inline]
+pub(super) fn load(text: &[u8], at: usize) -> u64 {
+    if let Some(eight) = text.get(at..at + 8) {
+        return u64::from_le_bytes(eight.try_into().expect("eight bytes were taken"));
+    }
+    let rest = text.get(at..).unwrap_or_default();
+    let mut eight = [0; 8];
+    eight[..rest.len()].copy_from_slice(rest);
+    u64::from_le_bytes(eight)
 }
 
 impl WordHash {

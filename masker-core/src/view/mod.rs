@@ -12,5 +12,6 @@ pub(crate) use self::hash::WordHashBuilder;
 pub use self::hash::{WordHash, hash_word};
 pub(crate) use self::normal::BARRIER;
 pub use self::normal::NormalView;
+pub(crate) use self::spoken::class_words;
 pub use self::spoken::{Class, CodePiece, CodeRun, WordClass, classify, code_run};
 pub use self::words::{Case, Gap, Shape, Word, split_words};

@@ -1,7 +1,5 @@
 use std::borrow::Cow;
 
-use memchr::memchr2;
-
 use super::fold::{escape, fold_char};
 use crate::Span;
 
@@ -21,8 +19,17 @@ use crate::Span;
 pub struct NormalView<'s> {
     source: &'s str,
     text: Cow<'s, str>,
-    /// For every byte of `text`, the range of source bytes that it came from; `None` where both are the same.
-    origins: Option<Vec<(u32, u32)>>,
+    /// Where the view is more than the source in small letters, in order.
+    edits: Vec<Edit>,
+}
+
+/// A part of the view that stands for a part of the source of other bytes. Between two edits every byte stands for one.
+#[derive(Clone, Copy, Debug)]
+struct Edit {
+    /// Bytes of the view.
+    view: (u32, u32),
+    /// Bytes of the source.
+    source: (u32, u32),
 }
 
 /// Stands in the view for a part of the source that nobody may look into, such as a token.
@@ -36,25 +43,31 @@ impl<'s> NormalView<'s> {
     /// When the text has 4 GiB or more, or a protected span is not inside it.
     pub fn new(source: &'s str, protected: &[Span]) -> Self {
         assert!(u32::try_from(source.len()).is_ok(), "a text of 4 GiB or more cannot be viewed");
-        if source.is_ascii() && protected.is_empty() && memchr2(b'&', b'\\', source.as_bytes()).is_none() {
-            let has_upper = source.bytes().any(|b| b.is_ascii_uppercase() || b == BARRIER);
-            let text = if has_upper {
-                Cow::Owned(source.to_ascii_lowercase().replace(char::from(BARRIER), " "))
-            } else {
-                Cow::Borrowed(source)
-            };
-            return Self { source, text, origins: None };
+        if protected.is_empty() && plain_length(source.as_bytes()) == source.len() {
+            let has_upper = source.bytes().any(|b| b.is_ascii_uppercase());
+            let text =
+                if has_upper { Cow::Owned(source.to_ascii_lowercase()) } else { Cow::Borrowed(source) };
+            return Self { source, text, edits: Vec::new() };
         }
         let mut text = String::with_capacity(source.len());
-        let mut origins = Vec::with_capacity(source.len());
+        let mut edits = Vec::new();
         let mut protected = protected.iter().peekable();
         let mut at = 0;
         while at < source.len() {
+            let begin = text.len();
             let end;
             if let Some(span) = protected.next_if(|s| s.start <= at) {
                 text.push(char::from(BARRIER));
                 end = span.end;
             } else {
+                let border = protected.peek().map_or(source.len(), |span| span.start);
+                let plain = plain_length(&source.as_bytes()[at..border]);
+                if plain > 0 {
+                    text.push_str(&source[at..at + plain]);
+                    text[begin..].make_ascii_lowercase();
+                    at += plain;
+                    continue;
+                }
                 let rest = &source[at..];
                 let c = rest.chars().next().expect("`at` is a character boundary below the length");
                 match escape(rest) {
@@ -72,10 +85,10 @@ impl<'s> NormalView<'s> {
                     }
                 }
             }
-            origins.resize(text.len(), (at as u32, end as u32));
+            edits.push(Edit { view: (begin as u32, text.len() as u32), source: (at as u32, end as u32) });
             at = end;
         }
-        Self { source, text: Cow::Owned(text), origins: Some(origins) }
+        Self { source, text: Cow::Owned(text), edits }
     }
 
     /// The folded text.
@@ -94,17 +107,48 @@ impl<'s> NormalView<'s> {
     ///
     /// When the range is empty or reaches beyond the view.
     pub fn source_span(&self, start: usize, end: usize) -> Span {
-        match &self.origins {
-            None => Span::new(start, end),
-            Some(origins) => Span::new(origins[start].0 as usize, origins[end - 1].1 as usize),
+        assert!(start < end && end <= self.text.len(), "a range inside the view");
+        if self.edits.is_empty() {
+            return Span::new(start, end);
         }
+        Span::new(self.origin(start).0, self.origin(end - 1).1)
     }
 
     /// The first character of the source behind a byte of the view.
     pub fn source_char(&self, at: usize) -> char {
-        let start = self.origins.as_ref().map_or(at, |origins| origins[at].0 as usize);
-        self.source[start..].chars().next().unwrap_or(' ')
+        self.source[self.origin(at).0..].chars().next().unwrap_or(' ')
     }
+
+    /// Whether every byte of the view stands for the byte of the source at the same place.
+    pub(crate) fn is_aligned(&self) -> bool {
+        self.edits.is_empty()
+    }
+
+    /// The bytes of the source that a byte of the view stands for.
+    fn origin(&self, at: usize) -> (usize, usize) {
+        let after = self.edits.partition_point(|edit| edit.view.0 as usize <= at);
+        let Some(edit) = after.checked_sub(1).map(|last| self.edits[last]) else { return (at, at + 1) };
+        if at < edit.view.1 as usize {
+            return (edit.source.0 as usize, edit.source.1 as usize);
+        }
+        let start = edit.source.1 as usize + (at - edit.view.1 as usize);
+        (start, start + 1)
+    }
+}
+
+/// How many bytes at the start of a text stand in the view as they are, but for capitals.
+fn plain_length(bytes: &[u8]) -> usize {
+    let is_plain = |b: &u8| b.is_ascii() && !matches!(*b, b'&' | b'\\' | BARRIER);
+    let mut at = 0;
+    for chunk in bytes.chunks(64) {
+        // Without an early end the compiler tests many bytes at once.
+        if chunk.iter().fold(true, |all, b| all & is_plain(b)) {
+            at += chunk.len();
+        } else {
+            return at + chunk.iter().take_while(|b| is_plain(b)).count();
+        }
+    }
+    at
 }
 
 #[cfg(test)]

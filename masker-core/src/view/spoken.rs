@@ -215,6 +215,11 @@ pub fn classify(words: &[Word]) -> Vec<WordClass> {
         .collect()
 }
 
+/// All words that play a part, by their hashes.
+pub(crate) fn class_words() -> impl Iterator<Item = (WordHash, WordClass)> {
+    CLASSES.iter().map(|(hash, class)| (*hash, *class))
+}
+
 /// One character of a code with the word that it was read from.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct CodePiece {

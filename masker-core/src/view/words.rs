@@ -1,4 +1,4 @@
-use super::hash::{WordHash, hash_word};
+use super::hash::{WordHash, hash_part, load};
 use super::normal::{BARRIER, NormalView};
 
 /// What a word is made of.
@@ -137,49 +137,96 @@ pub fn split_words(view: &NormalView<'_>) -> Vec<Word> {
     let mut gap = Gap::START;
     let mut at = 0;
     while at < bytes.len() {
-        let len = word_char(text, at);
-        if len == 0 {
+        let start = at;
+        let made_of;
+        (at, made_of) = word_end(text, start);
+        if at == start {
             at += gap_char(text, at, &mut gap);
             continue;
         }
-        let start = at;
-        let (mut letters, mut digits) = (false, false);
-        loop {
-            let len = word_char(text, at);
-            if len > 0 {
-                if bytes[at].is_ascii_digit() {
-                    digits = true;
-                } else {
-                    letters = true;
-                }
-                at += len;
-            } else if bytes.get(at) == Some(&b'\'')
-                && letters
-                && bytes.get(at + 1).is_some_and(u8::is_ascii_lowercase)
-            {
-                at += 1;
-            } else {
-                break;
-            }
-        }
-        let shape = match (letters, digits) {
-            (true, true) => Shape::Mixed,
-            (_, true) => Shape::Digits,
-            _ => Shape::Letters,
-        };
         let stem_end = if at - start > 2 && bytes[..at].ends_with(b"'s") { at - 2 } else { at };
         words.push(Word {
             start: start as u32,
             end: at as u32,
             stem_end: stem_end as u32,
-            shape,
+            shape: made_of,
             case: case_of(view, start, stem_end),
             gap,
-            hash: hash_word(&bytes[start..stem_end]),
+            hash: hash_part(bytes, start, stem_end),
         });
         gap = Gap::default();
+        // What stands between most words.
+        if bytes.get(at) == Some(&b' ') {
+            gap = Gap::SPACE;
+            at += 1;
+        }
     }
     words
+}
+
+/// The end of the word that begins at `start`, `start` itself where none begins, and what it is made of.
+fn word_end(text: &str, start: usize) -> (usize, Shape) {
+    let bytes = text.as_bytes();
+    let (mut letters, mut digits) = (0, 0);
+    let mut at = start;
+    loop {
+        let eight = load(bytes, at);
+        let (letter, digit) = (letters_of(eight), digits_of(eight));
+        let stop = !(letter | digit) & HIGH;
+        let len = (stop.trailing_zeros() / 8) as usize;
+        // The bits below the one that stops the word.
+        let inside = stop.wrapping_sub(1) & !stop;
+        letters |= letter & inside;
+        digits |= digit & inside;
+        at += len;
+        if len == 8 {
+            continue;
+        }
+        match bytes.get(at) {
+            Some(b'\'') if letters != 0 && bytes.get(at + 1).is_some_and(u8::is_ascii_lowercase) => at += 1,
+            Some(byte) if !byte.is_ascii() => {
+                let len = word_char(text, at);
+                if len == 0 {
+                    break;
+                }
+                letters = HIGH;
+                at += len;
+            }
+            _ => break,
+        }
+    }
+    let shape = match (letters != 0, digits != 0) {
+        (true, true) => Shape::Mixed,
+        (_, true) => Shape::Digits,
+        _ => Shape::Letters,
+    };
+    (at, shape)
+}
+
+/// The highest bit of each of eight bytes.
+const HIGH: u64 = 0x8080_8080_8080_8080;
+
+/// Eight bytes with the same value.
+const fn eight(byte: u8) -> u64 {
+    u64::from_le_bytes([byte; 8])
+}
+
+/// The highest bit of every byte that is a small letter.
+fn letters_of(bytes: u64) -> u64 {
+    between::<b'a', b'z'>(bytes)
+}
+
+/// The highest bit of every byte that is a digit.
+fn digits_of(bytes: u64) -> u64 {
+    between::<b'0', b'9'>(bytes)
+}
+
+/// The highest bit of every ASCII byte from `LEAST` to `MOST`: adding what is missing to 128 carries into it.
+fn between<const LEAST: u8, const MOST: u8>(bytes: u64) -> u64 {
+    let low = bytes & !HIGH;
+    let least = low + const { eight(0x80 - LEAST) };
+    let beyond = low + const { eight(0x80 - MOST - 1) };
+    least & !beyond & !bytes & HIGH
 }
 
 /// Length of the letter or digit at `at`, 0 if there is none.
@@ -232,6 +279,10 @@ fn gap_char(text: &str, at: usize, gap: &mut Gap) -> usize {
 }
 
 fn case_of(view: &NormalView<'_>, start: usize, end: usize) -> Case {
+    // The view of plain text differs from it in its capitals only.
+    if view.is_aligned() && view.source().as_bytes()[start] == view.text().as_bytes()[start] {
+        return Case::Lower;
+    }
     if !view.source_char(start).is_uppercase() {
         return Case::Lower;
     }
