@@ -106,6 +106,7 @@ pub(crate) fn find(
             index += 1;
         }
         index += 1;
+        end = with_last_day(document, end);
         out.push(Candidate {
             kind: if birth { Kind::Dob } else { Kind::Date },
             span: document.span(hit.start, end),
@@ -114,6 +115,20 @@ pub(crate) fn find(
             pass: if hit.spoken { Pass::Spoken } else { Pass::Regex },
             recognizer: hit.recognizer.into(),
         });
+    }
+}
+
+/// "december tenth through the seventeenth": the last day of the range, without its month.
+fn with_last_day(document: &Document<'_>, end: usize) -> usize {
+    let range = matches!(document.stem(end), "to" | "through" | "thru" | "until" | "till")
+        && document.gap(end).only(Gap::SPACE);
+    if !range {
+        return end;
+    }
+    let day = end + 1 + usize::from(document.stem(end + 1) == "the");
+    match said_day(document, day) {
+        Some(said) if !said.cardinal && document.gap(day).only(Gap::SPACE) => said.end,
+        _ => end,
     }
 }
 
@@ -331,7 +346,7 @@ fn month_alone(document: &Document<'_>, at: usize) -> Option<DateHit> {
             | "this"
             | "back"
     );
-    let listed = before == "and"
+    let listed = matches!(before, "and" | "to" | "through")
         && at >= 2
         && document.class(at - 2) == Class::Month
         && document.words[at - 2].gap.only(Gap::SPACE);
@@ -473,8 +488,9 @@ fn year_at(document: &Document<'_>, at: usize, after_day: bool) -> Option<(Optio
     }
     let value = |at: usize| u16::from(document.value(at));
     let close = |at: usize| document.gap(at).only(Gap::SPACE.with(Gap::HYPHEN));
-    let pair = |at: usize| -> Option<(u16, usize)> {
-        if !close(at) {
+    let pair = |at: usize, apart: bool| -> Option<(u16, usize)> {
+        let comma = apart && document.gap(at).only(Gap::SPACE.with(Gap::COMMA));
+        if !close(at) && !comma {
             return None;
         }
         match document.class(at) {
@@ -498,10 +514,10 @@ fn year_at(document: &Document<'_>, at: usize, after_day: bool) -> Option<(Optio
         Class::Teen | Class::Tens if matches!(document.value(at), 18..=20) => {
             let century = value(at);
             if document.class(at + 1) == Class::Hundred {
-                let (rest, end) = pair(at + 2).unwrap_or((0, at + 2));
+                let (rest, end) = pair(at + 2, false).unwrap_or((0, at + 2));
                 return Some((Some(century * 100 + rest), end, true));
             }
-            match pair(at + 1) {
+            match pair(at + 1, false) {
                 Some((rest, end)) if document.class(at + 1) != Class::Digit => {
                     Some((Some(century * 100 + rest), end, true))
                 }
@@ -522,7 +538,7 @@ fn year_at(document: &Document<'_>, at: usize, after_day: bool) -> Option<(Optio
                 end += 2;
             }
             let start = if document.class(end) == Class::And { end + 1 } else { end };
-            if let Some((rest, rest_end)) = pair(start) {
+            if let Some((rest, rest_end)) = pair(start, false) {
                 return Some((Some(year + rest), rest_end, true));
             }
             if document.class(start) == Class::Digit && close(start) {
@@ -531,7 +547,8 @@ fn year_at(document: &Document<'_>, at: usize, after_day: bool) -> Option<(Optio
             Some((Some(year), end, true))
         }
         Class::Tens | Class::Oh | Class::Digit if after_day => {
-            let (year, end) = pair(at).or_else(|| {
+            // "march third, eighty two"
+            let (year, end) = pair(at, true).or_else(|| {
                 let lone = document.class(at) == Class::Tens && document.class(at + 1) != Class::Digit;
                 lone.then_some((value(at), at + 1))
             })?;
@@ -559,6 +576,9 @@ fn day_first(document: &Document<'_>, at: usize) -> Option<DateHit> {
     let after_day = skip_fillers(document, said.end);
     let of = document.stem(after_day) == "of" && joins(document, after_day);
     let month_at = skip_fillers(document, after_day + usize::from(of));
+    if of && said.spoken && !said.cardinal && document.stem(month_at) == "the" {
+        return ordinal_month(document, at, &said, month_at + 1);
+    }
     if document.class(month_at) != Class::Month
         || !document.gap(month_at).only(Gap::SPACE.with(Gap::HYPHEN).with(Gap::COMMA).with(Gap::LINE))
     {
@@ -584,6 +604,24 @@ fn day_first(document: &Document<'_>, at: usize) -> Option<DateHit> {
         end,
         spoken,
         needs_cue: false,
+        recognizer: "date_day_first",
+    })
+}
+
+/// "the seventh of the ninth, fifty nine": the month by its number.
+fn ordinal_month(document: &Document<'_>, start: usize, said: &SaidDay, at: usize) -> Option<DateHit> {
+    let month = document.value(at);
+    if document.class(at) != Class::Ordinal || month > 12 || !document.gap(at).only(Gap::SPACE) {
+        return None;
+    }
+    let (year, end, _) = year_at(document, at + 1, true).unwrap_or((None, at + 1, true));
+    let date = Date { year, month, day: Some(said.day) };
+    date.is_possible().then_some(DateHit {
+        date,
+        start,
+        end,
+        spoken: true,
+        needs_cue: year.is_none(),
         recognizer: "date_day_first",
     })
 }
@@ -655,6 +693,15 @@ fn written(document: &Document<'_>, at: usize) -> Option<DateHit> {
         return None;
     }
     let first = separator(at + 1)?;
+    // "14.iii.1984"
+    if let Some(month) = roman_month(document.stem(at + 1))
+        && separator(at + 2) == Some(first)
+        && a_len <= 2
+    {
+        let (year, len) = number(at + 2)?;
+        let date = Date { year: Some(year), month, day: Some(a as u8) };
+        return if len == 2 || len == 4 { hit(date, at + 3, false, "date_written") } else { None };
+    }
     if a_len == 4 && first != Gap::STOP {
         let (b, b_len) = number(at + 1)?;
         if separator(at + 2) == Some(first) && b_len <= 2 && (1800..=2100).contains(&a) {
@@ -704,37 +751,108 @@ fn written(document: &Document<'_>, at: usize) -> Option<DateHit> {
     let amount =
         document.class(at + 2) == Class::Unit && document.gap(at + 2).only(Gap::SPACE.with(Gap::HYPHEN));
     if first == Gap::SLASH && b_len <= 2 && !amount {
-        let before = if at > 0 { document.stem(at - 1) } else { "" };
-        let placed = matches!(
-            before,
-            "on" | "visit"
-                | "date"
-                | "dated"
-                | "since"
-                | "until"
-                | "seen"
-                | "admitted"
-                | "discharged"
-                | "from"
-                | "appt"
-                | "appointment"
-                | "today"
-                | "due"
-                | "is"
-                | "was"
-                | "surgery"
-                | "scheduled"
-                | "by"
-                | "started"
-                | "of"
-        ) && document.gap(at).only(Gap::SPACE.with(Gap::LINE).with(Gap::COLON));
-        let certain =
-            matches!(before, "on" | "visit" | "date" | "dated" | "since" | "until" | "seen" | "today");
-        return (placed || b_len == 2).then(|| {
-            hit(Date { year: None, month: a as u8, day: Some(b as u8) }, at + 2, !certain, "date_short")
-        })?;
+        let date = Date { year: None, month: a as u8, day: Some(b as u8) };
+        return hit(date, at + 2, !is_short_date(document, at, a, b), "date_short");
     }
     None
+}
+
+/// Whether "6/27" is a day without any label: the words before it place it in time, or it can be no fraction or score and
+/// nothing around it makes it one.
+fn is_short_date(document: &Document<'_>, at: usize, a: u16, b: u16) -> bool {
+    let before = if at > 0 { document.stem(at - 1) } else { "" };
+    let close = document.gap(at).only(Gap::SPACE.with(Gap::LINE).with(Gap::COLON));
+    let dated = matches!(
+        before,
+        "on" | "visit"
+            | "date"
+            | "dated"
+            | "since"
+            | "until"
+            | "seen"
+            | "today"
+            | "appt"
+            | "sent"
+            | "lmp"
+            | "til"
+            | "thru"
+    ) || at > 0 && document.class(at - 1) == Class::Weekday;
+    if dated && close {
+        return true;
+    }
+    // "5/5", "7/10", "2/6", "1/2": a score or a fraction.
+    let ratio = a <= b && matches!(b, 2..=8 | 10 | 12);
+    let scored = matches!(
+        before,
+        "pain"
+            | "score"
+            | "scored"
+            | "scores"
+            | "strength"
+            | "murmur"
+            | "grade"
+            | "reflexes"
+            | "reflex"
+            | "pulses"
+            | "pulse"
+            | "rated"
+            | "rates"
+            | "rating"
+            | "bp"
+            | "vision"
+            | "acuity"
+            | "va"
+            | "dtrs"
+            | "about"
+            | "power"
+            | "edema"
+            | "gcs"
+            | "level"
+            | "apgar"
+            | "apgars"
+            | "ratio"
+            | "a"
+            | "an"
+            | "the"
+    ) || matches!(
+        document.stem(at + 2),
+        "strength"
+            | "murmur"
+            | "tablet"
+            | "tab"
+            | "dose"
+            | "cup"
+            | "reflexes"
+            | "pulses"
+            | "pain"
+            | "systolic"
+            | "edema"
+            | "inch"
+            | "mile"
+            | "way"
+            | "power"
+            | "scale"
+            | "ns"
+            | "split"
+            | "odds"
+    );
+    let alone = document.gap(at).only(
+        Gap::SPACE
+            .with(Gap::LINE)
+            .with(Gap::COLON)
+            .with(Gap::COMMA)
+            .with(Gap::BRACKET)
+            .with(Gap::HYPHEN)
+            .with(Gap::START)
+            .with(Gap::STOP)
+            .with(Gap::SENTENCE),
+    );
+    !ratio && !scored && alone && at > 0
+}
+
+fn roman_month(text: &str) -> Option<u8> {
+    const MONTHS: [&str; 12] = ["i", "ii", "iii", "iv", "v", "vi", "vii", "viii", "ix", "x", "xi", "xii"];
+    (1..).zip(MONTHS).find(|(_, month)| *month == text).map(|(month, _)| month)
 }
 
 /// The word after the time of day that follows an ISO date: "T14:30:00+02:00".
@@ -804,7 +922,25 @@ pub(crate) fn numeric(document: &Document<'_>, run: &CodeRun) -> Option<DateHit>
             }
         }
     }
-    let (date, certain) = best?;
+    // "19550902"
+    if all_one_word && pieces.len() == 8 && (1890..=2035).contains(&value(0, 4)) {
+        let date = Date { year: Some(value(0, 4)), month: value(4, 6) as u8, day: Some(value(6, 8) as u8) };
+        if date.is_possible() {
+            best = Some((date, false));
+        }
+    }
+    let (date, mut certain) = best?;
+    // "Nine twenty-six sixty-nine." says nothing else.
+    let (first, last) = (run.words.start, run.words.end);
+    let groups = pieces.iter().filter(|piece| piece.spoken).map(|piece| piece.word);
+    certain |= run.is_spoken()
+        && groups.clone().count() == pieces.len()
+        && (first..last)
+            .all(|at| matches!(document.class(at), Class::Digit | Class::Teen | Class::Tens | Class::Oh))
+        && document.begins_sentence(first)
+        && document.begins_sentence(last)
+        && document.words[first].case == Case::Title
+        && pieces.len() >= 5;
     if all_one_word && pieces.len() < 6 {
         return None;
     }

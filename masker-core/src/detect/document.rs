@@ -212,6 +212,19 @@ impl<'s> Document<'s> {
         behind.iter().find(|byte| **byte != b' ') == Some(&b'#')
     }
 
+    /// Whether a word is written with letters beyond ASCII.
+    pub(crate) fn has_accent(&self, at: usize) -> bool {
+        !self.view.is_aligned() && {
+            let span = self.span(at, at + 1);
+            self.view.source()[span.range()].chars().any(|c| !c.is_ascii() && c.is_alphabetic())
+        }
+    }
+
+    /// Whether a word is the name or abbreviation of a state.
+    pub(crate) fn is_state(&self, at: usize) -> bool {
+        self.entry(at).state() >= 2
+    }
+
     pub(crate) fn hash(&self, at: usize) -> WordHash {
         self.words[at].hash
     }

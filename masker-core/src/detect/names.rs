@@ -202,11 +202,14 @@ fn prior(document: &Document<'_>, context: &Context, at: usize) -> f32 {
     if word.shape != Shape::Letters {
         return -9.0;
     }
-    if is_contraction(word.stem(&document.view)) || document.is(at, Tags::TITLE) {
+    if is_contraction(word.stem(&document.view)) || document.is(at, Tags::TITLE.with(Tags::NO_NAME)) {
         return -9.0;
     }
     let entry = document.entry(at);
-    let (given, family, not_name) = (entry.given_name(), entry.family_name(), entry.not_name());
+    let (given, family) = (entry.given_name(), entry.family_name());
+    // Accents tell a name from the plain word of the same letters.
+    let accented = document.has_accent(at) && given.max(family) > 0;
+    let not_name = if accented { 0 } else { entry.not_name() };
     let cased = document.is_cased(at);
     let class = document.class(at);
     let title = word.case == Case::Title;
@@ -242,7 +245,7 @@ fn prior(document: &Document<'_>, context: &Context, at: usize) -> f32 {
         let unknown = entry == lexicon::Entry::default();
         if unknown && word.len() >= 3 {
             if cased && title && !first { -0.4 } else { -1.2 }
-        } else if cased && title && !first && entry.common() == 0 && entry.town() == 0 {
+        } else if cased && title && !first && entry.common() == 0 && entry.town() < 3 {
             -1.0
         } else if entry.nickname() == 1 && entry.common() == 0 {
             0.5
@@ -252,7 +255,7 @@ fn prior(document: &Document<'_>, context: &Context, at: usize) -> f32 {
     } else if cased && title && !first {
         // A capital inside a sentence: most such words are names.
         let known = f32::from(given.max(family)) * 0.22;
-        if not_name == 0 && entry.common() == 0 {
+        if not_name == 0 && (entry.common() == 0 || accented) {
             // A rare name alone may as well be a brand.
             if given.max(family) <= 2 { 0.4 } else { 1.2 + known }
         } else {
@@ -279,6 +282,13 @@ fn prior(document: &Document<'_>, context: &Context, at: usize) -> f32 {
             6 => -4.2,
             _ => -6.0,
         };
+        // A word that is a given name and nothing else needs little more.
+        let only_name = not_name == 0
+            && entry.common() == 0
+            && entry.medical() == 0
+            && entry.town() <= u8::from(given >= 3)
+            && entry.institution() == 0;
+        let known = if only_name && given >= 2 { known + 0.7 } else { known };
         // A family name alone in lower-case speech is weaker than a given name.
         let family_only = if given <= 2 && family > 0 { -0.6 } else { 0.0 };
         known + plain + family_only
@@ -454,7 +464,11 @@ fn name_at(
                 end = after + 1;
                 continue;
             }
-            if !(document.entry(end).family_name() > 4 && document.words[end].case == Case::Title) {
+            let family = document.entry(end).family_name();
+            let title = document.words[end].case == Case::Title;
+            let last = last_was_given && family >= 5 && strong_cue;
+            let written = title && (family > 4 || prior(document, context, end) > 0.0);
+            if !(written || last) {
                 break;
             }
         }
@@ -463,6 +477,24 @@ fn name_at(
         let state = entry.state() == 3 && last_was_given && entry.family_name() >= 4 && best > 0.5;
         let odds = if state { 0.5 } else { prior(document, context, end) };
         let hyphenated = gap == Gap::HYPHEN && next.case == word.case && word.case == Case::Title;
+        // "Hyun-joo": the second syllable of a given name.
+        let syllable = gap == Gap::HYPHEN
+            && next.case == Case::Lower
+            && document.words[end - 1].case == Case::Title
+            && document.is_cased(end - 1)
+            && (2..=6).contains(&next.len())
+            && entry.common() == 0
+            && entry.medical() == 0
+            && document.entry(end - 1).common() < 5
+            && document.entry(end - 1).medical() == 0
+            && document.words[end - 1].len() > 1;
+        if syllable {
+            best = best.max(0.4);
+            pattern = pattern.max(1.0);
+            last_was_given = true;
+            end += 1;
+            continue;
+        }
         let pair = last_was_given && entry.family_name() > 0;
         // A family name after a given one needs less than a name alone; a common word needs a capital.
         let cased = document.is_cased(end);
@@ -472,6 +504,9 @@ fn name_at(
             // Behind a given name any capitalised family name is one, "Little" and "Rose" too.
             if pair && best > 0.5 && entry.family_name() >= 3 {
                 -5.0
+            } else if cue.strength >= 2.2 && best > -0.5 && gap.only(Gap::SPACE) && !document.is_state(end) {
+                // "this is Don Haverford": what follows the first name in capitals is the last.
+                -3.2
             } else if best + cue.strength > 1.5 {
                 -1.6
             } else {
@@ -593,11 +628,10 @@ fn reversed(document: &Document<'_>, cues: &[CueHit], at: usize) -> Option<usize
     let written = family.shape == Shape::Letters
         && given.shape == Shape::Letters
         && family.case != Case::Lower
-        && family.case == given.case
+        && (family.case == given.case || given.len() == 1 && given.case == Case::Title)
         && given.gap.only(Gap::COMMA.with(Gap::SPACE))
         && given.gap.has(Gap::COMMA)
-        && family.len() > 1
-        && given.len() > 1;
+        && family.len() > 1;
     if !written || document.is_possessive(at) {
         return None;
     }
@@ -605,13 +639,22 @@ fn reversed(document: &Document<'_>, cues: &[CueHit], at: usize) -> Option<usize
         || (family.gap.has(Gap::COLON)
             && nearest_label(document, cues, at, 1).is_none_or(|kind| kind == Kind::Name));
     let (first, second) = (document.entry(at), document.entry(at + 1));
-    let names = first.family_name() >= 2
-        && first.common() < 5
-        && first.town() < 3
-        && first.medical() < 2
-        && second.given_name() >= 3
-        && second.not_name() < 6
-        && second.state() == 0;
+    let labelled = family.gap.has(Gap::COLON)
+        && cues[..cues.partition_point(|cue| cue.start < at)].iter().rev().take(6).any(|cue| {
+            cue.end == at
+                && matches!(cue.role, Role::Label | Role::Hint)
+                && Kind::BUILT_IN[cue.kind as usize] == Kind::Name
+        });
+    let introduced = labelled && first.common() < 5 && first.medical() == 0 && second.medical() == 0;
+    let names = introduced
+        || first.family_name() >= 2
+            && first.common() < 5
+            && first.town() < 3
+            && first.medical() < 2
+            && given.len() > 1
+            && second.given_name() >= 3
+            && second.not_name() < 6
+            && second.state() == 0;
     if !(placed && names) {
         return None;
     }
@@ -633,6 +676,64 @@ fn is_origin(text: &str) -> bool {
     matches!(text, "is" | "are" | "was" | "were" | "am" | "i'm" | "he" | "she" | "moved" | "came" | "comes")
 }
 
+/// "…, RN", "… (fellow)", "…, MD": what somebody is, behind the name.
+fn credential_cue(document: &Document<'_>, end: usize) -> f32 {
+    let gap = document.gap(end);
+    let Some(word) = document.words.get(end) else { return 0.0 };
+    let text = document.stem(end);
+    let degree = matches!(
+        text,
+        "md" | "do"
+            | "rn"
+            | "np"
+            | "pa"
+            | "phd"
+            | "lcsw"
+            | "lmft"
+            | "lpc"
+            | "lvn"
+            | "lpn"
+            | "cna"
+            | "crna"
+            | "cnm"
+            | "pharmd"
+            | "dpt"
+            | "dds"
+            | "dmd"
+            | "fnp"
+            | "arnp"
+            | "aprn"
+            | "msw"
+            | "rph"
+            | "facc"
+            | "mba"
+            | "psyd"
+            | "rdn"
+            | "bsn"
+            | "msn"
+            | "esq"
+    ) && word.case != Case::Lower
+        && (word.len() > 2 || word.case == Case::Upper);
+    if degree && gap.only(Gap::SPACE.with(Gap::COMMA)) {
+        return if gap.has(Gap::COMMA) { 3.0 } else { 1.8 };
+    }
+    let described = gap.has(Gap::BRACKET)
+        && gap.only(Gap::SPACE.with(Gap::BRACKET))
+        && (document.is(end, Tags::RELATION.with(Tags::ROLE))
+            || matches!(
+                text,
+                "fellow"
+                    | "resident"
+                    | "intern"
+                    | "attending"
+                    | "pharmacy"
+                    | "charge"
+                    | "interpreter"
+                    | "pcp"
+            ));
+    if described { 2.0 } else { 0.0 }
+}
+
 struct LeftCue {
     strength: f32,
     /// The least prior of the word behind it: "my name is faith", "doctor white".
@@ -652,11 +753,27 @@ fn left_cue(document: &Document<'_>, cues: &[CueHit], context: &Context, at: usi
         && close
         && gap.only(Gap::SPACE.with(Gap::STOP).with(Gap::SENTENCE).with(Gap::LINE))
     {
+        let capitals = document.words[at - 1].case == Case::Upper;
+        let abbreviation =
+            capitals && document.words[at].case != Case::Upper && matches!(back(1), "mr" | "ms");
         strength = strength.max(match back(1) {
+            // Mitral regurgitation, multiple sclerosis.
+            _ if abbreviation => 0.0,
             "miss" | "nurse" | "officer" | "sir" | "captain" | "judge" | "doc" => 2.2,
             "doctor" => 3.6,
             _ => 4.2,
         });
+    }
+    // "RN Peaches": what somebody is, in capitals before a capitalised name.
+    if document.words[at].case == Case::Title
+        && gap == Gap::SPACE
+        && document.words[at - 1].case == Case::Upper
+        && matches!(
+            back(1),
+            "rn" | "np" | "pa" | "cde" | "lcsw" | "lpn" | "cna" | "crna" | "pharmd" | "sw" | "rd"
+        )
+    {
+        strength = strength.max(1.8);
     }
     // Labels of the kind NAME come from its table.
     let from = cues.partition_point(|cue| cue.start + 10 < at);
@@ -718,11 +835,8 @@ fn left_cue(document: &Document<'_>, cues: &[CueHit], context: &Context, at: usi
         let weight = if crosses { weight - 1.5 } else { weight };
         strength = strength.max(weight - 0.2 * distance as f32);
     }
-    if document.is_before(at, Tags::RELATION)
-        && same
-        && gap.only(Gap::SPACE.with(Gap::COMMA).with(Gap::BRACKET))
-    {
-        strength = strength.max(if gap.has(Gap::COMMA.with(Gap::BRACKET)) { 1.6 } else { 2.2 });
+    if same {
+        strength = strength.max(relation_cue(document, at));
     }
     if same && strength < 1.6 {
         let word = back(1);
@@ -761,6 +875,14 @@ fn left_cue(document: &Document<'_>, cues: &[CueHit], context: &Context, at: usi
             strength = strength.min(-0.8);
         }
     }
+    // "Z-Pak", "T-Mobile"
+    if gap == Gap::HYPHEN && at > 0 && document.words[at - 1].len() == 1 {
+        strength = strength.min(-3.0);
+    }
+    // "F as in Frank": the word explains a letter.
+    if back(1) == "in" && back(2) == "as" && (at < 3 || document.words[at - 3].len() == 1) {
+        strength = strength.min(-6.0);
+    }
     // "he is from Virginia": of the two, the state.
     if back(1) == "from" && is_origin(back(2)) && document.entry(at).state() >= 2 {
         strength = strength.min(-4.0);
@@ -780,10 +902,52 @@ fn left_cue(document: &Document<'_>, cues: &[CueHit], context: &Context, at: usi
         -2.4
     } else if strength >= 4.2 && entry.given_name() >= 4 {
         -3.0
+    } else if introduces(document, cues, at) && entry.given_name() >= 4 {
+        -1.2
     } else {
         -9.0
     };
     LeftCue { strength, floor }
+}
+
+/// "This is Will.": a capitalised word that is all that follows.
+fn introduces(document: &Document<'_>, cues: &[CueHit], at: usize) -> bool {
+    let word = &document.words[at];
+    let said = at >= 2 && matches!((document.stem(at - 2), document.stem(at - 1)), ("this", "is"));
+    said && word.case == Case::Title
+        && document.is_cased(at)
+        && !document.begins_sentence(at)
+        && (document.begins_sentence(at + 1) || document.gap(at + 1).has(Gap::COMMA))
+        && cues.iter().any(|cue| cue.end == at)
+}
+
+/// What a relation before a name tells: "my husband …", "her mother in law …", "mom, …", "my mom is …".
+fn relation_cue(document: &Document<'_>, at: usize) -> f32 {
+    let back = |n: usize| at.checked_sub(n).map_or("", |i| document.stem(i));
+    let gap = document.gap(at);
+    let relation = |n: usize| at.checked_sub(n).is_some_and(|i| document.is(i, Tags::RELATION));
+    let plain = gap.only(Gap::SPACE);
+    let of = |n: usize| {
+        matches!(back(n), "my" | "his" | "her" | "our" | "their" | "your")
+            || (matches!(
+                back(n),
+                "ex" | "late" | "older" | "younger" | "oldest" | "youngest" | "little" | "big"
+            ) && matches!(back(n + 1), "my" | "his" | "her" | "our" | "their" | "your"))
+            || document.is_possessive(at.saturating_sub(n))
+    };
+    if relation(1) && gap.only(Gap::SPACE.with(Gap::COMMA).with(Gap::BRACKET)) {
+        return match (plain, of(2)) {
+            (true, true) => 3.2,
+            (true, false) => 2.2,
+            // "my brother, Chance, …"
+            (false, true) if document.words[at].case == Case::Title && document.is_cased(at) => 3.0,
+            (false, _) => 1.6,
+        };
+    }
+    if plain && back(1) == "law" && back(2) == "in" && relation(3) {
+        return if of(4) { 3.2 } else { 2.2 };
+    }
+    if plain && matches!(back(1), "is" | "was") && relation(2) && of(3) { 1.8 } else { 0.0 }
 }
 
 /// What stands after a name: "speaking", a spelling of it; or "disease", "street", "hospital".
@@ -807,7 +971,12 @@ fn right_cue(document: &Document<'_>, cues: &[CueHit], spelled: &[Spelled], star
             | "reflex" | "tumor" | "lymphoma" | "fracture" | "scale" | "criteria" | "classification"
             | "maneuver" | "effect" | "esophagus" | "thyroiditis" | "phenomenon" | "contracture" | "cyst"
             | "node" | "nodes" | "monitor" | "stain" | "method" | "law" | "formula" | "index" | "scan"
-            | "tube" | "pump" | "valve" | "clamp" | "stent" | "shot" | "bag" | "line" => -4.5,
+            | "tube" | "pump" | "valve" | "clamp" | "stent" | "shot" | "bag" | "line" | "model"
+            | "exercises" | "scores" | "grade" | "class" | "rule" | "rules" | "calculator" | "nomogram"
+            | "regimen" | "equation" | "questionnaire" | "inventory" | "technique" | "repair"
+            | "operation" | "incision" | "position" | "staging" | "stage" | "triad" | "ulcer" | "hernia"
+            | "bodies" | "lines" | "medium" | "agar" | "plot" | "curve" | "filter" | "retractor"
+            | "forceps" => -4.5,
             "street" | "avenue" | "road" | "boulevard" | "lane" | "drive" | "st" | "ave" | "rd" | "blvd"
             | "county" | "highway" => -3.0,
             "hospital" | "clinic" | "medical" | "center" | "university" | "pharmacy" | "health"
@@ -816,10 +985,29 @@ fn right_cue(document: &Document<'_>, cues: &[CueHit], spelled: &[Spelled], star
             _ => 0.0,
         };
     }
+    strength += credential_cue(document, end);
+    let written = document.words[start].case != Case::Upper;
+    if written
+        && gap.only(Gap::SPACE)
+        && document.entry(start).common() == 0
+        && document.entry(start).medical() == 0
+    {
+        strength += match after {
+            "is" | "was" | "has" | "had" | "isn't" | "wasn't" | "needs" | "lives" | "doesn't" | "can't" => {
+                0.5
+            }
+            _ => 0.0,
+        };
+    }
     // "Parkinson's" and "the Foley", but "the Foley family" is one of people.
     let article = start > 0 && matches!(document.stem(start - 1), "the" | "a" | "an");
     let thing = possessive || (article && !matches!(after, "family" | "household"));
     if thing && start + 1 == end && document.entry(start).eponym() == 1 {
+        strength -= 3.5;
+    }
+    // "Gleason 4+3"
+    let scored = document.words.get(end).is_some_and(|word| word.shape == Shape::Digits && word.len() <= 2);
+    if !thing && scored && gap.only(Gap::SPACE) && (start..end).any(|at| document.entry(at).eponym() == 1) {
         strength -= 3.5;
     }
     // Another kind's cue that begins with this word: "rose medical record".

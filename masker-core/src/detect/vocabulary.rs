@@ -7,7 +7,7 @@ use crate::view::{Class, WordClass, WordHash, class_words, hash_word};
 
 /// The parts a word plays in the rules: a set of flags.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub(crate) struct Tags(u16);
+pub(crate) struct Tags(u32);
 
 impl Tags {
     /// Some cue phrase begins with it.
@@ -43,6 +43,9 @@ impl Tags {
     /// Names the kind of place that a town has: "office".
     pub(crate) const SITE: Self = Self(1 << 15);
 
+    /// A word of grammar that is never a name, whatever stands around it.
+    pub(crate) const NO_NAME: Self = Self(1 << 16);
+
     /// Whether any flag of `other` is set.
     pub(crate) fn has(self, other: Self) -> bool {
         self.0 & other.0 != 0
@@ -54,7 +57,7 @@ impl Tags {
     }
 }
 
-const LISTS: [(Tags, &str); 12] = [
+const LISTS: [(Tags, &str); 13] = [
     (
         Tags::TITLE,
         "capt captain doc doctor dr drs judge lieutenant lt madam miss missus mister mr mrs ms mx nurse \
@@ -103,6 +106,12 @@ const LISTS: [(Tags, &str); 12] = [
     ),
     (Tags::LEADS_STREET, "and at down from near off on to"),
     (Tags::LEADS_TOWN, "around at downtown from in near of outside to"),
+    (
+        Tags::NO_NAME,
+        "she he they we you i it this that these those what who whom whose when where why how not and but or if because \
+         there here okay ok okey okie yeah yep yup nope nah mhm uh um my your his her our their its is are was were be been \
+         am the a an of to at with from by as gon na wan gonna wanna gotta lemme gimme kinda sorta dunno",
+    ),
     (Tags::POST_BOX, "cmr hc p po pob post psc rr rural unit"),
     (Tags::SITE, "area branch campus clinic facility location office residence site"),
 ];

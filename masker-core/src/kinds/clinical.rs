@@ -49,7 +49,7 @@ pub(super) static MRN: KindSpec = KindSpec {
         ],
         label: [
             "mrn", "m r n", "mrn number", "mrn is", "mrns", "m r n number", "m r n is", "medical record",
-            "med rec", "medrec", "medical record is", "record number is", "chart is", "pid", "p i d", "empi",
+            "med rec", "medrec", "medical record is", "record number is", "chart is", "chart", "pid", "p i d", "empi",
             "e m p i", "eid", "cmrn", "umrn", "fmrn", "mpi", "mpi number", "patient identifier",
             "patient identification number", "hospital no is", "mr", "medical record num", "under record",
             "under chart", "under mrn", "same mrn", "old mrn", "duplicate mrn", "merged mrn", "upi",

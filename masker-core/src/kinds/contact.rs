@@ -24,6 +24,22 @@ pub(super) static PHONE: KindSpec = KindSpec {
             check: checks::international_phone,
             cue: CueNeed::Raises,
         },
+        // Seven digits in the way local numbers are set.
+        Pattern {
+            name: "phone_local",
+            regex: r"[2-9][0-9]{2}-[0-9]{4}(?: ?(?:x|ext\.?) ?[0-9]{1,6})?",
+            score: 0.45,
+            check: checks::none,
+            cue: CueNeed::Raises,
+        },
+        // With the trunk prefix 0, as most countries outside North America write theirs.
+        Pattern {
+            name: "phone_trunk_prefix",
+            regex: r"0[1-9][0-9]{2,4} [0-9]{3} ?[0-9]{3,4}",
+            score: 0.5,
+            check: checks::phone_length,
+            cue: CueNeed::Raises,
+        },
         // Numbers set like American ones that break the plan are invented or misheard: a hint nearby is enough.
         Pattern {
             name: "phone_shape",

@@ -313,9 +313,11 @@ pub(super) static ID: KindSpec = KindSpec {
             "contact serial", "file", "customer", "client", "personal identification", "identification",
             "identity", "national", "loan application", "check in", "queue", "police report", "report",
             "record locator", "run", "bed tag", "wristband", "bracelet", "barcode", "document", "image",
+            "juror", "job", "envelope", "kit", "interpreter", "interp", "enc",
             "exam", "alien", "alien registration", "uscis",
         ],
         label: [
+            "id", "our ref", "your ref", "enc", "kit",
             "call id", "household id", "military service number", "confirmation code", "confirmation is",
             "booking code", "booking reference", "reference code", "reference", "auth code",
             "authorization code", "approval code", "accession", "specimen", "csn", "c s n", "fin", "f i n",

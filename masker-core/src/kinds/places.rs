@@ -92,6 +92,8 @@ pub(super) static ZIP: KindSpec = KindSpec {
         Cue::Label("zipcode"),
         Cue::Label("zip is"),
         Cue::Label("postal code"),
+        Cue::Label("postcode"),
+        Cue::Label("post code"),
         Cue::Label("zip plus four"),
         Cue::After("is my zip"),
         Cue::After("zip code"),
