@@ -20,6 +20,17 @@ pub(crate) fn find(document: &Document<'_>, runs: &[CodeRun], out: &mut Vec<Cand
     }
     for at in 0..document.len() {
         let text = document.stem(at);
+        // "92 y/o": the letters are no part of the number.
+        if document.words[at].shape == Shape::Digits && matches!(text.len(), 2 | 3) {
+            let age: u32 = text.parse().unwrap_or(0);
+            if (90..=125).contains(&age)
+                && document.gap(at + 1) == Gap::SPACE
+                && document.stem(at + 1) == "y"
+                && is_age(document, at, at + 1)
+            {
+                push(document, at, at + 1, false, out);
+            }
+        }
         // "a hundred and two", "93yo", "97F"
         if document.class(at) == Class::Hundred && at > 0 && matches!(document.stem(at - 1), "a" | "one") {
             let mut end = at + 1;
@@ -80,6 +91,7 @@ fn before(document: &Document<'_>, start: usize, end: usize) -> bool {
         "is" | "was" | "of" | "at" | ":" => matches!(word(2), "age"),
         // "she's ninety two"
         person if is_person(person) && document.is_possessive(start - 1) => ends_clause(document, end),
+        "be" if matches!(word(2), "she'll" | "he'll") => true,
         _ => false,
     }
 }

@@ -65,8 +65,9 @@ pub(crate) fn find(
             !is_secret(label) || secret.is_none_or(|at| run.words.start - label.distance > at)
         });
         let first = out.len();
-        let found =
-            judge_run(document, cues, run, label, context, out) || judge_known(document, run, context, out);
+        let found = extends_phone(document, run, out)
+            || judge_run(document, cues, run, label, context, out)
+            || judge_known(document, run, context, out);
         if document.is_settled(run.words.start) {
             learn(document, run, &out[..], first, context);
         }
@@ -81,6 +82,26 @@ pub(crate) fn find(
             out.push(candidate(document, run, 0, run.pieces.len(), Kind::Id, "strict_number", 0.5, false));
         }
     }
+}
+
+/// "… oh one seven five extension three two": the rest of the telephone number that was found last.
+fn extends_phone(document: &Document<'_>, run: &CodeRun, out: &mut Vec<Candidate>) -> bool {
+    let Some(before) = run.words.start.checked_sub(1) else { return false };
+    if document.class(before) != Class::Extension || before == 0 || run.digits() != run.pieces.len() {
+        return false;
+    }
+    let end = document.span(before - 1, before).end;
+    let phone = out
+        .iter()
+        .rev()
+        .take(4)
+        .find(|found| matches!(found.kind, Kind::Phone | Kind::Fax) && found.span.end == end)
+        .map(|found| found.kind.clone());
+    if let Some(kind) = phone.filter(|_| run.pieces.len() <= 6) {
+        out.push(candidate(document, run, 0, run.pieces.len(), kind, "phone_extension", 0.8, false));
+        return true;
+    }
+    false
 }
 
 /// A number that was found before needs no label, however it is said now.
@@ -177,8 +198,36 @@ fn label_of(
         }
     }
     // The answer to a question of the turn before stands near the start of this one.
-    let kind = context.asked_before(turn)?;
-    (start - turn <= 10).then_some(Label { kind, distance: start - turn, asked: true })
+    if let Some(kind) = context.asked_before(turn)
+        && start - turn <= 10
+    {
+        return Some(Label { kind, distance: start - turn, asked: true });
+    }
+    referred(document, cues, start, turn)
+}
+
+/// "I lost my passport. The number on it was …": the thing named last is meant.
+fn referred(document: &Document<'_>, cues: &[CueHit], start: usize, turn: usize) -> Option<Label> {
+    /// How many words before it a thing may be named.
+    const MENTION: usize = 30;
+    let floor = turn.max(start.saturating_sub(5));
+    let refers = (floor..start).any(|at| matches!(document.stem(at), "number" | "reads" | "says"))
+        && document.same_sentence(floor.max(start.saturating_sub(2)), start);
+    if !refers {
+        return None;
+    }
+    let from = cues.partition_point(|cue| cue.start + MENTION < start);
+    let cue = cues[from..]
+        .iter()
+        .take_while(|cue| cue.start < start)
+        .filter(|cue| matches!(cue.role, Role::Label | Role::Hint) && cue.start >= turn && cue.end <= start)
+        .filter(|cue| {
+            let kind = &Kind::BUILT_IN[cue.kind as usize];
+            !matches!(kind, Kind::Password | Kind::Username | Kind::Phone | Kind::Zip | Kind::Name)
+                && !kinds::spec(kind).codes.is_empty()
+        })
+        .max_by_key(|cue| cue.end)?;
+    Some(Label { kind: cue.kind, distance: 3, asked: false })
 }
 
 fn judge_run(

@@ -206,14 +206,57 @@ fn date_cue(document: &Document<'_>, cues: &[CueHit], context: &Context, hit: &D
     DateCue::None
 }
 
+/// "on the 20th", "for the fourteenth": a day whose month was said before.
+fn day_alone(document: &Document<'_>, at: usize) -> Option<DateHit> {
+    if at < 2 || document.stem(at - 1) != "the" || !document.gap(at).only(Gap::SPACE) {
+        return None;
+    }
+    let placed = matches!(
+        document.stem(at - 2),
+        "on" | "for" | "by" | "until" | "till" | "since" | "before" | "after" | "through"
+    ) && !document.begins_sentence(at - 1);
+    let said =
+        said_day(document, at).filter(|said| !said.cardinal || document.words[at].shape == Shape::Mixed)?;
+    // "for the first time", "on the fourth floor", "after the third dose"
+    let ends = document.begins_sentence(said.end)
+        || document.gap(said.end).has(Gap::COMMA.with(Gap::BRACKET))
+        || matches!(
+            document.stem(said.end),
+            "at" | "and"
+                | "there"
+                | "to"
+                | "if"
+                | "or"
+                | "is"
+                | "so"
+                | "we"
+                | "i"
+                | "when"
+                | "with"
+                | "was"
+                | "but"
+        );
+    let early = said.spoken && said.day < 4;
+    (placed && ends && !early && document.words[at].shape != Shape::Digits).then_some(DateHit {
+        date: Date { year: None, month: 0, day: Some(said.day) },
+        start: at,
+        end: said.end,
+        spoken: said.spoken,
+        needs_cue: false,
+        recognizer: "date_day",
+    })
+}
+
 /// A date that begins at a word: with the month named, or in written numbers.
 pub(crate) fn date_at(document: &Document<'_>, at: usize) -> Option<DateHit> {
     match document.class(at) {
         Class::Month => month_first(document, at).or_else(|| month_alone(document, at)),
-        Class::Digit | Class::Teen | Class::Tens | Class::Ordinal => day_first(document, at),
+        Class::Digit | Class::Teen | Class::Tens | Class::Ordinal => {
+            day_first(document, at).or_else(|| day_alone(document, at))
+        }
         _ => match document.words[at].shape {
             Shape::Digits => written(document, at).or_else(|| day_first(document, at)),
-            Shape::Mixed => day_first(document, at),
+            Shape::Mixed => day_first(document, at).or_else(|| day_alone(document, at)),
             Shape::Letters => None,
         },
     }
@@ -811,6 +854,9 @@ fn is_short_date(document: &Document<'_>, at: usize, a: u16, b: u16) -> bool {
             | "apgar"
             | "apgars"
             | "ratio"
+            | "bipap"
+            | "cpap"
+            | "visits"
             | "a"
             | "an"
             | "the"

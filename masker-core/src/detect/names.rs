@@ -288,9 +288,14 @@ fn prior(document: &Document<'_>, context: &Context, at: usize) -> f32 {
             && entry.medical() == 0
             && entry.town() <= u8::from(given >= 3)
             && entry.institution() == 0;
-        let known = if only_name && given >= 2 { known + 0.7 } else { known };
+        let mostly = given >= 4 && not_name <= 1 && entry.common() <= 2 && entry.medical() == 0;
+        let known = match (only_name, mostly) {
+            (true, _) if given >= 2 => known + 0.7,
+            (_, true) => known + 0.4,
+            _ => known,
+        };
         // A family name alone in lower-case speech is weaker than a given name.
-        let family_only = if given <= 2 && family > 0 { -0.6 } else { 0.0 };
+        let family_only = if given <= 2 && family > 0 && family >= given { -0.6 } else { 0.0 };
         known + plain + family_only
     };
     // An acronym, unless the whole turn is in capitals.
@@ -304,6 +309,8 @@ fn prior(document: &Document<'_>, context: &Context, at: usize) -> f32 {
                 -4.0
             }
         }
+        // "ADA" among small letters.
+        Case::Upper if word.len() <= 3 && is_among_small_letters(document, at) => -4.0,
         _ => 0.0,
     };
     let place = match entry.town() {
@@ -313,6 +320,13 @@ fn prior(document: &Document<'_>, context: &Context, at: usize) -> f32 {
     };
     let country = if entry.country() == 1 && given < 5 { -3.0 } else { 0.0 };
     base + medical + upper + place + country
+}
+
+/// Whether a word beside one is in small letters.
+fn is_among_small_letters(document: &Document<'_>, at: usize) -> bool {
+    let small =
+        |at: usize| document.words.get(at).is_some_and(|word| word.case == Case::Lower && word.len() > 1);
+    small(at + 1) || at > 0 && small(at - 1)
 }
 
 /// Whether the words beside one are in capitals too, and long enough to be words.
@@ -593,6 +607,7 @@ fn initials(document: &Document<'_>, cues: &[CueHit], at: usize) -> Option<Name>
                 last += 1;
             }
             let score = if document.begins_sentence(at) && unknown { 0.5 } else { 2.0 };
+            let score = score + credential_cue(document, last);
             return Some(Name { start: at, end: last, score, recognizer: "name_initials" });
         }
     }
@@ -645,7 +660,15 @@ fn reversed(document: &Document<'_>, cues: &[CueHit], at: usize) -> Option<usize
                 && matches!(cue.role, Role::Label | Role::Hint)
                 && Kind::BUILT_IN[cue.kind as usize] == Kind::Name
         });
-    let introduced = labelled && first.common() < 5 && first.medical() == 0 && second.medical() == 0;
+    let initial = given.len() == 1 && document.gap(at + 2).has(Gap::STOP);
+    let unknown = |entry: lexicon::Entry| entry == lexicon::Entry::default();
+    let introduced = labelled
+        && (first.family_name() > 0 || unknown(first) || first.given_name() > 0)
+        && first.common() < 5
+        && first.medical() == 0
+        && (initial || given.len() > 2 && (unknown(second) || second.given_name() > 0))
+        && !document.is(at, Tags::NO_NAME.with(Tags::ACKNOWLEDGES))
+        && !document.is(at + 1, Tags::NO_NAME.with(Tags::TITLE));
     let names = introduced
         || first.family_name() >= 2
             && first.common() < 5
@@ -847,7 +870,12 @@ fn left_cue(document: &Document<'_>, cues: &[CueHit], context: &Context, at: usi
             "named" | "attention" | "attn" | "aka" | "nee" => 3.0,
             "and" | "or" | "to" if at >= 2 && context.knows_name(document.hash(at - 2)) => 1.2,
             "with" | "for" | "to" | "by" | "from" | "like" | "and" | "is" | "per" | "tell" | "told"
-            | "asked" | "ask" | "saw" | "see" => 0.3,
+            | "asked" | "ask" | "saw" | "see" | "have" | "had" | "let" | "that's" | "still" | "put"
+            | "gave" | "meet" | "met" => {
+                let entry = document.entry(at);
+                let only_name = entry.given_name() >= 2 && entry.not_name() == 0 && entry.common() == 0;
+                if only_name { 0.6 } else { 0.3 }
+            }
             "the" | "a" | "an" | "in" | "at" | "my" | "your" | "our" | "his" | "her" | "on" | "this"
             | "some" | "any" | "no" | "of" => -0.8,
             _ => 0.0,
@@ -883,9 +911,27 @@ fn left_cue(document: &Document<'_>, cues: &[CueHit], context: &Context, at: usi
     if back(1) == "in" && back(2) == "as" && (at < 3 || document.words[at - 3].len() == 1) {
         strength = strength.min(-6.0);
     }
+    // "delphine d e l p h i n e arceneaux": behind a first name that was spelled comes the last.
+    if at >= 4
+        && gap.only(Gap::SPACE)
+        && (at - 3..at).all(|i| document.words[i].len() == 1 && document.words[i].shape == Shape::Letters)
+        && document.entry(at).common() == 0
+    {
+        strength = strength.max(2.4);
+    }
     // "he is from Virginia": of the two, the state.
     if back(1) == "from" && is_origin(back(2)) && document.entry(at).state() >= 2 {
         strength = strength.min(-4.0);
+    }
+    // "alright benny hop up": somebody is called by name where a turn begins.
+    let turn = context.turn_start(at);
+    let called = !document.is_cased(at)
+        && at > turn
+        && gap.only(Gap::SPACE)
+        && (document.after_role(turn)..at).len() <= 3
+        && (document.after_role(turn)..at).all(|i| document.is(i, Tags::ACKNOWLEDGES));
+    if called && strength == 0.0 {
+        strength = 0.5;
     }
     // The answer to a question for a name.
     let turn = context.turn_start(at);
@@ -896,14 +942,14 @@ fn left_cue(document: &Document<'_>, cues: &[CueHit], context: &Context, at: usi
     }
     let entry = document.entry(at);
     let plain = document.is(at, Tags::AUXILIARY) || document.class(at) != Class::None;
-    let floor = if plain {
+    let floor = if introduces(document, cues, at) && entry.given_name() >= 4 {
+        -1.2
+    } else if plain {
         -9.0
     } else if strength >= 3.5 && document.is_before(at, Tags::TITLE) && entry.family_name() >= 5 {
         -2.4
     } else if strength >= 4.2 && entry.given_name() >= 4 {
         -3.0
-    } else if introduces(document, cues, at) && entry.given_name() >= 4 {
-        -1.2
     } else {
         -9.0
     };
@@ -979,6 +1025,7 @@ fn right_cue(document: &Document<'_>, cues: &[CueHit], spelled: &[Spelled], star
             | "forceps" => -4.5,
             "street" | "avenue" | "road" | "boulevard" | "lane" | "drive" | "st" | "ave" | "rd" | "blvd"
             | "county" | "highway" => -3.0,
+            "medical" if matches!(document.stem(end + 1), "record" | "records") => 0.0,
             "hospital" | "clinic" | "medical" | "center" | "university" | "pharmacy" | "health"
             | "institute" | "college" | "school" | "foundation" | "memorial" | "pediatrics"
             | "healthcare" | "hospitals" | "inc" | "llc" | "insurance" => -3.0,

@@ -99,7 +99,9 @@ fn close(document: &Document<'_>, at: usize) -> bool {
     // "[at]", "(dot)"
     let sign = |at: usize| matches!(document.class(at), Class::At | Class::Dot);
     let bracketed = document.gap(at).has(Gap::BRACKET) && (sign(at) || (at > 0 && sign(at - 1)));
-    document.gap(at).only(if bracketed { soft.with(Gap::BRACKET) } else { soft })
+    let gap = document.gap(at);
+    // "ngaio.t at example dot com"
+    gap == Gap::STOP || gap.only(if bracketed { soft.with(Gap::BRACKET) } else { soft })
 }
 
 /// Whether the word is a plain word of sentences rather than part of an address.

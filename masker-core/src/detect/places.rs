@@ -614,6 +614,11 @@ fn town(document: &Document<'_>, cues: &[CueHit], at: usize) -> Option<Found> {
     if cased && word.case == Case::Lower {
         return None;
     }
+    // "from Denmark", "in the United States", "Independence Day", "Huntington disease"
+    let other = matches!(document.stem(end), "states" | "kingdom" | "day" | "disease" | "syndrome");
+    if end == at + 1 && (entry.country() == 1 || other) {
+        return None;
+    }
     let found =
         |end, score, zip| Some(Found { kind: Kind::Address, start: at, end, score, recognizer: "town", zip });
     let is_state = document.longest_phrase(at, |e| e.state() == 3).is_some_and(|(state, _)| state >= end);
@@ -690,14 +695,21 @@ fn town(document: &Document<'_>, cues: &[CueHit], at: usize) -> Option<Found> {
     {
         return found(end, 0.5, None);
     }
-    if prepared
-        && entry.town() == 1
-        && cased
-        && word.case == Case::Title
-        && matches!(before, "in" | "downtown")
-        && end > at + 1
-    {
-        return found(end, 0.55, None);
+    let there = matches!(before, "in" | "downtown" | "near" | "from" | "past" | "outside" | "into");
+    if there && entry.town() == 1 && !is_institution_ahead(document, end) {
+        let several = end > at + 1;
+        let only_town = entry.given_name() < 2
+            && entry.family_name() < 3
+            && entry.common() == 0
+            && entry.medical() == 0
+            && entry.institution() == 0;
+        let written = cased && word.case == Case::Title && (several && !sentence || only_town);
+        // "past pecan gap", "in yellow springs"
+        let said =
+            !cased && several && matches!(before, "in" | "near" | "past" | "outside") && entry.medical() == 0;
+        if written || said {
+            return found(end, 0.55, None);
+        }
     }
     None
 }

@@ -109,7 +109,7 @@ const LISTS: [(Tags, &str); 13] = [
     (
         Tags::NO_NAME,
         "she he they we you i it this that these those what who whom whose when where why how not and but or if because \
-         there here okay ok okey okie yeah yep yup nope nah mhm uh um my your his her our their its is are was were be been \
+         there here okay ok okey okie alrighty yeah yep yup nope nah mhm uh um my your his her our their its is are was were be been \
          am the a an of to at with from by as gon na wan gonna wanna gotta lemme gimme kinda sorta dunno",
     ),
     (Tags::POST_BOX, "cmr hc p po pob post psc rr rural unit"),

@@ -178,6 +178,7 @@ pub(super) static HEALTH_PLAN: KindSpec = KindSpec {
             "cin", "bic card", "pharmacy card",
         ],
         label: [
+            "grp",
             "insurance", "ins", "ins is", "insur", "health plan", "plan is", "member", "member code",
             "member is", "member identification number", "subscriber is", "subscriber", "policy", "policy is",
             "group is", "insurance card says", "insurance card reads", "the card says", "card says it's",

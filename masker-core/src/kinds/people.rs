@@ -129,7 +129,6 @@ pub(super) static NAME: KindSpec = KindSpec {
         Cue::Hint("electronically signed"),
         Cue::Hint("cosigned by"),
         Cue::Hint("admitted by"),
-        Cue::Hint("interpreter"),
         Cue::Hint("ref md"),
         Cue::Hint("referring"),
         Cue::Hint("resident"),

@@ -601,6 +601,13 @@ impl Reader<'_, '_> {
                 Class::And if self.words.get(next + 1).is_some_and(|w| w.text(self.view) == "then") => {
                     next += 2;
                 }
+                // "seven oh three, hang on, five five five"
+                Class::None
+                    if matches!(text, "hang" | "hold")
+                        && self.words.get(next + 1).is_some_and(|w| w.text(self.view) == "on") =>
+                {
+                    next += 2;
+                }
                 _ => break,
             }
             if self.words.get(next).is_none_or(|w| w.gap.has(Gap::BARRIER.with(Gap::QUESTION))) {
