@@ -19,6 +19,9 @@ pub(crate) fn find(document: &Document<'_>, runs: &[CodeRun], out: &mut Vec<Cand
         }
     }
     for at in 0..document.len() {
+        if document.words[at].shape == Shape::Letters && document.class(at) != Class::Hundred {
+            continue;
+        }
         let text = document.stem(at);
         // "92 y/o": the letters are no part of the number.
         if document.words[at].shape == Shape::Digits && matches!(text.len(), 2 | 3) {

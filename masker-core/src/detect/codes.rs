@@ -4,6 +4,7 @@ use super::context::Context;
 use super::cues::{CueHit, Role};
 use super::document::Document;
 use super::patterns::support;
+use super::vocabulary::Tags;
 use crate::Kind;
 use crate::kinds::{self, CodeShape, CueNeed, Letters, Verdict};
 use crate::view::{Class, CodePiece, CodeRun, Gap, Shape, code_run};
@@ -19,9 +20,13 @@ pub(crate) fn code_runs(document: &Document<'_>) -> Vec<CodeRun> {
     let mut at = 0;
     while at < document.len() {
         let word = &document.words[at];
-        let may_begin = word.shape != Shape::Letters
-            || word.len() <= 5
-            || !matches!(document.class(at), Class::None | Class::Month | Class::Weekday | Class::Ordinal);
+        // Letters that say no code may belong to one by a hyphen: "MRN-482055".
+        let affix = || {
+            document.words.get(at + 1).is_some_and(|next| {
+                next.gap == Gap::HYPHEN && next.shape != Shape::Letters && word.len() <= 5
+            })
+        };
+        let may_begin = word.shape != Shape::Letters || document.is(at, Tags::CODE) || affix();
         if may_begin && let Some(run) = code_run(&document.view, &document.words, &document.classes, at) {
             at = run.words.end.max(at + 1);
             runs.push(run);

@@ -60,8 +60,9 @@ impl Context {
             let digits = said.clone().filter(|&at| says_digits(document, at)).count();
             // A long turn is no bare group of digits; looking no further keeps detection bounded to the right.
             // Where values were replaced there was more to hear than the words that are left.
-            let replaced = (start + 1..=end).any(|at| document.is_protected_before(at))
-                || (document.is_protected_before(start) && !document.gap(start).has(Gap::TURN));
+            let replaced = (start + 1..=end).any(|at| {
+                (document.has_gap(Gap::PROTECTED) || at >= document.len()) && document.is_protected_before(at)
+            }) || (document.is_protected_before(start) && !document.gap(start).has(Gap::TURN));
             let numeric = !replaced && said.len() <= 12 && digits > 0 && digits * 2 >= said.len();
             // "okay", "go ahead" does not take a question back, nor does a part of its answer.
             let listens = !replaced
@@ -130,6 +131,17 @@ impl Context {
     /// The capitals seen in the turn that the piece at hand begins in.
     pub(crate) fn capitals(&self) -> Capitals {
         self.capitals
+    }
+
+    /// Whether any name was learnt.
+    pub(crate) fn knows_names(&self) -> bool {
+        !self.learnt.is_empty()
+    }
+
+    /// Whether a turn of the document at hand, or the one before it, asks for a kind.
+    pub(crate) fn asks_for(&self, kind: &Kind) -> bool {
+        let is = |asked: Option<u8>| asked.is_some_and(|asked| Kind::BUILT_IN[usize::from(asked)] == *kind);
+        is(self.asked) || self.turns.iter().any(|turn| is(turn.asked))
     }
 
     /// Whether a word was part of a name.

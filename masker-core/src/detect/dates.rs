@@ -4,6 +4,7 @@ use super::codes;
 use super::context::Context;
 use super::cues::{CueHit, Role};
 use super::document::Document;
+use super::vocabulary::Tags;
 use crate::Kind;
 use crate::view::{Case, Class, CodeRun, Gap, Shape};
 
@@ -61,6 +62,10 @@ pub(crate) fn find(
     let mut hits: Vec<DateHit> = Vec::new();
     let mut at = 0;
     while at < document.len() {
+        if document.words[at].shape == Shape::Letters && !document.is(at, Tags::DATE) {
+            at += 1;
+            continue;
+        }
         match date_at(document, at) {
             Some(hit) => {
                 at = hit.end;

@@ -13,6 +13,8 @@ pub(crate) struct Document<'s> {
     pub(crate) classes: Vec<WordClass>,
     pub(crate) entries: Vec<Entry>,
     tags: Vec<Tags>,
+    /// All tags and gaps that occur.
+    any: (Tags, Gap),
     /// For every word, whether it or one shortly before it in its turn is capitalised.
     cased: Vec<bool>,
     /// The number of words before the end of the piece at hand; what stands behind it is seen again.
@@ -33,9 +35,13 @@ impl<'s> Document<'s> {
             words.iter().map(|word| vocabulary.get(word.hash)).map(|known| (known.class, known.tags)).unzip();
         let entries = words.iter().map(|word| entry_of(&view, word)).collect();
         mark_turns(&view, &mut words, &tags);
+        let any = (
+            tags.iter().fold(Tags::default(), |any, tags| any.with(*tags)),
+            words.iter().fold(Gap::default(), |any, word| any.with(word.gap)),
+        );
         let cased = cased(&words, capitals);
         let settled = words.len();
-        Self { view, words, classes, entries, tags, cased, settled }
+        Self { view, words, classes, entries, tags, any, cased, settled }
     }
 
     /// Says where in the source the piece at hand ends.
@@ -51,6 +57,16 @@ impl<'s> Document<'s> {
     /// Whether the rules know a word in any of these parts.
     pub(crate) fn is(&self, at: usize, tags: Tags) -> bool {
         self.tags.get(at).is_some_and(|known| known.has(tags))
+    }
+
+    /// Whether the rules know some word in any of these parts.
+    pub(crate) fn has_any(&self, tags: Tags) -> bool {
+        self.any.0.has(tags)
+    }
+
+    /// Whether any of these stands somewhere between two words.
+    pub(crate) fn has_gap(&self, gap: Gap) -> bool {
+        self.any.1.has(gap)
     }
 
     /// Whether the rules know the word before one in any of these parts.

@@ -26,6 +26,7 @@ pub(crate) fn find(
     out: &mut Vec<Candidate>,
 ) {
     let spelled = spelled_runs(document, runs);
+    let mut leads = Leads::new(document, cues, context);
     let mut at = 0;
     let mut judged = 0;
     while at < document.len() {
@@ -33,6 +34,10 @@ pub(crate) fn find(
         while let Some(run) = spelled.get(judged).filter(|run| run.start <= at) {
             judge_spelled(document, cues, context, run, out);
             judged += 1;
+        }
+        if !leads.may_begin(context, at) {
+            at += 1;
+            continue;
         }
         if let Some(end) = reversed(document, cues, at) {
             learn(document, context, at, end);
@@ -55,6 +60,78 @@ pub(crate) fn find(
     }
     for run in &spelled[judged..] {
         judge_spelled(document, cues, context, run, out);
+    }
+}
+
+/// Sorts out, before anything is computed, the words at which no name can begin: most.
+struct Leads<'d, 's> {
+    document: &'d Document<'s>,
+    /// Where the cues of names end, in order.
+    ends: Vec<usize>,
+    /// The first of them that is not far behind.
+    next: usize,
+    /// A name is asked for somewhere, and any word may answer.
+    asked: bool,
+}
+
+impl<'d, 's> Leads<'d, 's> {
+    /// How many words behind a cue a name may begin.
+    const REACH: usize = 4;
+
+    fn new(document: &'d Document<'s>, cues: &[CueHit], context: &Context) -> Self {
+        let named = cues.iter().filter(|cue| Kind::BUILT_IN[usize::from(cue.kind)] == Kind::Name);
+        let mut ends: Vec<usize> = named.map(|cue| cue.end).collect();
+        ends.sort_unstable();
+        Self { document, ends, next: 0, asked: context.asks_for(&Kind::Name) }
+    }
+
+    /// Whether a name may begin at a word; asked for one word after the other. Says no only where what [`prior`] gives is too
+    /// little for any cue that is there.
+    fn may_begin(&mut self, context: &Context, at: usize) -> bool {
+        let document = self.document;
+        let word = &document.words[at];
+        if word.shape != Shape::Letters {
+            return false;
+        }
+        if word.len() == 1 || word.case != Case::Lower && document.gap(at + 1).has(Gap::COMMA) {
+            return word.case != Case::Lower;
+        }
+        let entry = document.entry(at);
+        let listed = entry.given_name().max(entry.family_name());
+        if listed == 0 {
+            return entry.common() == 0
+                || document.is(at, Tags::PARTICLE)
+                || context.knows_names() && context.knows_name(word.hash);
+        }
+        // A capital inside a sentence may make a name of any word.
+        let inside = word.case != Case::Lower && document.is_cased(at);
+        if inside || entry.not_name() < 6 || document.is(at, Tags::PARTICLE) {
+            return true;
+        }
+        self.is_led(at)
+            || context.knows_names() && (context.knows_name(word.hash) || self.is_led_by_known(at))
+            || document.has_accent(at)
+    }
+
+    /// Whether something before a word is strong evidence for a name.
+    fn is_led(&mut self, at: usize) -> bool {
+        let document = self.document;
+        while self.ends.get(self.next).is_some_and(|end| end + Self::REACH < at) {
+            self.next += 1;
+        }
+        let cue = self.ends[self.next..].iter().take_while(|end| **end <= at).next().is_some();
+        let before = at.checked_sub(1).map(|before| &document.words[before]);
+        let related =
+            at >= 2 && document.is(at - 2, Tags::RELATION) && matches!(document.stem(at - 1), "is" | "was");
+        cue || self.asked
+            || document.is_before(at, Tags::TITLE.with(Tags::RELATION).with(Tags::LEADS_NAME))
+            || before.is_some_and(|word| word.len() == 1 || word.case == Case::Upper)
+            || related
+    }
+
+    /// "Ann and …", "Ann or …"
+    fn is_led_by_known(&self, at: usize) -> bool {
+        at >= 2 && matches!(self.document.stem(at - 1), "and" | "or" | "to")
     }
 }
 
@@ -202,7 +279,9 @@ fn prior(document: &Document<'_>, context: &Context, at: usize) -> f32 {
     if word.shape != Shape::Letters {
         return -9.0;
     }
-    if is_contraction(word.stem(&document.view)) || document.is(at, Tags::TITLE.with(Tags::NO_NAME)) {
+    if word.apostrophe && is_contraction(word.stem(&document.view))
+        || document.is(at, Tags::TITLE.with(Tags::NO_NAME))
+    {
         return -9.0;
     }
     let entry = document.entry(at);

@@ -4,6 +4,7 @@ use super::Pass;
 use super::candidate::Candidate;
 use super::cues::{CueHit, Role};
 use super::document::Document;
+use super::vocabulary::Tags;
 use crate::Kind;
 use crate::view::{Class, Gap, Shape};
 
@@ -22,28 +23,27 @@ const PLAIN_DOMAINS: [&str; 10] = ["com", "org", "net", "edu", "gov", "mil", "io
 const LONGEST: usize = 24;
 
 pub(crate) fn find(document: &Document<'_>, out: &mut Vec<Candidate>) {
-    let mut at = 0;
     let mut floor = 0;
-    while at < document.len() {
+    let signs = document.has_any(Tags::SIGN).then(|| document.tagged(Tags::SIGN)).into_iter().flatten();
+    for at in signs {
+        if at < floor {
+            continue;
+        }
         let found = match document.class(at) {
             Class::At => email(document, at, floor),
             Class::Dot => ip(document, at, floor).or_else(|| web(document, at, floor)),
             _ => None,
         };
-        match found {
-            Some((kind, start, end, recognizer)) => {
-                out.push(Candidate {
-                    kind,
-                    span: document.span(start, end),
-                    score: 0.9,
-                    validated: true,
-                    pass: Pass::Spoken,
-                    recognizer: recognizer.into(),
-                });
-                floor = end;
-                at = end;
-            }
-            None => at += 1,
+        if let Some((kind, start, end, recognizer)) = found {
+            out.push(Candidate {
+                kind,
+                span: document.span(start, end),
+                score: 0.9,
+                validated: true,
+                pass: Pass::Spoken,
+                recognizer: recognizer.into(),
+            });
+            floor = end;
         }
     }
 }

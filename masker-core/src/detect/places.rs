@@ -4,6 +4,7 @@ use super::Pass;
 use super::candidate::Candidate;
 use super::cues::{CueHit, label_before};
 use super::document::Document;
+use super::vocabulary::Tags;
 use crate::Kind;
 use crate::lexicon::Entry;
 use crate::view::{Case, Class, Gap, Shape};
@@ -11,11 +12,17 @@ use crate::view::{Case, Class, Gap, Shape};
 pub(crate) fn find(document: &Document<'_>, cues: &[CueHit], out: &mut Vec<Candidate>) {
     let mut at = 0;
     let mut floor = 0;
+    let labelled = cues.iter().any(|cue| Kind::BUILT_IN[usize::from(cue.kind)] == Kind::Address);
     while at < document.len() {
-        let found = post_box(document, at)
-            .or_else(|| street(document, cues, at, floor))
-            .or_else(|| town(document, cues, at))
-            .or_else(|| county(document, at));
+        let number = document.words[at].shape != Shape::Letters || document.is(at, Tags::NUMBER);
+        let may_be_street = number || document.entry(at).unit() == 1 || leads_to_street(document, at);
+        let found = document
+            .is(at, Tags::POST_BOX)
+            .then(|| post_box(document, at))
+            .flatten()
+            .or_else(|| may_be_street.then(|| street(document, cues, at, floor)).flatten())
+            .or_else(|| may_be_town(document, labelled, at).then(|| town(document, cues, at)).flatten())
+            .or_else(|| document.has_any(Tags::COUNTY).then(|| county(document, at)).flatten());
         match found {
             Some(found) => {
                 let end = found.end;
@@ -56,6 +63,29 @@ pub(crate) fn find(document: &Document<'_>, cues: &[CueHit], out: &mut Vec<Candi
             None => at += 1,
         }
     }
+}
+
+/// The longest name of a street before its suffix, in words, with a direction.
+const STREET_WORDS: usize = 8;
+/// The longest name of a town, in words.
+const TOWN_WORDS: usize = 6;
+
+/// Whether a street without a number may begin at a word: something leads to it, and the word for a street follows.
+fn leads_to_street(document: &Document<'_>, at: usize) -> bool {
+    document.is_before(at, Tags::LEADS_STREET)
+        && (at..document.len().min(at + STREET_WORDS)).any(|word| document.entry(word).street_suffix() > 0)
+}
+
+/// Whether a town may begin at a word: it is the first word of one, and something around it tells so.
+fn may_be_town(document: &Document<'_>, labelled: bool, at: usize) -> bool {
+    let entry = document.entry(at);
+    (entry.town() > 0 || entry.begins_phrase() == 1)
+        && (labelled
+            || document.is_before(at, Tags::LEADS_TOWN)
+            || (at..document.len().min(at + TOWN_WORDS + 1)).any(|word| {
+                let entry = document.entry(word);
+                entry.state() > 0 || entry.begins_phrase() == 1 && word > at
+            }))
 }
 
 struct Found {

@@ -26,8 +26,6 @@ impl Tags {
     pub(crate) const ROLE: Self = Self(1 << 6);
     /// Takes no question back when it is all that is said.
     pub(crate) const ACKNOWLEDGES: Self = Self(1 << 7);
-    /// Before a name it makes the name likelier or not.
-    pub(crate) const LEADS_NAME: Self = Self(1 << 8);
     /// Before a street it makes up for a missing house number.
     pub(crate) const LEADS_STREET: Self = Self(1 << 9);
     /// Before a town it says that somebody or something is there.
@@ -43,6 +41,12 @@ impl Tags {
     /// Names the kind of place that a town has: "office".
     pub(crate) const SITE: Self = Self(1 << 15);
 
+    /// Begins a number.
+    pub(crate) const NUMBER: Self = Self(1 << 17);
+    /// Before a name it is strong evidence.
+    pub(crate) const LEADS_NAME: Self = Self(1 << 8);
+    /// Behind the name of a county.
+    pub(crate) const COUNTY: Self = Self(1 << 19);
     /// A word of grammar that is never a name, whatever stands around it.
     pub(crate) const NO_NAME: Self = Self(1 << 16);
 
@@ -57,7 +61,7 @@ impl Tags {
     }
 }
 
-const LISTS: [(Tags, &str); 13] = [
+const LISTS: [(Tags, &str); 14] = [
     (
         Tags::TITLE,
         "capt captain doc doctor dr drs judge lieutenant lt madam miss missus mister mr mrs ms mx nurse \
@@ -100,12 +104,11 @@ const LISTS: [(Tags, &str); 13] = [
     ),
     (
         Tags::LEADS_NAME,
-        "a afternoon aka an and any ask asked at attention attn by bye dear evening for from goodbye \
-         hello her hey hi his in is it like more morning my named nee no of on or our per saw see some \
-         tell thanks the this to told with your",
+        "it hi hello hey thanks goodbye bye morning afternoon evening dear named attention attn aka nee law",
     ),
     (Tags::LEADS_STREET, "and at down from near off on to"),
-    (Tags::LEADS_TOWN, "around at downtown from in near of outside to"),
+    (Tags::LEADS_TOWN, "in from near downtown to at of outside around past into our the your their"),
+    (Tags::COUNTY, "county parish borough"),
     (
         Tags::NO_NAME,
         "she he they we you i it this that these those what who whom whose when where why how not and but or if because \
@@ -211,9 +214,19 @@ fn tags_of(class: Class) -> Tags {
         Class::Month | Class::Digit | Class::Teen | Class::Tens | Class::Ordinal => Tags::DATE,
         _ => none,
     };
+    let number = match class {
+        Class::Digit
+        | Class::Oh
+        | Class::Teen
+        | Class::Tens
+        | Class::Hundred
+        | Class::Thousand
+        | Class::Repeat => Tags::NUMBER,
+        _ => none,
+    };
     let sign = match class {
         Class::At | Class::Dot => Tags::SIGN,
         _ => none,
     };
-    code.with(date).with(sign)
+    code.with(date).with(number).with(sign)
 }

@@ -95,6 +95,8 @@ pub struct Word {
     pub shape: Shape,
     /// How it is written.
     pub case: Case,
+    /// Whether an apostrophe stands inside.
+    pub apostrophe: bool,
     /// What stands before it.
     pub gap: Gap,
     /// Hash of the word without a possessive ending.
@@ -138,8 +140,8 @@ pub fn split_words(view: &NormalView<'_>) -> Vec<Word> {
     let mut at = 0;
     while at < bytes.len() {
         let start = at;
-        let made_of;
-        (at, made_of) = word_end(text, start);
+        let (made_of, apostrophe);
+        (at, made_of, apostrophe) = word_end(text, start);
         if at == start {
             at += gap_char(text, at, &mut gap);
             continue;
@@ -151,6 +153,7 @@ pub fn split_words(view: &NormalView<'_>) -> Vec<Word> {
             stem_end: stem_end as u32,
             shape: made_of,
             case: case_of(view, start, stem_end),
+            apostrophe,
             gap,
             hash: hash_part(bytes, start, stem_end),
         });
@@ -164,10 +167,12 @@ pub fn split_words(view: &NormalView<'_>) -> Vec<Word> {
     words
 }
 
-/// The end of the word that begins at `start`, `start` itself where none begins, and what it is made of.
-fn word_end(text: &str, start: usize) -> (usize, Shape) {
+/// The end of the word that begins at `start`, `start` itself where none begins, what it is made of, and whether it has an
+/// apostrophe.
+fn word_end(text: &str, start: usize) -> (usize, Shape, bool) {
     let bytes = text.as_bytes();
     let (mut letters, mut digits) = (0, 0);
+    let mut apostrophe = false;
     let mut at = start;
     loop {
         let eight = load(bytes, at);
@@ -183,7 +188,10 @@ fn word_end(text: &str, start: usize) -> (usize, Shape) {
             continue;
         }
         match bytes.get(at) {
-            Some(b'\'') if letters != 0 && bytes.get(at + 1).is_some_and(u8::is_ascii_lowercase) => at += 1,
+            Some(b'\'') if letters != 0 && bytes.get(at + 1).is_some_and(u8::is_ascii_lowercase) => {
+                apostrophe = true;
+                at += 1;
+            }
             Some(byte) if !byte.is_ascii() => {
                 let len = word_char(text, at);
                 if len == 0 {
@@ -200,7 +208,7 @@ fn word_end(text: &str, start: usize) -> (usize, Shape) {
         (_, true) => Shape::Digits,
         _ => Shape::Letters,
     };
-    (at, shape)
+    (at, shape, apostrophe)
 }
 
 /// The highest bit of each of eight bytes.
