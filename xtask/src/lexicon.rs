@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
-use masker_core::lexicon::{EntryBuilder, pack};
+use masker_core::lexicon::{EntryBuilder, pack_lexicon};
 use masker_core::view::{NormalView, WordHash, split_words};
 
 type Entries = BTreeMap<WordHash, EntryBuilder>;
@@ -77,7 +77,7 @@ pub(crate) fn packed_lexicon(sources: &Path) -> Result<Vec<u8>, String> {
     for row in rows(sources, "brands.tsv")? {
         set(&mut entries, &row[0], |e| e.set_institution(1));
     }
-    Ok(pack(entries.into_iter().map(|(hash, entry)| (hash, entry.build()))))
+    Ok(pack_lexicon(entries.into_iter().map(|(hash, entry)| (hash, entry.build()))))
 }
 
 /// Sets facts of a word or phrase, and marks every shorter phrase that it begins with.

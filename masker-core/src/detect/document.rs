@@ -1,6 +1,6 @@
 use super::vocabulary::{Tags, VOCABULARY};
 use crate::Span;
-use crate::lexicon::{self, Entry};
+use crate::lexicon::{self, Entry, Lexicon};
 use crate::view::{
     BARRIER, Case, Class, Gap, NormalView, Shape, Word, WordClass, WordHash, hash_word, split_words,
 };
@@ -31,9 +31,16 @@ impl<'s> Document<'s> {
         let view = NormalView::new(source, protected);
         let mut words = split_words(&view);
         let vocabulary = &*VOCABULARY;
-        let (classes, tags): (Vec<_>, Vec<_>) =
-            words.iter().map(|word| vocabulary.get(word.hash)).map(|known| (known.class, known.tags)).unzip();
-        let entries = words.iter().map(|word| entry_of(&view, word)).collect();
+        let lexicon = lexicon::shipped();
+        let mut classes = Vec::with_capacity(words.len());
+        let mut tags = Vec::with_capacity(words.len());
+        let mut entries = Vec::with_capacity(words.len());
+        for word in &words {
+            let known = vocabulary.get(word.hash);
+            classes.push(known.class);
+            tags.push(known.tags);
+            entries.push(entry_of(lexicon, &view, word));
+        }
         mark_turns(&view, &mut words, &tags);
         let any = (
             tags.iter().fold(Tags::default(), |any, tags| any.with(*tags)),
@@ -229,6 +236,7 @@ impl<'s> Document<'s> {
     }
 
     /// Whether a word is written with letters beyond ASCII.
+    #[inline]
     pub(crate) fn has_accent(&self, at: usize) -> bool {
         !self.view.is_aligned() && {
             let span = self.span(at, at + 1);
@@ -246,15 +254,19 @@ impl<'s> Document<'s> {
     }
 }
 
-fn entry_of(view: &NormalView<'_>, word: &Word) -> Entry {
+#[inline]
+fn entry_of(lexicon: &Lexicon, view: &NormalView<'_>, word: &Word) -> Entry {
     if word.shape != Shape::Letters {
         return Entry::default();
     }
-    let entry = lexicon::lookup(word.hash);
+    let entry = lexicon.lookup(word.hash);
+    if !word.apostrophe {
+        return entry;
+    }
     let stem = word.stem(view);
     // The census writes O'Brien without the apostrophe.
     if entry.family_name() == 0 && matches!(stem.as_bytes(), [b'o' | b'd' | b'l' | b'm', b'\'', ..]) {
-        return lexicon::lookup(hash_word(stem.replace('\'', "").as_bytes()));
+        return lexicon.lookup(hash_word(stem.replace('\'', "").as_bytes()));
     }
     entry
 }

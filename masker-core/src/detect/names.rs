@@ -15,6 +15,8 @@ use crate::view::{Case, Class, CodeRun, Gap, Shape, hash_word};
 
 /// Log odds from which a candidate is a name.
 const ACCEPT: f32 = 1.0;
+/// Log odds of the first word with what stands before it, from which the rest is looked at.
+const WORTH_A_LOOK: f32 = -1.5;
 /// Log odds from which its words are learnt for the rest of the conversation.
 const LEARN: f32 = 2.5;
 
@@ -39,13 +41,25 @@ pub(crate) fn find(
             at += 1;
             continue;
         }
+        let first_prior = prior(document, context, at);
+        // What leads to a name without being a cue is worth no more than this.
+        const LEAST_LEAD: f32 = 0.6;
+        if first_prior + LEAST_LEAD < WORTH_A_LOOK
+            && !document.is(at, Tags::PARTICLE)
+            && !leads.is_led(context, at)
+            && !begins_reversed(document, at)
+            && document.words[at].len() > 1
+        {
+            at += 1;
+            continue;
+        }
         if let Some(end) = reversed(document, cues, at) {
             learn(document, context, at, end);
             out.push(candidate(document, at, end, 3.0, "name_reversed"));
             at = end;
             continue;
         }
-        if let Some(name) = name_at(document, cues, &spelled, context, at)
+        if let Some(name) = name_at(document, cues, &spelled, context, at, first_prior)
             && name.score >= ACCEPT
         {
             if name.score >= LEARN {
@@ -93,7 +107,7 @@ impl<'d, 's> Leads<'d, 's> {
         if word.shape != Shape::Letters {
             return false;
         }
-        if word.len() == 1 || word.case != Case::Lower && document.gap(at + 1).has(Gap::COMMA) {
+        if word.len() == 1 || begins_reversed(document, at) {
             return word.case != Case::Lower;
         }
         let entry = document.entry(at);
@@ -108,31 +122,45 @@ impl<'d, 's> Leads<'d, 's> {
         if inside || entry.not_name() < 6 || document.is(at, Tags::PARTICLE) {
             return true;
         }
-        self.is_led(at)
-            || context.knows_names() && (context.knows_name(word.hash) || self.is_led_by_known(at))
-            || document.has_accent(at)
+        document.has_accent(at)
+            || self.is_led(context, at)
+            || context.knows_names() && context.knows_name(word.hash)
     }
 
     /// Whether something before a word is strong evidence for a name.
-    fn is_led(&mut self, at: usize) -> bool {
+    fn is_led(&mut self, context: &Context, at: usize) -> bool {
         let document = self.document;
         while self.ends.get(self.next).is_some_and(|end| end + Self::REACH < at) {
             self.next += 1;
         }
-        let cue = self.ends[self.next..].iter().take_while(|end| **end <= at).next().is_some();
-        let before = at.checked_sub(1).map(|before| &document.words[before]);
-        let related =
-            at >= 2 && document.is(at - 2, Tags::RELATION) && matches!(document.stem(at - 1), "is" | "was");
-        cue || self.asked
-            || document.is_before(at, Tags::TITLE.with(Tags::RELATION).with(Tags::LEADS_NAME))
-            || before.is_some_and(|word| word.len() == 1 || word.case == Case::Upper)
-            || related
+        if self.asked || document.is_before(at, Tags::TITLE.with(Tags::RELATION).with(Tags::LEADS_NAME)) {
+            return true;
+        }
+        let cues = self.ends[self.next..].iter().take_while(|end| **end <= at);
+        if cues.into_iter().any(|&end| (end..at).all(|between| links_name(document, between))) {
+            return true;
+        }
+        let Some(before) = at.checked_sub(1).map(|before| &document.words[before]) else { return false };
+        before.len() == 1
+            || before.case == Case::Upper
+            || at >= 2 && document.is(at - 2, Tags::RELATION) && matches!(document.stem(at - 1), "is" | "was")
+            || context.knows_names() && self.is_led_by_known(at)
     }
 
     /// "Ann and …", "Ann or …"
     fn is_led_by_known(&self, at: usize) -> bool {
         at >= 2 && matches!(self.document.stem(at - 1), "and" | "or" | "to")
     }
+}
+
+/// Whether a word may stand between a cue and the name: "my name, uh, is actually …".
+fn links_name(document: &Document<'_>, at: usize) -> bool {
+    document.is(at, Tags::LINKS_NAME) || document.class(at) == Class::Filler
+}
+
+/// Whether a capitalised word stands before a comma, as a family name does that comes first.
+fn begins_reversed(document: &Document<'_>, at: usize) -> bool {
+    document.words[at].case != Case::Lower && document.gap(at + 1).has(Gap::COMMA)
 }
 
 fn judge_spelled(
@@ -287,7 +315,7 @@ fn prior(document: &Document<'_>, context: &Context, at: usize) -> f32 {
     let entry = document.entry(at);
     let (given, family) = (entry.given_name(), entry.family_name());
     // Accents tell a name from the plain word of the same letters.
-    let accented = document.has_accent(at) && given.max(family) > 0;
+    let accented = given.max(family) > 0 && document.has_accent(at);
     let not_name = if accented { 0 } else { entry.not_name() };
     let cased = document.is_cased(at);
     let class = document.class(at);
@@ -471,6 +499,7 @@ fn name_at(
     spelled: &[Spelled],
     context: &Context,
     at: usize,
+    first_prior: f32,
 ) -> Option<Name> {
     let word = &document.words[at];
     if word.shape != Shape::Letters {
@@ -484,14 +513,13 @@ fn name_at(
         let next = at + 1;
         next < document.len() && document.gap(next).only(Gap::SPACE) && word.case == document.words[next].case
     };
-    let first_prior = prior(document, context, at);
     // "the patient's name is …": the verb is no part of the name, however strong the cue.
     if document.is(at, Tags::AUXILIARY) && word.case != Case::Title && first_prior <= -4.0 {
         return None;
     }
     let cue = left_cue(document, cues, context, at);
     let odds_of_first = if particle { -1.0 } else { first_prior.max(cue.floor) };
-    if odds_of_first + cue.strength < -1.5 || odds_of_first < -4.5 {
+    if odds_of_first + cue.strength < WORTH_A_LOOK || odds_of_first < -4.5 {
         return None;
     }
     let mut end = at + 1;
@@ -884,42 +912,7 @@ fn left_cue(document: &Document<'_>, cues: &[CueHit], context: &Context, at: usi
         cues[from..to].iter().filter(|cue| cue.end <= at && Kind::BUILT_IN[cue.kind as usize] == Kind::Name)
     {
         let distance = at - cue.end;
-        let fillers = (cue.end..at).all(|i| {
-            matches!(document.class(i), Class::Filler)
-                || matches!(
-                    document.stem(i),
-                    "is" | "was"
-                        | "actually"
-                        | "just"
-                        | "the"
-                        | "it"
-                        | "to"
-                        | "named"
-                        | "called"
-                        | "my"
-                        | "yes"
-                        | "yeah"
-                        | "well"
-                        | "mr"
-                        | "mrs"
-                        | "ms"
-                        | "dr"
-                        | "doctor"
-                        | "sure"
-                        | "oh"
-                        | "would"
-                        | "be"
-                        | "should"
-                        | "ma'am"
-                        | "read"
-                        | "that"
-                        | "so"
-                        | "full"
-                        | "legal"
-                        | "as"
-                        | "on"
-                )
-        });
+        let fillers = (cue.end..at).all(|i| links_name(document, i));
         // The answer may open a new sentence: "What's your last name? Thompson."
         let crosses = (cue.end..=at).any(|i| document.begins_sentence(i));
         if !fillers

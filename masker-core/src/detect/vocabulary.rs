@@ -45,6 +45,8 @@ impl Tags {
     pub(crate) const NUMBER: Self = Self(1 << 17);
     /// Before a name it is strong evidence.
     pub(crate) const LEADS_NAME: Self = Self(1 << 8);
+    /// Stands between a cue and the name that it announces.
+    pub(crate) const LINKS_NAME: Self = Self(1 << 18);
     /// Behind the name of a county.
     pub(crate) const COUNTY: Self = Self(1 << 19);
     /// A word of grammar that is never a name, whatever stands around it.
@@ -61,7 +63,7 @@ impl Tags {
     }
 }
 
-const LISTS: [(Tags, &str); 14] = [
+const LISTS: [(Tags, &str); 15] = [
     (
         Tags::TITLE,
         "capt captain doc doctor dr drs judge lieutenant lt madam miss missus mister mr mrs ms mx nurse \
@@ -109,6 +111,10 @@ const LISTS: [(Tags, &str); 14] = [
     (Tags::LEADS_STREET, "and at down from near off on to"),
     (Tags::LEADS_TOWN, "in from near downtown to at of outside around past into our the your their"),
     (Tags::COUNTY, "county parish borough"),
+    (
+        Tags::LINKS_NAME,
+        "actually as be called doctor dr full is it just legal mr mrs ms my named oh on read should so sure that the to was well would yeah yes ma'am",
+    ),
     (
         Tags::NO_NAME,
         "she he they we you i it this that these those what who whom whose when where why how not and but or if because \

@@ -14,7 +14,44 @@ use std::sync::LazyLock;
 use crate::view::WordHash;
 
 static PACKED: &[u8] = include_bytes!("../../data/packed/lexicon.bin");
-static TABLE: LazyLock<Table<'static>> = LazyLock::new(|| Table::new(PACKED));
+static SHIPPED: LazyLock<Lexicon> = LazyLock::new(|| Lexicon::new(PACKED));
+
+/// Two tables: the words that most texts are made of, small enough to stay near the processor, and the others.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Lexicon {
+    common: Table<'static>,
+    others: Table<'static>,
+}
+
+impl Lexicon {
+    fn new(bytes: &'static [u8]) -> Self {
+        let (common, others) = Table::first(bytes);
+        Self { common, others: Table::new(others) }
+    }
+
+    /// The entry of a word or phrase, empty where it is not known.
+    #[inline]
+    pub(crate) fn lookup(&self, hash: WordHash) -> Entry {
+        let entry = self.common.lookup(hash);
+        if entry == Entry::default() { self.others.lookup(hash) } else { entry }
+    }
+}
+
+/// What ships with masker.
+pub(crate) fn shipped() -> &'static Lexicon {
+    &SHIPPED
+}
+
+/// Packs entries into the two tables of a lexicon, which follow one another.
+///
+/// # Panics
+///
+/// When there are more than 65,535 different entries.
+pub fn pack_lexicon(entries: impl IntoIterator<Item = (WordHash, Entry)>) -> Vec<u8> {
+    let (common, others): (Vec<_>, Vec<_>) =
+        entries.into_iter().partition(|(_, entry)| entry.common() >= 4 || entry.basic() == 1);
+    [pack(common), pack(others)].concat()
+}
 
 /// Looks a word or phrase up in the table that ships with masker; unknown words have the empty entry.
 ///
@@ -27,5 +64,5 @@ static TABLE: LazyLock<Table<'static>> = LazyLock::new(|| Table::new(PACKED));
 /// assert_eq!(lookup(hash_word(b"qqqqqq")), Default::default());
 /// ```
 pub fn lookup(hash: WordHash) -> Entry {
-    TABLE.lookup(hash)
+    SHIPPED.lookup(hash)
 }

@@ -27,11 +27,18 @@ impl<'b> Table<'b> {
     ///
     /// When the bytes were not made by [`pack`].
     pub fn new(bytes: &'b [u8]) -> Self {
+        let (table, rest) = Self::first(bytes);
+        assert!(rest.is_empty(), "a packed lexicon of another size");
+        table
+    }
+
+    /// Reads the layout of a table that others may follow; gives it with the bytes behind it.
+    pub(super) fn first(bytes: &'b [u8]) -> (Self, &'b [u8]) {
         assert!(bytes.starts_with(MAGIC), "not a packed lexicon");
         let (bits, palette) = (read_u32(bytes, 8), read_u32(bytes, 12));
-        let (palette, slots) = bytes[HEADER..].split_at(palette as usize * 8);
-        assert!(slots.len() == 8 << bits, "a packed lexicon of another size");
-        Self { palette, slots, mask: (1 << bits) - 1 }
+        let (palette, rest) = bytes[HEADER..].split_at(palette as usize * 8);
+        let (slots, rest) = rest.split_at(8 << bits);
+        (Self { palette, slots, mask: (1 << bits) - 1 }, rest)
     }
 
     /// The entry of a word or phrase, empty where it is not known.

@@ -125,7 +125,11 @@ impl<'s> NormalView<'s> {
     }
 
     /// The bytes of the source that a byte of the view stands for.
-    fn origin(&self, at: usize) -> (usize, usize) {
+    #[inline]
+    pub(super) fn origin(&self, at: usize) -> (usize, usize) {
+        if self.edits.is_empty() {
+            return (at, at + 1);
+        }
         let after = self.edits.partition_point(|edit| edit.view.0 as usize <= at);
         let Some(edit) = after.checked_sub(1).map(|last| self.edits[last]) else { return (at, at + 1) };
         if at < edit.view.1 as usize {

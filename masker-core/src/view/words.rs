@@ -287,8 +287,8 @@ fn gap_char(text: &str, at: usize, gap: &mut Gap) -> usize {
 }
 
 fn case_of(view: &NormalView<'_>, start: usize, end: usize) -> Case {
-    // The view of plain text differs from it in its capitals only.
-    if view.is_aligned() && view.source().as_bytes()[start] == view.text().as_bytes()[start] {
+    // Where both have the same byte it is a small letter or a digit: the view has no capitals.
+    if view.source().as_bytes()[view.origin(start).0] == view.text().as_bytes()[start] {
         return Case::Lower;
     }
     if !view.source_char(start).is_uppercase() {
