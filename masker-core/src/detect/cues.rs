@@ -103,7 +103,7 @@ impl CueTable {
     /// All cues in a document, in order of their first word; of two cues of one kind and role that begin at one word, the
     /// longer.
     pub(crate) fn find(&self, document: &Document<'_>) -> Vec<CueHit> {
-        let mut hits: Vec<CueHit> = Vec::new();
+        let mut hits: Vec<CueHit> = Vec::with_capacity(16);
         for start in document.tagged(Tags::CUE) {
             let first = hits.len();
             let mut hash = document.hash(start);

@@ -13,8 +13,8 @@ pub(crate) struct Document<'s> {
     pub(crate) classes: Vec<WordClass>,
     pub(crate) entries: Vec<Entry>,
     tags: Vec<Tags>,
-    /// All tags and gaps that occur.
-    any: (Tags, Gap),
+    /// All tags, gaps and facts that occur.
+    any: (Tags, Gap, Entry),
     /// For every word, whether it or one shortly before it in its turn is capitalised.
     cased: Vec<bool>,
     /// The number of words before the end of the piece at hand; what stands behind it is seen again.
@@ -35,17 +35,16 @@ impl<'s> Document<'s> {
         let mut classes = Vec::with_capacity(words.len());
         let mut tags = Vec::with_capacity(words.len());
         let mut entries = Vec::with_capacity(words.len());
+        let mut any = (Tags::default(), Gap::default(), Entry::default());
         for word in &words {
             let known = vocabulary.get(word.hash);
+            let entry = entry_of(lexicon, &view, word);
+            any = (any.0.with(known.tags), any.1.with(word.gap), any.2.union(entry));
             classes.push(known.class);
             tags.push(known.tags);
-            entries.push(entry_of(lexicon, &view, word));
+            entries.push(entry);
         }
         mark_turns(&view, &mut words, &tags);
-        let any = (
-            tags.iter().fold(Tags::default(), |any, tags| any.with(*tags)),
-            words.iter().fold(Gap::default(), |any, word| any.with(word.gap)),
-        );
         let cased = cased(&words, capitals);
         let settled = words.len();
         Self { view, words, classes, entries, tags, any, cased, settled }
@@ -69,6 +68,16 @@ impl<'s> Document<'s> {
     /// Whether the rules know some word in any of these parts.
     pub(crate) fn has_any(&self, tags: Tags) -> bool {
         self.any.0.has(tags)
+    }
+
+    /// Whether some word is part of the name of a street.
+    pub(crate) fn has_street_suffix(&self) -> bool {
+        self.any.2.street_suffix() > 0
+    }
+
+    /// Whether some word is the name of a state, or begins one.
+    pub(crate) fn has_state(&self) -> bool {
+        self.any.2.state() > 0 || self.any.2.begins_phrase() == 1
     }
 
     /// Whether any of these stands somewhere between two words.

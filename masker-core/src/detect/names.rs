@@ -28,7 +28,7 @@ pub(crate) fn find(
     out: &mut Vec<Candidate>,
 ) {
     let spelled = spelled_runs(document, runs);
-    let mut leads = Leads::new(document, cues, context);
+    let leads = Leads::new(document, cues, context);
     let mut at = 0;
     let mut judged = 0;
     while at < document.len() {
@@ -46,7 +46,7 @@ pub(crate) fn find(
         const LEAST_LEAD: f32 = 0.6;
         if first_prior + LEAST_LEAD < WORTH_A_LOOK
             && !document.is(at, Tags::PARTICLE)
-            && !leads.is_led(context, at)
+            && !leads.led[at]
             && !begins_reversed(document, at)
             && document.words[at].len() > 1
         {
@@ -80,76 +80,72 @@ pub(crate) fn find(
 /// Sorts out, before anything is computed, the words at which no name can begin: most.
 struct Leads<'d, 's> {
     document: &'d Document<'s>,
-    /// Where the cues of names end, in order.
-    ends: Vec<usize>,
-    /// The first of them that is not far behind.
-    next: usize,
-    /// A name is asked for somewhere, and any word may answer.
-    asked: bool,
+    /// For every word, whether something before it is strong evidence for a name.
+    led: Vec<bool>,
 }
 
 impl<'d, 's> Leads<'d, 's> {
-    /// How many words behind a cue a name may begin.
-    const REACH: usize = 4;
-
     fn new(document: &'d Document<'s>, cues: &[CueHit], context: &Context) -> Self {
-        let named = cues.iter().filter(|cue| Kind::BUILT_IN[usize::from(cue.kind)] == Kind::Name);
-        let mut ends: Vec<usize> = named.map(|cue| cue.end).collect();
-        ends.sort_unstable();
-        Self { document, ends, next: 0, asked: context.asks_for(&Kind::Name) }
+        /// How many words behind a cue a name may begin.
+        const REACH: usize = 4;
+        let len = document.len();
+        // Where a name is asked for, any word may answer.
+        let mut led = vec![context.asks_for(&Kind::Name); len + 3];
+        let leading = Tags::TITLE.with(Tags::RELATION).with(Tags::LEADS_NAME).with(Tags::CREDENTIAL);
+        if document.has_any(leading) {
+            for at in document.tagged(leading) {
+                led[at + 1] = true;
+                // "my mom is …"
+                led[at + 2] |=
+                    document.is(at, Tags::RELATION) && matches!(document.stem(at + 1), "is" | "was");
+            }
+        }
+        for cue in cues.iter().filter(|cue| Kind::BUILT_IN[usize::from(cue.kind)] == Kind::Name) {
+            let links = (cue.end..len).take(REACH).take_while(|&at| links_name(document, at)).count();
+            led[cue.end..=cue.end + links].fill(true);
+        }
+        let single = |at: usize| document.words[at].len() == 1;
+        for at in (0..len.saturating_sub(2)).filter(|&at| single(at) && single(at + 1) && single(at + 2)) {
+            led[at + 3] = true;
+        }
+        if context.knows_names() {
+            let joins = |at: &usize| matches!(document.stem(*at), "and" | "or" | "to");
+            for at in (0..len).filter(joins) {
+                led[at + 1] = true;
+            }
+        }
+        Self { document, led }
     }
 
-    /// Whether a name may begin at a word; asked for one word after the other. Says no only where what [`prior`] gives is too
-    /// little for any cue that is there.
-    fn may_begin(&mut self, context: &Context, at: usize) -> bool {
+    /// Whether a name may begin at a word. Says no only where what [`prior`] gives is too little for what stands before it.
+    fn may_begin(&self, context: &Context, at: usize) -> bool {
         let document = self.document;
         let word = &document.words[at];
         if word.shape != Shape::Letters {
             return false;
         }
-        if word.len() == 1 || begins_reversed(document, at) {
+        if word.len() == 1 {
             return word.case != Case::Lower;
+        }
+        if self.led[at] {
+            return true;
         }
         let entry = document.entry(at);
         let listed = entry.given_name().max(entry.family_name());
-        if listed == 0 {
-            return entry.common() == 0
-                || document.is(at, Tags::PARTICLE)
-                || context.knows_names() && context.knows_name(word.hash);
-        }
-        // A capital inside a sentence may make a name of any word.
-        let inside = word.case != Case::Lower && document.is_cased(at);
-        if inside || entry.not_name() < 6 || document.is(at, Tags::PARTICLE) {
+        if word.case == Case::Lower {
+            // Such a word is no name without something before it.
+            let plain = if listed == 0 { entry.common() > 0 } else { entry.not_name() >= 6 };
+            if plain && !document.is(at, Tags::PARTICLE) {
+                return document.has_accent(at) || context.knows_names() && context.knows_name(word.hash);
+            }
             return true;
         }
-        document.has_accent(at)
-            || self.is_led(context, at)
+        begins_reversed(document, at)
+            || document.is_cased(at)
+            || if listed == 0 { entry.common() == 0 } else { entry.not_name() < 6 }
+            || document.is(at, Tags::PARTICLE)
+            || document.has_accent(at)
             || context.knows_names() && context.knows_name(word.hash)
-    }
-
-    /// Whether something before a word is strong evidence for a name.
-    fn is_led(&mut self, context: &Context, at: usize) -> bool {
-        let document = self.document;
-        while self.ends.get(self.next).is_some_and(|end| end + Self::REACH < at) {
-            self.next += 1;
-        }
-        if self.asked || document.is_before(at, Tags::TITLE.with(Tags::RELATION).with(Tags::LEADS_NAME)) {
-            return true;
-        }
-        let cues = self.ends[self.next..].iter().take_while(|end| **end <= at);
-        if cues.into_iter().any(|&end| (end..at).all(|between| links_name(document, between))) {
-            return true;
-        }
-        let Some(before) = at.checked_sub(1).map(|before| &document.words[before]) else { return false };
-        before.len() == 1
-            || before.case == Case::Upper
-            || at >= 2 && document.is(at - 2, Tags::RELATION) && matches!(document.stem(at - 1), "is" | "was")
-            || context.knows_names() && self.is_led_by_known(at)
-    }
-
-    /// "Ann and …", "Ann or …"
-    fn is_led_by_known(&self, at: usize) -> bool {
-        at >= 2 && matches!(self.document.stem(at - 1), "and" | "or" | "to")
     }
 }
 
@@ -898,10 +894,7 @@ fn left_cue(document: &Document<'_>, cues: &[CueHit], context: &Context, at: usi
     if document.words[at].case == Case::Title
         && gap == Gap::SPACE
         && document.words[at - 1].case == Case::Upper
-        && matches!(
-            back(1),
-            "rn" | "np" | "pa" | "cde" | "lcsw" | "lpn" | "cna" | "crna" | "pharmd" | "sw" | "rd"
-        )
+        && document.is(at - 1, Tags::CREDENTIAL)
     {
         strength = strength.max(1.8);
     }

@@ -51,7 +51,11 @@ impl PatternTable {
     pub(crate) fn find(&self, document: &Document<'_>, cues: &[CueHit], out: &mut Vec<Candidate>) {
         let bytes = document.view.text().as_bytes();
         let mut at = 0;
-        while let Some((start, end)) = next_stretch(bytes, at) {
+        for anchor in anchors(document) {
+            if anchor < at {
+                continue;
+            }
+            let (start, end) = stretch_around(bytes, at, anchor);
             at = start;
             while at < end {
                 // A match stands alone, so it begins where no letter or digit goes before it.
@@ -162,16 +166,31 @@ fn compile(sources: &[&str]) -> Regex {
         .expect("the built-in patterns compile, as their test shows")
 }
 
-/// The next stretch of text, at or after `from`, in which a pattern can begin: the run of characters without white space
-/// around a byte that every pattern needs, and a short run before it.
-fn next_stretch(text: &[u8], from: usize) -> Option<(usize, usize)> {
-    let is_anchor = |at: usize| match text[at] {
-        b'0'..=b'9' | b'@' => true,
-        b':' => text.get(at + 1).is_some_and(|&b| b == b'/' || b == b':'),
-        b'.' => text.get(at + 1).is_some_and(u8::is_ascii_alphanumeric),
+/// The bytes that every pattern needs, in order; of those within a word the first.
+fn anchors(document: &Document<'_>) -> impl Iterator<Item = usize> {
+    let bytes = document.view.text().as_bytes();
+    let is_sign = |at: usize| match bytes[at] {
+        b'@' => true,
+        b':' => bytes.get(at + 1).is_some_and(|&b| b == b'/' || b == b':'),
+        b'.' => bytes.get(at + 1).is_some_and(u8::is_ascii_alphanumeric),
         _ => false,
     };
-    let anchor = (from..text.len()).find(|&at| is_anchor(at))?;
+    let signs = Gap::OTHER.with(Gap::COLON).with(Gap::STOP).with(Gap::PAUSE);
+    let end = |at: usize| at.checked_sub(1).map_or(0, |before| document.words[before].end as usize);
+    (0..=document.len()).flat_map(move |at| {
+        let word = document.words.get(at);
+        let start = word.map_or(bytes.len(), |word| word.start as usize);
+        let looked_at = word.is_none_or(|word| word.gap.has(signs));
+        let between = if looked_at { end(at)..start } else { start..start };
+        let digit = word
+            .filter(|word| word.shape != Shape::Letters)
+            .and_then(|word| (start..word.end as usize).find(|&at| bytes[at].is_ascii_digit()));
+        between.filter(move |&at| is_sign(at)).chain(digit)
+    })
+}
+
+/// The run of characters without white space around an anchor, with a short run before it, from `from` on.
+fn stretch_around(text: &[u8], from: usize, anchor: usize) -> (usize, usize) {
     let begin_of_run = |end: usize| {
         let back = text[from..end].iter().rev().take_while(|b| !b.is_ascii_whitespace()).count();
         end - back
@@ -189,7 +208,7 @@ fn next_stretch(text: &[u8], from: usize) -> Option<(usize, usize)> {
         start = before;
     }
     let end = anchor + text[anchor..].iter().take_while(|b| !b.is_ascii_whitespace()).count();
-    Some((start, end))
+    (start, end)
 }
 
 fn is_word_byte(byte: u8) -> bool {

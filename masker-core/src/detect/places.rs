@@ -14,15 +14,24 @@ pub(crate) fn find(document: &Document<'_>, cues: &[CueHit], out: &mut Vec<Candi
     let mut floor = 0;
     let labelled = cues.iter().any(|cue| Kind::BUILT_IN[usize::from(cue.kind)] == Kind::Address);
     while at < document.len() {
+        let entry = document.entry(at);
+        let town = entry.town() > 0 || entry.begins_phrase() == 1;
+        let county = document.has_any(Tags::COUNTY) && (entry.county() == 1 || entry.begins_phrase() == 1);
         let number = document.words[at].shape != Shape::Letters || document.is(at, Tags::NUMBER);
-        let may_be_street = number || document.entry(at).unit() == 1 || leads_to_street(document, at);
-        let found = document
-            .is(at, Tags::POST_BOX)
+        let street = number || entry.unit() == 1 || leads_to_street(document, at);
+        let post_box_here = document.is(at, Tags::POST_BOX);
+        if !(town || county || street || post_box_here) {
+            at += 1;
+            continue;
+        }
+        let found = post_box_here
             .then(|| post_box(document, at))
             .flatten()
-            .or_else(|| may_be_street.then(|| street(document, cues, at, floor)).flatten())
-            .or_else(|| may_be_town(document, labelled, at).then(|| town(document, cues, at)).flatten())
-            .or_else(|| document.has_any(Tags::COUNTY).then(|| county(document, at)).flatten());
+            .or_else(|| street.then(|| self::street(document, cues, at, floor)).flatten())
+            .or_else(|| {
+                (town && tells_town(document, labelled, at)).then(|| self::town(document, cues, at)).flatten()
+            })
+            .or_else(|| county.then(|| self::county(document, at)).flatten());
         match found {
             Some(found) => {
                 let end = found.end;
@@ -72,20 +81,23 @@ const TOWN_WORDS: usize = 6;
 
 /// Whether a street without a number may begin at a word: something leads to it, and the word for a street follows.
 fn leads_to_street(document: &Document<'_>, at: usize) -> bool {
-    document.is_before(at, Tags::LEADS_STREET)
+    document.has_street_suffix()
+        && document.is_before(at, Tags::LEADS_STREET)
         && (at..document.len().min(at + STREET_WORDS)).any(|word| document.entry(word).street_suffix() > 0)
 }
 
-/// Whether a town may begin at a word: it is the first word of one, and something around it tells so.
-fn may_be_town(document: &Document<'_>, labelled: bool, at: usize) -> bool {
-    let entry = document.entry(at);
-    (entry.town() > 0 || entry.begins_phrase() == 1)
-        && (labelled
-            || document.is_before(at, Tags::LEADS_TOWN)
-            || (at..document.len().min(at + TOWN_WORDS + 1)).any(|word| {
+/// Whether something around a word tells that a town may begin there.
+fn tells_town(document: &Document<'_>, labelled: bool, at: usize) -> bool {
+    if document.is_cased(at) && document.words[at].case == Case::Lower {
+        return false;
+    }
+    labelled
+        || document.is_before(at, Tags::LEADS_TOWN)
+        || document.has_state()
+            && (at + 1..document.len().min(at + TOWN_WORDS + 1)).any(|word| {
                 let entry = document.entry(word);
-                entry.state() > 0 || entry.begins_phrase() == 1 && word > at
-            }))
+                entry.state() > 0 || entry.begins_phrase() == 1
+            })
 }
 
 struct Found {

@@ -47,6 +47,8 @@ impl Tags {
     pub(crate) const LEADS_NAME: Self = Self(1 << 8);
     /// Stands between a cue and the name that it announces.
     pub(crate) const LINKS_NAME: Self = Self(1 << 18);
+    /// In capitals before a name, what somebody is: "RN".
+    pub(crate) const CREDENTIAL: Self = Self(1 << 20);
     /// Behind the name of a county.
     pub(crate) const COUNTY: Self = Self(1 << 19);
     /// A word of grammar that is never a name, whatever stands around it.
@@ -63,7 +65,7 @@ impl Tags {
     }
 }
 
-const LISTS: [(Tags, &str); 15] = [
+const LISTS: [(Tags, &str); 16] = [
     (
         Tags::TITLE,
         "capt captain doc doctor dr drs judge lieutenant lt madam miss missus mister mr mrs ms mx nurse \
@@ -115,6 +117,7 @@ const LISTS: [(Tags, &str); 15] = [
         Tags::LINKS_NAME,
         "actually as be called doctor dr full is it just legal mr mrs ms my named oh on read should so sure that the to was well would yeah yes ma'am",
     ),
+    (Tags::CREDENTIAL, "rn np pa cde lcsw lpn cna crna pharmd sw rd"),
     (
         Tags::NO_NAME,
         "she he they we you i it this that these those what who whom whose when where why how not and but or if because \

@@ -22,6 +22,13 @@ macro_rules! facts {
     };
 }
 
+impl Entry {
+    /// The facts of both, as far as they are told by single bits.
+    pub(crate) fn union(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+}
+
 /// Collects the facts about a word while the table is packed; of two values for one fact the larger stays.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct EntryBuilder(u64);

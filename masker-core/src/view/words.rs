@@ -135,17 +135,17 @@ impl Word {
 pub fn split_words(view: &NormalView<'_>) -> Vec<Word> {
     let text = view.text();
     let bytes = text.as_bytes();
-    let mut words = Vec::with_capacity(text.len() / 5 + 1);
+    let mut words = Vec::with_capacity(text.len() / 4 + 1);
     let mut gap = Gap::START;
     let mut at = 0;
     while at < bytes.len() {
         let start = at;
-        let (made_of, apostrophe);
-        (at, made_of, apostrophe) = word_end(text, start);
-        if at == start {
+        if word_char(text, start) == 0 {
             at += gap_char(text, at, &mut gap);
             continue;
         }
+        let (made_of, apostrophe);
+        (at, made_of, apostrophe) = word_end(text, start);
         let stem_end = if at - start > 2 && bytes[..at].ends_with(b"'s") { at - 2 } else { at };
         words.push(Word {
             start: start as u32,
@@ -167,8 +167,7 @@ pub fn split_words(view: &NormalView<'_>) -> Vec<Word> {
     words
 }
 
-/// The end of the word that begins at `start`, `start` itself where none begins, what it is made of, and whether it has an
-/// apostrophe.
+/// The end of the word that begins at `start`, what it is made of, and whether it has an apostrophe.
 fn word_end(text: &str, start: usize) -> (usize, Shape, bool) {
     let bytes = text.as_bytes();
     let (mut letters, mut digits) = (0, 0);
