@@ -7,7 +7,7 @@ use super::patterns::support;
 use super::vocabulary::Tags;
 use crate::Kind;
 use crate::kinds::{self, CodeShape, CueNeed, Letters, Verdict};
-use crate::view::{Class, CodePiece, CodeRun, Gap, Shape, code_run};
+use crate::view::{Class, CodePiece, CodeRun, Gap, code_run};
 
 /// The longest code that shapes are tried on; no identifier is longer.
 const LONGEST: usize = 40;
@@ -19,15 +19,9 @@ pub(crate) fn code_runs(document: &Document<'_>) -> Vec<CodeRun> {
     let mut runs = Vec::new();
     let mut at = 0;
     while at < document.len() {
-        let word = &document.words[at];
-        // Letters that say no code may belong to one by a hyphen: "MRN-482055".
-        let affix = || {
-            document.words.get(at + 1).is_some_and(|next| {
-                next.gap == Gap::HYPHEN && next.shape != Shape::Letters && word.len() <= 5
-            })
-        };
-        let may_begin = word.shape != Shape::Letters || document.is(at, Tags::CODE) || affix();
-        if may_begin && let Some(run) = code_run(&document.view, &document.words, &document.classes, at) {
+        if document.is(at, Tags::AT_CODE)
+            && let Some(run) = code_run(&document.view, &document.words, &document.classes, at)
+        {
             at = run.words.end.max(at + 1);
             runs.push(run);
             continue;
@@ -60,7 +54,8 @@ pub(crate) fn find(
     let mut carried: Option<(Label, usize)> = None;
     // Where the secret before stood.
     let mut secret: Option<usize> = None;
-    for run in runs {
+    // No code is made of letters alone.
+    for run in runs.iter().filter(|run| run.has_digit()) {
         let trimmed = without_label(cues, run);
         let run = trimmed.as_ref().unwrap_or(run);
         let is_secret =
@@ -73,7 +68,7 @@ pub(crate) fn find(
         let found = extends_phone(document, run, out)
             || judge_run(document, cues, run, label, context, out)
             || judge_known(document, run, context, out);
-        if document.is_settled(run.words.start) {
+        if !out.is_empty() && document.is_settled(run.words.start) {
             learn(document, run, &out[..], first, context);
         }
         if let Some(label) = label {
@@ -111,7 +106,7 @@ fn extends_phone(document: &Document<'_>, run: &CodeRun, out: &mut Vec<Candidate
 
 /// A number that was found before needs no label, however it is said now.
 fn judge_known(document: &Document<'_>, run: &CodeRun, context: &Context, out: &mut Vec<Candidate>) -> bool {
-    if run.pieces.len() > LONGEST || is_amount(document, run) {
+    if !context.knows_anything() || run.pieces.len() > LONGEST || is_amount(document, run) {
         return false;
     }
     let Some(kind) = context.known_number(&run.compact()) else { return false };

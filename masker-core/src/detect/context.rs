@@ -57,13 +57,17 @@ impl Context {
                 next_cue += 1;
             }
             let said = document.after_role(start).min(end)..end;
-            let digits = said.clone().filter(|&at| says_digits(document, at)).count();
+            let digits = if said.len() <= 12 {
+                said.clone().filter(|&at| says_digits(document, at)).count()
+            } else {
+                0
+            };
             // A long turn is no bare group of digits; looking no further keeps detection bounded to the right.
             // Where values were replaced there was more to hear than the words that are left.
             let replaced = (start + 1..=end).any(|at| {
                 (document.has_gap(Gap::PROTECTED) || at >= document.len()) && document.is_protected_before(at)
             }) || (document.is_protected_before(start) && !document.gap(start).has(Gap::TURN));
-            let numeric = !replaced && said.len() <= 12 && digits > 0 && digits * 2 >= said.len();
+            let numeric = !replaced && digits > 0 && digits * 2 >= said.len();
             // "okay", "go ahead" does not take a question back, nor does a part of its answer.
             let listens = !replaced
                 && !said.is_empty()
@@ -133,8 +137,8 @@ impl Context {
         self.capitals
     }
 
-    /// Whether any name was learnt.
-    pub(crate) fn knows_names(&self) -> bool {
+    /// Whether any name or number was learnt.
+    pub(crate) fn knows_anything(&self) -> bool {
         !self.learnt.is_empty()
     }
 

@@ -62,7 +62,7 @@ pub(crate) fn find(
     let mut hits: Vec<DateHit> = Vec::new();
     let mut at = 0;
     while at < document.len() {
-        if document.words[at].shape == Shape::Letters && !document.is(at, Tags::DATE) {
+        if !document.is(at, Tags::AT_DATE) {
             at += 1;
             continue;
         }

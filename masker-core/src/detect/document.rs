@@ -33,15 +33,24 @@ impl<'s> Document<'s> {
         let vocabulary = &*VOCABULARY;
         let lexicon = lexicon::shipped();
         let mut classes = Vec::with_capacity(words.len());
-        let mut tags = Vec::with_capacity(words.len());
+        let mut tags: Vec<Tags> = Vec::with_capacity(words.len());
         let mut entries = Vec::with_capacity(words.len());
         let mut any = (Tags::default(), Gap::default(), Entry::default());
-        for word in &words {
+        let mut before = Tags::default();
+        for (at, word) in words.iter().enumerate() {
             let known = vocabulary.get(word.hash);
             let entry = entry_of(lexicon, &view, word);
             any = (any.0.with(known.tags), any.1.with(word.gap), any.2.union(entry));
+            if word.gap == Gap::HYPHEN && word.shape != Shape::Letters {
+                // Letters that say no code may belong to one by a hyphen: "MRN-482055".
+                let letters = at.checked_sub(1).filter(|&before| words[before].len() <= 5);
+                if let Some(tags) = letters.and_then(|before| tags.get_mut(before)) {
+                    *tags = tags.with(Tags::AT_CODE);
+                }
+            }
             classes.push(known.class);
-            tags.push(known.tags);
+            tags.push(known.tags.with(begins(word, known.tags, before, entry)));
+            before = known.tags;
             entries.push(entry);
         }
         mark_turns(&view, &mut words, &tags);
@@ -261,6 +270,35 @@ impl<'s> Document<'s> {
     pub(crate) fn hash(&self, at: usize) -> WordHash {
         self.words[at].hash
     }
+}
+
+/// What may begin at a word, from the word and what the rules know of the one before.
+#[inline]
+fn begins(word: &Word, known: Tags, before: Tags, entry: Entry) -> Tags {
+    /// Signs that written shapes have.
+    const SIGNS: Gap = Gap::OTHER.with(Gap::COLON).with(Gap::STOP).with(Gap::PAUSE);
+    let digits = word.shape != Shape::Letters;
+    let place = digits
+        || known.has(Tags::NUMBER.with(Tags::POST_BOX))
+        || before.has(Tags::LEADS_STREET)
+        || entry.may_begin_place();
+    Tags::AT_CODE
+        .when(digits || known.has(Tags::CODE))
+        .with(Tags::AT_DATE.when(digits || known.has(Tags::DATE)))
+        .with(Tags::AT_SHAPE.when(digits || word.gap.has(SIGNS)))
+        .with(Tags::AT_PLACE.when(place))
+        .with(Tags::AT_NAME.when(!digits && may_be_name(word, known, entry)))
+}
+
+/// Whether a word may be the first of a name even where nothing before it says so.
+#[inline]
+fn may_be_name(word: &Word, known: Tags, entry: Entry) -> bool {
+    if word.len() == 1 {
+        return word.case != Case::Lower;
+    }
+    let listed = entry.given_name() | entry.family_name() != 0;
+    let plain = if listed { entry.not_name() >= 6 } else { entry.common() > 0 };
+    !plain || word.case != Case::Lower || known.has(Tags::PARTICLE)
 }
 
 #[inline]

@@ -32,14 +32,14 @@ pub(crate) fn find(
     let mut at = 0;
     let mut judged = 0;
     while at < document.len() {
+        if !leads.may_begin(context, at) {
+            at += 1;
+            continue;
+        }
         // Letters that are spelled are judged in their turn: what is learnt counts for what comes later only.
         while let Some(run) = spelled.get(judged).filter(|run| run.start <= at) {
             judge_spelled(document, cues, context, run, out);
             judged += 1;
-        }
-        if !leads.may_begin(context, at) {
-            at += 1;
-            continue;
         }
         let first_prior = prior(document, context, at);
         // What leads to a name without being a cue is worth no more than this.
@@ -47,6 +47,7 @@ pub(crate) fn find(
         if first_prior + LEAST_LEAD < WORTH_A_LOOK
             && !document.is(at, Tags::PARTICLE)
             && !leads.led[at]
+            && !leads.follows_known(context, at)
             && !begins_reversed(document, at)
             && document.words[at].len() > 1
         {
@@ -82,6 +83,8 @@ struct Leads<'d, 's> {
     document: &'d Document<'s>,
     /// For every word, whether something before it is strong evidence for a name.
     led: Vec<bool>,
+    /// Some words may have accents.
+    accents: bool,
 }
 
 impl<'d, 's> Leads<'d, 's> {
@@ -108,44 +111,44 @@ impl<'d, 's> Leads<'d, 's> {
         for at in (0..len.saturating_sub(2)).filter(|&at| single(at) && single(at + 1) && single(at + 2)) {
             led[at + 3] = true;
         }
-        if context.knows_names() {
-            let joins = |at: &usize| matches!(document.stem(*at), "and" | "or" | "to");
-            for at in (0..len).filter(joins) {
-                led[at + 1] = true;
-            }
-        }
-        Self { document, led }
+        Self { document, led, accents: !document.view.is_aligned() }
     }
 
     /// Whether a name may begin at a word. Says no only where what [`prior`] gives is too little for what stands before it.
     fn may_begin(&self, context: &Context, at: usize) -> bool {
         let document = self.document;
-        let word = &document.words[at];
-        if word.shape != Shape::Letters {
+        let flagged = document.is(at, Tags::AT_NAME);
+        if !(flagged || self.led[at] || self.accents || context.knows_anything()) {
             return false;
         }
-        if word.len() == 1 {
-            return word.case != Case::Lower;
+        let word = &document.words[at];
+        if word.shape != Shape::Letters || word.len() == 1 && word.case == Case::Lower {
+            return false;
         }
-        if self.led[at] {
+        if self.led[at] || word.len() == 1 {
             return true;
         }
-        let entry = document.entry(at);
-        let listed = entry.given_name().max(entry.family_name());
-        if word.case == Case::Lower {
-            // Such a word is no name without something before it.
-            let plain = if listed == 0 { entry.common() > 0 } else { entry.not_name() >= 6 };
-            if plain && !document.is(at, Tags::PARTICLE) {
-                return document.has_accent(at) || context.knows_names() && context.knows_name(word.hash);
+        if flagged {
+            let entry = document.entry(at);
+            let listed = entry.given_name() | entry.family_name() != 0;
+            let plain = if listed { entry.not_name() >= 6 } else { entry.common() > 0 };
+            if !plain
+                || document.is_cased(at)
+                || begins_reversed(document, at)
+                || document.is(at, Tags::PARTICLE)
+            {
+                return true;
             }
-            return true;
         }
-        begins_reversed(document, at)
-            || document.is_cased(at)
-            || if listed == 0 { entry.common() == 0 } else { entry.not_name() < 6 }
-            || document.is(at, Tags::PARTICLE)
-            || document.has_accent(at)
-            || context.knows_names() && context.knows_name(word.hash)
+        self.accents && document.has_accent(at)
+            || context.knows_anything() && (context.knows_name(word.hash) || self.follows_known(context, at))
+    }
+
+    /// "Ann and …", "Ann or …", after a name that was learnt.
+    fn follows_known(&self, context: &Context, at: usize) -> bool {
+        at >= 2
+            && context.knows_name(self.document.hash(at - 2))
+            && matches!(self.document.stem(at - 1), "and" | "or" | "to")
     }
 }
 

@@ -6,6 +6,7 @@ use super::Pass;
 use super::candidate::{AGAINST, Candidate, FLOOR, HINT, HINTED, LABELLED, VALIDATED};
 use super::cues::{CueHit, Role};
 use super::document::Document;
+use super::vocabulary::Tags;
 use crate::Kind;
 use crate::kinds::{self, CueNeed, Pattern, Verdict};
 use crate::view::{Case, Gap, Shape, Word};
@@ -175,17 +176,15 @@ fn anchors(document: &Document<'_>) -> impl Iterator<Item = usize> {
         b'.' => bytes.get(at + 1).is_some_and(u8::is_ascii_alphanumeric),
         _ => false,
     };
-    let signs = Gap::OTHER.with(Gap::COLON).with(Gap::STOP).with(Gap::PAUSE);
     let end = |at: usize| at.checked_sub(1).map_or(0, |before| document.words[before].end as usize);
-    (0..=document.len()).flat_map(move |at| {
+    let len = document.len();
+    document.tagged(Tags::AT_SHAPE).chain([len]).flat_map(move |at| {
         let word = document.words.get(at);
         let start = word.map_or(bytes.len(), |word| word.start as usize);
-        let looked_at = word.is_none_or(|word| word.gap.has(signs));
-        let between = if looked_at { end(at)..start } else { start..start };
         let digit = word
             .filter(|word| word.shape != Shape::Letters)
             .and_then(|word| (start..word.end as usize).find(|&at| bytes[at].is_ascii_digit()));
-        between.filter(move |&at| is_sign(at)).chain(digit)
+        (end(at)..start).filter(move |&at| is_sign(at)).chain(digit)
     })
 }
 

@@ -14,6 +14,10 @@ pub(crate) fn find(document: &Document<'_>, cues: &[CueHit], out: &mut Vec<Candi
     let mut floor = 0;
     let labelled = cues.iter().any(|cue| Kind::BUILT_IN[usize::from(cue.kind)] == Kind::Address);
     while at < document.len() {
+        if !document.is(at, Tags::AT_PLACE) {
+            at += 1;
+            continue;
+        }
         let entry = document.entry(at);
         let town = entry.town() > 0 || entry.begins_phrase() == 1;
         let county = document.has_any(Tags::COUNTY) && (entry.county() == 1 || entry.begins_phrase() == 1);

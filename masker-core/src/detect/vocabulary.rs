@@ -51,12 +51,27 @@ impl Tags {
     pub(crate) const CREDENTIAL: Self = Self(1 << 20);
     /// Behind the name of a county.
     pub(crate) const COUNTY: Self = Self(1 << 19);
+    /// A code may begin here.
+    pub(crate) const AT_CODE: Self = Self(1 << 24);
+    /// A date may begin here.
+    pub(crate) const AT_DATE: Self = Self(1 << 25);
+    /// A place may begin here.
+    pub(crate) const AT_PLACE: Self = Self(1 << 26);
+    /// A name may begin here even without anything before it.
+    pub(crate) const AT_NAME: Self = Self(1 << 27);
+    /// A written shape may begin here or just before.
+    pub(crate) const AT_SHAPE: Self = Self(1 << 28);
     /// A word of grammar that is never a name, whatever stands around it.
     pub(crate) const NO_NAME: Self = Self(1 << 16);
 
     /// Whether any flag of `other` is set.
     pub(crate) fn has(self, other: Self) -> bool {
         self.0 & other.0 != 0
+    }
+
+    /// This set where a condition holds, else none.
+    pub(crate) fn when(self, condition: bool) -> Self {
+        if condition { self } else { Self::default() }
     }
 
     /// Both sets together.

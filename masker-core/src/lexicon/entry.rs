@@ -23,6 +23,12 @@ macro_rules! facts {
 }
 
 impl Entry {
+    /// Whether it is a unit of an address, a town or county, or begins a longer phrase.
+    #[inline]
+    pub(crate) fn may_begin_place(self) -> bool {
+        self.town() | self.county() | self.unit() | self.begins_phrase() != 0
+    }
+
     /// The facts of both, as far as they are told by single bits.
     pub(crate) fn union(self, other: Self) -> Self {
         Self(self.0 | other.0)

@@ -36,6 +36,12 @@ pub(super) fn hash_part(text: &[u8], start: usize, end: usize) -> WordHash {
     WordHash(mix(hash))
 }
 
+/// Hashes a word of `len` bytes, one to eight, in little-endian order with zeros behind them.
+#[inline]
+pub(super) fn hash_short(word: u64, len: usize) -> WordHash {
+    WordHash(mix(mix(SEED ^ (len as u64).wrapping_mul(FACTOR) ^ word)))
+}
+
 /// Eight bytes of a text from `at` on, little-endian, with zeros beyond its end.
 #[inline]
 pub(super) fn load(text: &[u8], at: usize) -> u64 {
@@ -55,6 +61,7 @@ impl WordHash {
     }
 }
 
+#[inline]
 fn mix(mut hash: u64) -> u64 {
     hash ^= hash >> 32;
     hash = hash.wrapping_mul(FACTOR);

@@ -261,6 +261,11 @@ impl CodeRun {
         self.pieces.iter().filter(|piece| piece.char.is_ascii_digit()).count()
     }
 
+    /// Whether any of the characters is a digit.
+    pub fn has_digit(&self) -> bool {
+        self.pieces.iter().any(|piece| piece.char.is_ascii_digit())
+    }
+
     /// Whether any part was said rather than written.
     pub fn is_spoken(&self) -> bool {
         self.pieces.iter().any(|piece| piece.spoken)

@@ -1,4 +1,4 @@
-use super::hash::{WordHash, hash_part, load};
+use super::hash::{WordHash, hash_part, hash_short, load};
 use super::normal::{BARRIER, NormalView};
 
 /// What a word is made of.
@@ -10,6 +10,17 @@ pub enum Shape {
     Digits,
     /// Letters and digits.
     Mixed,
+}
+
+impl Shape {
+    #[inline]
+    fn of(letters: bool, digits: bool) -> Self {
+        match (letters, digits) {
+            (true, true) => Self::Mixed,
+            (_, true) => Self::Digits,
+            _ => Self::Letters,
+        }
+    }
 }
 
 /// How the word is written in the source.
@@ -140,23 +151,48 @@ pub fn split_words(view: &NormalView<'_>) -> Vec<Word> {
     let mut at = 0;
     while at < bytes.len() {
         let start = at;
-        if word_char(text, start) == 0 {
-            at += gap_char(text, at, &mut gap);
-            continue;
+        let eight = load(bytes, at);
+        let (letters, digits) = (letters_of(eight), digits_of(eight));
+        let stop = !(letters | digits) & HIGH;
+        let len = (stop.trailing_zeros() / 8) as usize;
+        let ends_at = if len < 8 { (eight >> (len * 8)) as u8 } else { b'\'' };
+        // Most words are short, plain, and end before a plain character.
+        if ends_at.is_ascii() && ends_at != b'\'' {
+            if len == 0 {
+                at += gap_char(text, at, &mut gap);
+                continue;
+            }
+            let keep = (1_u64 << (len * 8)) - 1;
+            at += len;
+            words.push(Word {
+                start: start as u32,
+                end: at as u32,
+                stem_end: at as u32,
+                shape: Shape::of(letters & keep != 0, digits & keep != 0),
+                case: case_of(view, start, at),
+                apostrophe: false,
+                gap,
+                hash: hash_short(eight & keep, len),
+            });
+        } else {
+            if word_char(text, start) == 0 {
+                at += gap_char(text, at, &mut gap);
+                continue;
+            }
+            let (shape, apostrophe);
+            (at, shape, apostrophe) = word_end(text, start);
+            let stem_end = if at - start > 2 && bytes[..at].ends_with(b"'s") { at - 2 } else { at };
+            words.push(Word {
+                start: start as u32,
+                end: at as u32,
+                stem_end: stem_end as u32,
+                shape,
+                case: case_of(view, start, stem_end),
+                apostrophe,
+                gap,
+                hash: hash_part(bytes, start, stem_end),
+            });
         }
-        let (made_of, apostrophe);
-        (at, made_of, apostrophe) = word_end(text, start);
-        let stem_end = if at - start > 2 && bytes[..at].ends_with(b"'s") { at - 2 } else { at };
-        words.push(Word {
-            start: start as u32,
-            end: at as u32,
-            stem_end: stem_end as u32,
-            shape: made_of,
-            case: case_of(view, start, stem_end),
-            apostrophe,
-            gap,
-            hash: hash_part(bytes, start, stem_end),
-        });
         gap = Gap::default();
         // What stands between most words.
         if bytes.get(at) == Some(&b' ') {
@@ -202,12 +238,7 @@ fn word_end(text: &str, start: usize) -> (usize, Shape, bool) {
             _ => break,
         }
     }
-    let shape = match (letters != 0, digits != 0) {
-        (true, true) => Shape::Mixed,
-        (_, true) => Shape::Digits,
-        _ => Shape::Letters,
-    };
-    (at, shape, apostrophe)
+    (at, Shape::of(letters != 0, digits != 0), apostrophe)
 }
 
 /// The highest bit of each of eight bytes.
@@ -285,11 +316,16 @@ fn gap_char(text: &str, at: usize, gap: &mut Gap) -> usize {
     1
 }
 
+#[inline]
 fn case_of(view: &NormalView<'_>, start: usize, end: usize) -> Case {
     // Where both have the same byte it is a small letter or a digit: the view has no capitals.
     if view.source().as_bytes()[view.origin(start).0] == view.text().as_bytes()[start] {
         return Case::Lower;
     }
+    case_of_capital(view, start, end)
+}
+
+fn case_of_capital(view: &NormalView<'_>, start: usize, end: usize) -> Case {
     if !view.source_char(start).is_uppercase() {
         return Case::Lower;
     }
