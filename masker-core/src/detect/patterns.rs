@@ -1,6 +1,10 @@
-use regex_automata::meta::{self, Regex};
-use regex_automata::util::syntax;
-use regex_automata::{Anchored, Input};
+use std::fmt;
+use std::panic::{RefUnwindSafe, UnwindSafe};
+use std::sync::{Arc, OnceLock};
+
+use regex_automata::hybrid::dfa::{Cache, DFA};
+use regex_automata::util::pool::{Pool, PoolGuard};
+use regex_automata::{Anchored, Input, PatternID};
 
 use super::Pass;
 use super::candidate::{AGAINST, Candidate, FLOOR, HINT, HINTED, LABELLED, VALIDATED};
@@ -23,9 +27,64 @@ const LONGEST: usize = 8192;
 /// The written shapes of all kinds as one expression, tried only around the bytes that every shape has.
 #[derive(Debug)]
 pub(crate) struct PatternTable {
-    regex: Regex,
+    shapes: Shapes,
     patterns: Vec<(u8, &'static Pattern)>,
-    labelled: Vec<(u8, &'static Pattern, Regex)>,
+    labelled: Vec<Labelled>,
+}
+
+/// A shape that is tried behind the labels of its kind; compiled when the first of them is met.
+#[derive(Debug)]
+struct Labelled {
+    kind: u8,
+    pattern: &'static Pattern,
+    shape: OnceLock<Shapes>,
+}
+
+impl Labelled {
+    fn shape(&self) -> &Shapes {
+        self.shape.get_or_init(|| Shapes::new(&[self.pattern.regex]))
+    }
+}
+
+/// Expressions as one automaton, made deterministic as far as texts need it. Every attempt begins at a known byte, so that only
+/// the end of a match is looked for.
+struct Shapes {
+    automaton: Arc<DFA>,
+    caches: Pool<Cache, MakeCache>,
+}
+
+type MakeCache = Box<dyn Fn() -> Cache + Send + Sync + UnwindSafe + RefUnwindSafe>;
+
+impl fmt::Debug for Shapes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Shapes").field("patterns", &self.automaton.pattern_len()).finish_non_exhaustive()
+    }
+}
+
+impl Shapes {
+    fn new(sources: &[&str]) -> Self {
+        /// Room for the states that real texts reach, several times over; when it is full it is emptied and filled anew.
+        const ROOM: usize = 8 << 20;
+        let config = DFA::config().starts_for_each_pattern(true).cache_capacity(ROOM);
+        let automaton = DFA::builder()
+            .configure(config)
+            .build_many(sources)
+            .expect("the built-in patterns compile, as their test shows");
+        let automaton = Arc::new(automaton);
+        let made_for = Arc::clone(&automaton);
+        Self { automaton, caches: Pool::new(Box::new(move || made_for.create_cache())) }
+    }
+
+    /// A cache for the attempts of one text.
+    fn cache(&self) -> PoolGuard<'_, Cache, MakeCache> {
+        self.caches.get()
+    }
+
+    /// The end of what an anchored attempt matches.
+    fn end(&self, cache: &mut Cache, input: &Input<'_>) -> Option<usize> {
+        let found = self.automaton.try_search_fwd(cache, input);
+        found.expect("no byte and no number of states makes it give up").map(|found| found.offset())
+    }
 }
 
 impl PatternTable {
@@ -43,16 +102,21 @@ impl PatternTable {
         let sources: Vec<&str> = patterns.iter().map(|(_, p)| p.regex).collect();
         let labelled = entries(|spec| spec.labelled)
             .into_iter()
-            .map(|(kind, p)| (kind, p, compile(&[p.regex])))
+            .map(|(kind, pattern)| Labelled { kind, pattern, shape: OnceLock::new() })
             .collect();
-        Self { regex: compile(&sources), patterns, labelled }
+        Self { shapes: Shapes::new(&sources), patterns, labelled }
     }
 
     /// Candidates of the free-standing patterns.
     pub(crate) fn find(&self, document: &Document<'_>, cues: &[CueHit], out: &mut Vec<Candidate>) {
         let bytes = document.view.text().as_bytes();
+        let mut anchors = anchors(document).peekable();
+        if anchors.peek().is_none() {
+            return;
+        }
+        let mut cache = self.shapes.cache();
         let mut at = 0;
-        for anchor in anchors(document) {
+        for anchor in anchors {
             if anchor < at {
                 continue;
             }
@@ -61,7 +125,7 @@ impl PatternTable {
             while at < end {
                 // A match stands alone, so it begins where no letter or digit goes before it.
                 let inside = at > 0 && is_word_byte(bytes[at]) && is_word_byte(bytes[at - 1]);
-                at = if inside { at + 1 } else { self.match_at(document, cues, at, out) };
+                at = if inside { at + 1 } else { self.match_at(document, cues, &mut cache, at, out) };
             }
         }
     }
@@ -71,6 +135,7 @@ impl PatternTable {
         &self,
         document: &Document<'_>,
         cues: &[CueHit],
+        cache: &mut Cache,
         begin: usize,
         out: &mut Vec<Candidate>,
     ) -> usize {
@@ -79,23 +144,23 @@ impl PatternTable {
             return begin + 1;
         }
         let room = floor_char_boundary(text, begin + STRETCH);
-        let anchored = Input::new(text).range(begin..room).anchored(Anchored::Yes);
-        if self.regex.search(&anchored).is_none() {
+        let anchored = Input::new(text).range(begin..room).anchored(Anchored::Yes).earliest(true);
+        if self.shapes.end(cache, &anchored).is_none() {
             return begin + 1;
         }
         let mut next = begin + 1;
         for (id, (kind, pattern)) in self.patterns.iter().enumerate() {
-            let id = regex_automata::PatternID::must(id);
+            let id = PatternID::must(id);
             let input = Input::new(text).range(begin..room).anchored(Anchored::Pattern(id));
-            let Some(mut matched) = self.regex.search(&input) else { continue };
-            if matched.end() + BEFORE > room && room < text.len() {
+            let Some(mut end) = self.shapes.end(cache, &input) else { continue };
+            if end + BEFORE > room && room < text.len() {
                 // The whole of it, and whatever comes of it, the next search is behind it.
                 let input = Input::new(text).range(begin..).anchored(Anchored::Pattern(id));
-                matched = self.regex.search(&input).unwrap_or(matched);
-                next = next.max(matched.end());
+                end = self.shapes.end(cache, &input).unwrap_or(end);
+                next = next.max(end);
             }
-            if let Some(candidate) = judge(document, cues, *kind, pattern, begin, matched.end()) {
-                next = next.max(matched.end());
+            if let Some(candidate) = judge(document, cues, *kind, pattern, begin, end) {
+                next = next.max(end);
                 out.push(candidate);
             }
         }
@@ -106,7 +171,7 @@ impl PatternTable {
     pub(crate) fn find_labelled(&self, document: &Document<'_>, cues: &[CueHit], out: &mut Vec<Candidate>) {
         let text = document.view.text();
         for cue in cues.iter().filter(|cue| cue.role == Role::Label) {
-            if !self.labelled.iter().any(|(kind, ..)| *kind == cue.kind) {
+            if !self.labelled.iter().any(|labelled| labelled.kind == cue.kind) {
                 continue;
             }
             let secret = matches!(Kind::BUILT_IN[cue.kind as usize], Kind::Username | Kind::Password);
@@ -118,7 +183,7 @@ impl PatternTable {
                 text[floor..start].trim_end_matches(['+', '(', '*', '#', '@', '-', '_', '$', '!']).len();
             let starts = [floor + lead, start];
             let starts = if starts[0] == start { &starts[1..] } else { &starts[..] };
-            let patterns = self.labelled.iter().filter(|(kind, ..)| *kind == cue.kind);
+            let patterns = self.labelled.iter().filter(|labelled| labelled.kind == cue.kind);
             let value = patterns
                 .flat_map(|entry| starts.iter().map(move |&start| (entry, start)))
                 .find_map(|(entry, start)| labelled_value(text, entry, start, secret));
@@ -139,13 +204,15 @@ impl PatternTable {
 /// The value of a label that begins at `start`, if it has the shape of a pattern: its ends, and what the check says.
 fn labelled_value(
     text: &str,
-    (_, pattern, regex): &(u8, &'static Pattern, Regex),
+    labelled: &Labelled,
     start: usize,
     secret: bool,
 ) -> Option<(&'static Pattern, usize, usize, Verdict)> {
     let room = (start + LONGEST).min(text.len());
-    let matched = regex.search(&Input::new(text).range(start..room).anchored(Anchored::Yes))?;
-    let value = &text[start..matched.end()];
+    let shape = labelled.shape();
+    let end = shape.end(&mut shape.cache(), &Input::new(text).range(start..room).anchored(Anchored::Yes))?;
+    let pattern = labelled.pattern;
+    let value = &text[start..end];
     let mut trimmed = value.trim_end_matches(['.', ',', ';', ':', '?', '!', ')', '"', '\'', '-']);
     if secret && value[trimmed.len()..].starts_with('!') {
         // A sentence that ends in a secret seldom ends in an exclamation mark.
@@ -156,15 +223,7 @@ fn labelled_value(
         return None;
     }
     let verdict = (pattern.check)(trimmed);
-    (verdict != Verdict::Reject && stands_alone(text, start, end)).then_some((*pattern, start, end, verdict))
-}
-
-fn compile(sources: &[&str]) -> Regex {
-    Regex::builder()
-        .configure(meta::Config::new().utf8_empty(true).nfa_size_limit(Some(64 << 20)))
-        .syntax(syntax::Config::new())
-        .build_many(sources)
-        .expect("the built-in patterns compile, as their test shows")
+    (verdict != Verdict::Reject && stands_alone(text, start, end)).then_some((pattern, start, end, verdict))
 }
 
 /// The bytes that every pattern needs, in order; of those within a word the first.
