@@ -266,14 +266,25 @@ fn hash_number(compact: &str) -> WordHash {
     hash_word(b"#").then(hash_word(compact.as_bytes()))
 }
 
+/// The longest word that is compared letter by letter, in bytes.
+const LONGEST_MISSPELT: usize = 24;
+
 fn may_be_misspelt(word: &str) -> bool {
-    (5..=24).contains(&word.len()) && word.bytes().all(|b| b.is_ascii_lowercase())
+    (5..=LONGEST_MISSPELT).contains(&word.len()) && word.bytes().all(|b| b.is_ascii_lowercase())
 }
 
-/// The hashes of an ASCII word with each letter but the first left out.
+/// The hashes of an ASCII word of at most [`LONGEST_MISSPELT`] letters with each letter but the first left out.
 fn with_one_letter_less(word: &str) -> impl Iterator<Item = WordHash> {
-    (1..word.len())
-        .map(move |at| hash_word([&word.as_bytes()[..at], &word.as_bytes()[at + 1..]].concat().as_slice()))
+    let bytes = word.as_bytes();
+    let mut rest = [0; LONGEST_MISSPELT];
+    rest[..bytes.len() - 1].copy_from_slice(&bytes[..bytes.len() - 1]);
+    // From the last letter on, every step puts back the one left out and takes away the one before it.
+    (1..bytes.len()).rev().map(move |at| {
+        if at + 1 < bytes.len() {
+            rest[at] = bytes[at + 1];
+        }
+        hash_word(&rest[..bytes.len() - 1])
+    })
 }
 
 /// "the member ID on your card": what stands there is where to look and not what is asked for.
@@ -288,4 +299,34 @@ fn says_digits(document: &Document<'_>, at: usize) -> bool {
         document.class(at),
         Class::Digit | Class::Oh | Class::Teen | Class::Tens | Class::Hundred | Class::Repeat
     ) || document.words[at].shape == Shape::Digits
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_letter_but_the_first_is_left_out_once() {
+        for word in ["smith", "kowalski", "abcdefghijklmnopqrstuvwx"] {
+            let mut hashes: Vec<WordHash> = with_one_letter_less(word).collect();
+            let mut wanted: Vec<WordHash> = (1..word.len())
+                .map(|at| hash_word(format!("{}{}", &word[..at], &word[at + 1..]).as_bytes()))
+                .collect();
+            hashes.sort_unstable();
+            wanted.sort_unstable();
+            assert_eq!(hashes, wanted, "{word}");
+        }
+    }
+
+    #[test]
+    fn names_are_known_within_a_letter() {
+        let mut context = Context::default();
+        context.learn_name(hash_word(b"kowalski"), "kowalski");
+        for near in ["kowalsky", "kowalsk", "kowwalski", "kowaslki", "kowalski"] {
+            assert!(context.nearly_knows_name(near), "{near}");
+        }
+        for far in ["kovalsky", "nowalski", "kows", "walk", ""] {
+            assert!(!context.nearly_knows_name(far), "{far}");
+        }
+    }
 }
