@@ -351,6 +351,11 @@ fn best_shape(
     let said_alone = run.pieces[from..to].iter().all(|piece| piece.spoken && piece.char.is_ascii_digit());
     let mut best: Option<Candidate> = (said_alone && text.len() == 10 && from == 0 && to == run.pieces.len())
         .then(|| candidate(document, run, from, to, Kind::Phone, "phone_said", 0.5, false));
+    // "five oh six, eighty one, twenty two forty": no other number is said in such groups.
+    if said_alone && from == 0 && to == run.pieces.len() && is_said_like_ssn(document, &run.pieces[from..to])
+    {
+        best = Some(candidate(document, run, from, to, Kind::Ssn, "ssn_groups_said", 0.6, false));
+    }
     for (index, kind) in Kind::BUILT_IN.iter().enumerate() {
         for shape in kinds::spec(kind).codes.iter().filter(|shape| shape.cue == CueNeed::Raises) {
             let verdict = fits(shape, text);
@@ -369,6 +374,18 @@ fn best_shape(
         }
     }
     best
+}
+
+/// Whether nine digits are said in groups of three, two and four with pauses between.
+fn is_said_like_ssn(document: &Document<'_>, pieces: &[CodePiece]) -> bool {
+    let pause = Gap::COMMA.with(Gap::HYPHEN).with(Gap::PAUSE);
+    let pauses = |at: usize| {
+        let (before, here) = (pieces[at - 1].word_end as usize, pieces[at].word as usize);
+        (before..=here).any(|word| document.gap(word).has(pause) || document.class(word) == Class::Dash)
+    };
+    let apart = (1..pieces.len()).filter(|&at| pieces[at].word != pieces[at - 1].word && pauses(at));
+    // "eighty-one" is one word with a hyphen in it, said as one number.
+    pieces.len() == 9 && apart.eq([3, 5])
 }
 
 fn ends_in_short_group(pieces: &[CodePiece]) -> bool {

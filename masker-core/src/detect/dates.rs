@@ -779,6 +779,18 @@ fn written(document: &Document<'_>, at: usize) -> Option<DateHit> {
         return None;
     }
     let (b, b_len) = number(at + 1)?;
+    // "9/3-9/8"
+    if first == Gap::SLASH
+        && separator(at + 2) == Some(Gap::HYPHEN)
+        && separator(at + 3) == Some(Gap::SLASH)
+        && b_len <= 2
+        && let (Some((c, _)), Some((d, 1..=2))) = (number(at + 2), number(at + 3))
+    {
+        let date = Date { year: None, month: a as u8, day: Some(b as u8) };
+        let last = Date { year: None, month: c as u8, day: Some(d as u8) };
+        let later = (a, b) < (c, d);
+        return if last.is_possible() && later { hit(date, at + 4, false, "date_short") } else { None };
+    }
     if let Some(second) = separator(at + 2) {
         if second == first && b_len <= 2 {
             let (c, c_len) = number(at + 2)?;
@@ -826,6 +838,12 @@ fn is_short_date(document: &Document<'_>, at: usize, a: u16, b: u16) -> bool {
             | "thru"
     ) || at > 0 && document.class(at - 1) == Class::Weekday;
     if dated && close {
+        return true;
+    }
+    // "made for 1/12 at 8:45"
+    if document.stem(at + 2) == "at"
+        && document.words.get(at + 3).is_some_and(|word| word.shape != Shape::Letters)
+    {
         return true;
     }
     // "5/5", "7/10", "2/6", "1/2": a score or a fraction.

@@ -223,6 +223,12 @@ impl<'s> Document<'s> {
                     | "before"
                     | "after"
                     | "through"
+                    | "quit"
+                    | "stopped"
+                    | "started"
+                    | "retired"
+                    | "diagnosed"
+                    | "dx"
             )
     }
 

@@ -268,7 +268,10 @@ fn spelled_score(document: &Document<'_>, cues: &[CueHit], context: &Context, ru
     if other {
         return None;
     }
-    if named && run.letters >= 2 {
+    // "spelled with a W"
+    let article =
+        run.letters == 2 && document.words[run.start].case == Case::Lower && document.stem(run.start) == "a";
+    if named && run.letters >= 2 && !article {
         return Some(3.5);
     }
     if announced && run.letters >= 3 {
@@ -425,7 +428,8 @@ fn prior(document: &Document<'_>, context: &Context, at: usize) -> f32 {
         _ => 0.0,
     };
     let country = if entry.country() == 1 && given < 5 { -3.0 } else { 0.0 };
-    base + medical + upper + place + country
+    let brand = if entry.institution() == 1 { -2.0 } else { 0.0 };
+    base + brand + medical + upper + place + country
 }
 
 /// Whether a word beside one is in small letters.
@@ -545,7 +549,7 @@ fn name_at(
             break;
         }
         if next.len() == 1 {
-            let initial = next.case == Case::Title && text != "i";
+            let initial = next.case == Case::Title && (text != "i" || document.gap(end + 1).has(Gap::STOP));
             let lone = initial && text != "a" && best > 1.0 && document.gap(end + 1).only(Gap::SPACE);
             let dotted = document
                 .gap(end + 1)
@@ -624,6 +628,13 @@ fn name_at(
             // Behind a given name any capitalised family name is one, "Little" and "Rose" too.
             if pair && best > 0.5 && entry.family_name() >= 3 {
                 -5.0
+            } else if cue.strength >= 4.0
+                && gap == Gap::SPACE
+                && !document.is(end, Tags::NO_NAME)
+                && !matches!(document.class(end), Class::Month | Class::Weekday)
+            {
+                // "My name is Loretta Two Bulls".
+                -9.0
             } else if cue.strength >= 2.2 && best > -0.5 && gap.only(Gap::SPACE) && !document.is_state(end) {
                 // "this is Don Haverford": what follows the first name in capitals is the last.
                 -3.2
@@ -1018,6 +1029,14 @@ fn left_cue(document: &Document<'_>, cues: &[CueHit], context: &Context, at: usi
         -2.4
     } else if strength >= 4.2 && entry.given_name() >= 4 {
         -3.0
+    } else if strength >= 4.5
+        && document.words[at].case == Case::Title
+        && document.is_cased(at)
+        && !document.begins_sentence(at)
+        && !document.is(at, Tags::NO_NAME)
+    {
+        // "he goes by Memo"
+        -2.6
     } else {
         -9.0
     };

@@ -727,7 +727,13 @@ fn town(document: &Document<'_>, cues: &[CueHit], at: usize) -> Option<Found> {
         document.stem(end),
         "office" | "clinic" | "location" | "branch" | "campus" | "site" | "facility" | "area" | "residence"
     );
-    if matches!(before, "our" | "the" | "your" | "their" | "in") && site && entry.town() >= 2 && cased {
+    let only_town = entry.given_name() < 2
+        && entry.family_name() < 3
+        && entry.common() == 0
+        && entry.medical() == 0
+        && entry.institution() == 0;
+    let known = entry.town() >= 2 || only_town && word.case == Case::Title;
+    if matches!(before, "our" | "the" | "your" | "their" | "in") && site && known && cased {
         return found(end, 0.6, None);
     }
     // "Marta B. from Lakewood,"
@@ -741,18 +747,18 @@ fn town(document: &Document<'_>, cues: &[CueHit], at: usize) -> Option<Found> {
     {
         return found(end, 0.5, None);
     }
-    let there = matches!(before, "in" | "downtown" | "near" | "from" | "past" | "outside" | "into");
+    let beside = before == "by"
+        && at >= 2
+        && matches!(document.stem(at - 2), "out" | "over" | "down" | "up" | "right");
+    let there = beside || matches!(before, "in" | "downtown" | "near" | "from" | "past" | "outside" | "into");
     if there && entry.town() == 1 && !is_institution_ahead(document, end) {
         let several = end > at + 1;
-        let only_town = entry.given_name() < 2
-            && entry.family_name() < 3
-            && entry.common() == 0
-            && entry.medical() == 0
-            && entry.institution() == 0;
         let written = cased && word.case == Case::Title && (several && !sentence || only_town);
         // "past pecan gap", "in yellow springs"
-        let said =
-            !cased && several && matches!(before, "in" | "near" | "past" | "outside") && entry.medical() == 0;
+        let said = !cased
+            && matches!(before, "in" | "near" | "past" | "outside")
+            && entry.medical() == 0
+            && (several || only_town && word.len() >= 6);
         if written || said {
             return found(end, 0.55, None);
         }

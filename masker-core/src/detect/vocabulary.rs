@@ -126,7 +126,7 @@ const LISTS: [(Tags, &str); 16] = [
         "it hi hello hey thanks goodbye bye morning afternoon evening dear named attention attn aka nee law",
     ),
     (Tags::LEADS_STREET, "and at down from near off on to"),
-    (Tags::LEADS_TOWN, "in from near downtown to at of outside around past into our the your their"),
+    (Tags::LEADS_TOWN, "in from near downtown to at of outside around past into by our the your their"),
     (Tags::COUNTY, "county parish borough"),
     (
         Tags::LINKS_NAME,

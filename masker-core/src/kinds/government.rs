@@ -317,7 +317,7 @@ pub(super) static ID: KindSpec = KindSpec {
             "exam", "alien", "alien registration", "uscis",
         ],
         label: [
-            "our ref", "your ref", "enc", "kit",
+            "our ref", "your ref", "enc", "kit", "encounter", "lot", "lot number", "lot no",
             "call id", "household id", "military service number", "confirmation code", "confirmation is",
             "booking code", "booking reference", "reference code", "reference", "auth code",
             "authorization code", "approval code", "accession", "specimen", "csn", "c s n", "fin", "f i n",

@@ -132,6 +132,7 @@ pub(super) static NAME: KindSpec = KindSpec {
         Cue::Hint("ref md"),
         Cue::Hint("referring"),
         Cue::Hint("resident"),
+        Cue::Hint("scribe"),
         Cue::Hint("dear"),
         Cue::Hint("sincerely"),
         Cue::Hint("ms"),

@@ -243,7 +243,7 @@ pub(super) static DEVICE: KindSpec = KindSpec {
             "transmitter serial", "receiver serial", "monitor serial", "holter serial", "hearing aid serial",
             "wheelchair serial", "lens serial", "prosthesis serial", "loop recorder serial", "watch serial",
             "phone serial", "tablet serial", "laptop serial", "model serial", "product serial",
-            "nebulizer serial", "lot and serial", "asset tag", "serial is", "s n", "sn", "serial num",
+            "nebulizer serial", "lot and serial", "asset tag", "serial", "serial is", "s n", "sn", "serial num",
             "device identifier", "device id is", "unique device identifier", "device id on my phone",
             "device id on the phone", "imei", "i m e i", "imei is", "imeisv", "meid", "m e i d", "iccid",
             "i c c i d", "sim card", "mac address", "mac address is", "m a c address", "mac",

@@ -75,6 +75,8 @@ impl Gap {
     pub const TURN: Self = Self(1 << 16);
     /// A protected part of the source.
     pub const PROTECTED: Self = Self(1 << 17);
+    /// Three spaces or more, or a tab: the border between two columns.
+    pub const COLUMN: Self = Self(1 << 18);
 
     /// Whether any flag of `other` is set.
     pub fn has(self, other: Self) -> bool {
@@ -284,8 +286,13 @@ fn gap_char(text: &str, at: usize, gap: &mut Gap) -> usize {
     let bytes = text.as_bytes();
     let next_is_space = || bytes.get(at + 1).is_none_or(u8::is_ascii_whitespace);
     let flag = match bytes[at] {
-        b' ' | b'\t' => Gap::SPACE,
+        // At the start of a line it is no border but an indent.
+        b' ' if at >= 2 && bytes[at - 2..at] == *b"  " && !gap.has(Gap::LINE) => Gap::SPACE.with(Gap::COLUMN),
+        b' ' => Gap::SPACE,
+        b'\t' if !gap.has(Gap::LINE) => Gap::SPACE.with(Gap::COLUMN),
+        b'\t' => Gap::SPACE,
         b'\n' | b'\r' => {
+            *gap = Gap(gap.0 & !Gap::COLUMN.0);
             let blank = gap.has(Gap::LINE) && bytes[at] == b'\n' && at > 0 && bytes[at - 1] != b'\r';
             if blank { Gap::LINE.with(Gap::SENTENCE) } else { Gap::LINE }
         }
