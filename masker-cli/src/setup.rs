@@ -1,6 +1,7 @@
 //! From settings to a working masker: policy, keys, vault.
 
 use std::collections::BTreeSet;
+use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -16,6 +17,7 @@ use crate::args::{self, Offsets};
 use crate::config::Settings;
 use crate::discard::Discard;
 use crate::error::{CliError, Result};
+use crate::time;
 use crate::ui::Ui;
 
 /// Used where nothing else is said and the file is there.
@@ -136,7 +138,7 @@ pub(crate) fn masker(
     let mut builder = Masker::builder();
     if !rules.ephemeral {
         let needed = needed_kids(&policy, rules);
-        let ring = KeyRing::from_env().map_err(|e| key_error(&e))?;
+        let ring = keys(ui)?;
         let missing: Vec<&Kid> = needed.iter().filter(|kid| !ring.contains(kid)).collect();
         match missing.first() {
             None if needed.is_empty() => {}
@@ -194,9 +196,27 @@ fn uses_vault(policy: &Policy) -> bool {
     tokenized(policy).any(|e| e.scheme == Scheme::VaultDeterministic)
 }
 
+/// The keys of the environment. An old key that should be gone by now is worth a warning.
+pub(crate) fn keys(ui: &Ui) -> Result<KeyRing> {
+    let ring = KeyRing::from_vars(env::vars_os()).map_err(|e| key_error(&e))?;
+    for key in ring.overdue(time::now(), |_| None) {
+        ui.warn(&format!(
+            "the old key {} under {} was retired more than {} days ago: seal its rows anew (masker vault rotate-key) and take it out of MASKER_KEY_{}_OLD",
+            key.fingerprint, key.kid, ring.grace_days(), key.kid
+        ));
+    }
+    Ok(ring)
+}
+
+/// Fails where the environment has no key under `kid`.
+pub(crate) fn require_key(kid: &Kid) -> Result<()> {
+    let ring = KeyRing::from_vars(env::vars_os()).map_err(|e| key_error(&e))?;
+    if ring.contains(kid) { Ok(()) } else { Err(missing_key(kid)) }
+}
+
 /// The keys of the environment, among them one under `kid`.
-pub(crate) fn keys_with(kid: &Kid) -> Result<KeyRing> {
-    let ring = KeyRing::from_env().map_err(|e| key_error(&e))?;
+pub(crate) fn keys_with(kid: &Kid, ui: &Ui) -> Result<KeyRing> {
+    let ring = keys(ui)?;
     if ring.contains(kid) { Ok(ring) } else { Err(missing_key(kid)) }
 }
 

@@ -26,6 +26,12 @@ pub(crate) fn parse(text: &str) -> Option<i64> {
     Some(day + (minutes - offset) * 60_000 + milliseconds)
 }
 
+/// The present, in milliseconds since 1970.
+pub(crate) fn now() -> i64 {
+    let since = std::time::UNIX_EPOCH.elapsed().unwrap_or_default();
+    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+}
+
 /// `HH:MM` in minutes.
 fn parse_clock(text: &str) -> Option<i64> {
     let (hours, minutes) = (number(text.get(..2)?)?, number(text.get(3..)?)?);

@@ -16,7 +16,7 @@ entities:
 ";
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    // A service reads its keys from a secret store; KeyRing::from_env reads MASKER_KEY_<KID>.
+    // A service reads its keys from a secret store; EnvKeys and FileKeys read MASKER_KEY_<KID>.
     let kid = "K_CLINIC".parse()?;
     let masker = |key: [u8; 32]| -> Result<Masker, Box<dyn std::error::Error>> {
         let keys = KeyRing::builder().key(&kid, key).build()?;

@@ -17,8 +17,8 @@
 //! [`policy`] decides what happens to it.
 //!
 //! On any error no text is returned. Results, errors and `Debug` output hold kinds, positions and lengths, never the text.
-//! Nothing here opens a socket, and only the vault and the audit log touch files; the environment is read by
-//! [`KeyRing::from_env`] alone.
+//! Nothing here opens a socket on its own, and only key files, the vault and the audit log touch files. The environment is never
+//! read: [`EnvKeys`] takes variables that the caller collected.
 //!
 //! # Features
 //!
@@ -63,9 +63,9 @@ pub use self::policy::{
 pub use self::secret::SecretText;
 pub use self::span::Span;
 pub use self::token::{
-    Found, KeyError, KeyRing, KeyRingBuilder, Kid, MAX_SEALED_BYTES, Marker, ParseKidError, ParseScopeError,
-    ParseTokenError, Scope, Synthesizer, Token, TokenError, TokenForm, TokenKind, find_markers, normalise,
-    redacted, seal, unseal,
+    EnvKeys, FileKeys, Found, KeyError, KeyProvider, KeyRing, KeyRingBuilder, Kid, MAX_SEALED_BYTES, Marker,
+    OldKey, ParseKidError, ParseScopeError, ParseTokenError, Scope, Synthesizer, Token, TokenError,
+    TokenForm, TokenKind, find_markers, normalise, redacted, seal, unseal,
 };
 #[cfg(feature = "vault-postgres")]
 pub use self::vault::PostgresVault;

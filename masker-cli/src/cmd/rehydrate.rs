@@ -12,7 +12,7 @@ use crate::ui::Ui;
 pub(crate) fn run(command: &args::Rehydrate, ui: &Ui, settings: &Settings) -> Result<Exit> {
     let policy = setup::policy(settings, ui)?;
     let kid: Kid = policy.kid().parse().expect("a policy's key ids are checked on loading");
-    setup::keys_with(&kid)?;
+    setup::require_key(&kid)?;
     if let Some(path) = &command.vault {
         // Reading must not leave an empty vault behind where the name was mistyped.
         setup::existing_vault(path)?;

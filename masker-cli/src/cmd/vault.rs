@@ -5,7 +5,7 @@ use std::env;
 use std::path::{Path, PathBuf};
 
 use masker_core::vault::{Selection, Vault as _, VaultError, export, rewrap};
-use masker_core::{KeyRing, Kid, SqliteVault};
+use masker_core::{Kid, SqliteVault};
 use serde_json::json;
 
 use crate::args::{self, VaultAt, VaultCommand};
@@ -46,7 +46,7 @@ fn stats(at: &VaultAt, ui: &Ui, settings: &Settings) -> Result<Exit> {
         stats.by_kind.iter().map(|(kind, n)| (kind.to_string(), *n)).collect();
     let by_kid: BTreeMap<String, u64> = stats.by_kid.iter().map(|(kid, n)| (kid.to_string(), *n)).collect();
     // Rows under a key that is not here are as good as gone, and that must not go unnoticed.
-    let keys = KeyRing::from_env().map_err(|e| setup::key_error(&e))?;
+    let keys = setup::keys(ui)?;
     let missing = stats.by_kid.iter().filter(|(kid, _)| !keys.contains(kid));
     let without_key: BTreeMap<String, u64> = missing.map(|(kid, n)| (kid.to_string(), *n)).collect();
     ui.print_json(&json!({
@@ -72,7 +72,7 @@ fn export_rows(command: &args::VaultExport, ui: &Ui, settings: &Settings) -> Res
     }
     let (vault, _) = open(&command.at, settings)?;
     let kid = policy_kid(ui, settings)?;
-    let keys = setup::keys_with(&kid)?;
+    let keys = setup::keys_with(&kid, ui)?;
     let mut done = None;
     write_output(command.out.as_deref().unwrap_or(Path::new("-")), |out| {
         done = Some(export(&keys, &kid, &vault, out).map_err(|e| match e {
@@ -132,14 +132,14 @@ fn selection(which: &args::PurgeWhich, ui: &Ui, settings: &Settings) -> Result<S
         return Ok(Selection::Subject(subject.to_owned()));
     }
     let kid = policy_kid(ui, settings)?;
-    let pseudonym = setup::keys_with(&kid)?.pseudonym(&kid, subject).map_err(|e| setup::key_error(&e))?;
+    let pseudonym = setup::keys_with(&kid, ui)?.pseudonym(&kid, subject).map_err(|e| setup::key_error(&e))?;
     Ok(Selection::Subject(pseudonym))
 }
 
 fn rotate(command: &args::VaultRotate, ui: &Ui, settings: &Settings) -> Result<Exit> {
     let kid = parse_kid("--new-kid", &command.new_kid)?;
     let (vault, _) = open(&command.at, settings)?;
-    let keys = setup::keys_with(&kid)?;
+    let keys = setup::keys_with(&kid, ui)?;
     let done = rewrap(&keys, &vault, None, &kid).map_err(|e| setup::vault_error(&e))?;
     ui.print_json(&json!({
         "new_kid": kid.as_str(),

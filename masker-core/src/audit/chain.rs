@@ -8,7 +8,7 @@ use hmac::{Hmac, KeyInit, Mac};
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
-use zeroize::{Zeroize, Zeroizing};
+use zeroize::Zeroizing;
 
 use super::error::AuditError;
 use super::json;
@@ -37,15 +37,12 @@ pub(super) struct AuditKey {
 impl AuditKeys {
     /// Takes the writing key.
     pub fn new(mut key: [u8; 32]) -> Self {
-        let keys = vec![Arc::new(AuditKey::new(key))];
-        key.zeroize();
-        Self { keys }
+        Self { keys: vec![Arc::new(AuditKey::new(&mut key))] }
     }
 
     /// Adds a key from before a rotation.
     pub fn old(mut self, mut key: [u8; 32]) -> Self {
-        self.keys.push(Arc::new(AuditKey::new(key)));
-        key.zeroize();
+        self.keys.push(Arc::new(AuditKey::new(&mut key)));
         self
     }
 
@@ -88,8 +85,8 @@ impl fmt::Debug for AuditKeys {
 }
 
 impl AuditKey {
-    fn new(key: [u8; 32]) -> Self {
-        let id = HEXLOWER.encode(&Sha256::digest(key)[..4]);
+    fn new(key: &mut [u8; 32]) -> Self {
+        let id = HEXLOWER.encode(&Sha256::digest(&*key)[..4]);
         Self { key: KeyBytes::new(key), id }
     }
 
@@ -97,9 +94,7 @@ impl AuditKey {
         let invalid = || AuditError::Key { variable };
         let bytes = Zeroizing::new(BASE64.decode(text.trim().as_bytes()).map_err(|_| invalid())?);
         let mut key = <[u8; 32]>::try_from(bytes.as_slice()).map_err(|_| invalid())?;
-        let wrapped = Self::new(key);
-        key.zeroize();
-        Ok(wrapped)
+        Ok(Self::new(&mut key))
     }
 
     /// `HMAC-SHA256(key, ascii(hex(prev)) ‖ canonical event)`, the event without its two hashes.

@@ -137,7 +137,7 @@ fn write(shared: &Shared, state: &State, out: &mut Writer) {
 fn read(masker: &Masker, from: &mut Reader<'_>) -> Option<Conversation> {
     let id = from.text()?;
     let same = from.array()? == fingerprint(masker);
-    let hash_key = KeyBytes::new(from.array()?);
+    let hash_key = KeyBytes::new(&mut from.array()?);
     let mut state = State::new(hash_key, masker.policy().entities().iter().map(|entity| entity.kind.clone()));
     for _ in 0..from.number()? {
         let kind: Kind = from.text()?.parse().ok()?;

@@ -183,6 +183,7 @@ impl Draft {
         cut: Option<Cut>,
         cursor: &mut Cursor,
     ) -> Result<Vec<Finding>, Error> {
+        let _wiping = masker.wiping();
         let (detectors, context) = (masker.detectors(), &mut cursor.context);
         let mut found = Vec::new();
         if detectors.is_bounded() {

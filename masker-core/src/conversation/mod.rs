@@ -133,7 +133,7 @@ impl Masker {
         hasher.update(self.scope().as_str().as_bytes());
         hasher.update(&[0]);
         hasher.update(id.as_bytes());
-        KeyBytes::new(*hasher.finalize().as_bytes())
+        KeyBytes::new(&mut { *hasher.finalize().as_bytes() })
     }
 
     /// The key id of the policy, or the only one of an ephemeral ring.

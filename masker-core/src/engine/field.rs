@@ -1,5 +1,6 @@
 use super::{Masked, Masker};
 use crate::detect::Context;
+use crate::secret::discard;
 use crate::{Error, Finding, Kind, Span};
 
 /// The longest name of a field that is read as a label, in bytes.
@@ -43,12 +44,15 @@ impl Masker {
 
     /// Findings in the value behind a label, in bytes of the value.
     fn find_labelled(&self, label: &str, text: &str, protected: &[Span]) -> Result<Vec<Finding>, Error> {
-        let line = format!("{label}: {text}");
+        let _wiping = self.wiping();
+        let mut line = format!("{label}: {text}");
         let offset = line.len() - text.len();
         let protected: Vec<Span> =
             protected.iter().map(|span| Span::new(span.start + offset, span.end + offset)).collect();
         let inner = &*self.inner;
-        let found = inner.detectors.detect(&line, &protected, &mut Context::default(), inner.order)?;
+        let found = inner.detectors.detect(&line, &protected, &mut Context::default(), inner.order);
+        discard(&mut line);
+        let found = found?;
         let mut found: Vec<Finding> = found
             .into_iter()
             .filter(|finding| finding.span.end > offset)

@@ -20,6 +20,7 @@ pub(crate) use self::rewrite::{Replacement, Surrogates};
 use crate::detect::{Context, DetectorSet};
 use crate::policy::Policy;
 use crate::resolve::Order;
+use crate::secret::Wiping;
 use crate::token::{KeyRing, Marker, Scope, Synthesizer, find_markers};
 use crate::vault::{Reference, Vault};
 use crate::{Error, Finding, Kind, Span};
@@ -59,6 +60,7 @@ struct Inner {
     reference: Reference,
     order: Order,
     synthesizer: Synthesizer,
+    wipe_buffers: bool,
 }
 
 impl fmt::Debug for Masker {
@@ -191,6 +193,7 @@ impl Masker {
     pub fn explain(&self, text: &str) -> Result<Vec<Explanation>, Error> {
         let protected = self.protected(text)?;
         let chosen = self.find(text, &protected)?;
+        let _wiping = self.wiping();
         let candidates = self.inner.detectors.explain(text, &protected, &mut Context::default())?;
         Ok(candidates
             .into_iter()
@@ -218,7 +221,13 @@ impl Masker {
         &self.inner.keys
     }
 
+    /// Lets the views of the text that detection makes be wiped, where that was asked for, until the answer goes.
+    pub(crate) fn wiping(&self) -> Wiping {
+        Wiping::begin(self.inner.wipe_buffers)
+    }
+
     fn find(&self, text: &str, protected: &[Span]) -> Result<Vec<Finding>, Error> {
+        let _wiping = self.wiping();
         Ok(self.inner.detectors.detect(text, protected, &mut Context::default(), self.inner.order)?)
     }
 

@@ -178,8 +178,9 @@ impl Masker {
     /// The value of a finding as it is compared.
     pub(crate) fn normalised(&self, text: &str, finding: &Finding) -> SecretText {
         let original = &text[finding.span.range()];
-        let written = canonical(&finding.kind, original);
-        normalise(&finding.kind, original, written.as_deref(), self.inner.policy.normalization())
+        let written = canonical(&finding.kind, original).map(SecretText::new);
+        let written = written.as_ref().map(SecretText::expose);
+        normalise(&finding.kind, original, written, self.inner.policy.normalization())
     }
 
     /// Divides a finding into what is kept and what is hidden, and gives the latter. The form of a hidden stretch says which part
@@ -247,7 +248,14 @@ impl Masker {
             text.clone_into(&mut restored.text);
             return Ok(restored);
         }
-        let mut opened = self.records(&self.inner.scope).restore(&tokens)?.into_iter();
+        let opened = self.records(&self.inner.scope).restore(&tokens)?;
+        // Enough for everything, so that the text is not left behind in buffers that were too small.
+        let originals = opened.iter().map(|opened| match opened {
+            Opened::Original(original) => original.expose().len(),
+            _ => 64,
+        });
+        restored.text.reserve_exact(text.len() + originals.sum::<usize>());
+        let mut opened = opened.into_iter();
         let mut copied = 0;
         for found in &found {
             let Marker::Token(token) = &found.marker else { continue };

@@ -1,4 +1,5 @@
 use std::io;
+use std::path::PathBuf;
 
 use super::Kid;
 
@@ -18,6 +19,17 @@ pub enum KeyError {
         /// The key id.
         kid: Kid,
     },
+    /// A line of a key file is not `NAME=value`, or names a variable a second time.
+    #[error("line {line} of key file {} is not NAME=value, or sets a variable again", path.display())]
+    InvalidFile {
+        /// The file.
+        path: PathBuf,
+        /// The line, from 1.
+        line: usize,
+    },
+    /// The grace period is not a number of days from 0 to 3650.
+    #[error("the grace period of key rotation is not a number of days from 0 to 3650")]
+    InvalidGrace,
     /// A key is not base64 of exactly 32 bytes.
     #[error("{origin} is not base64 of exactly 32 bytes")]
     InvalidKey {
@@ -30,6 +42,12 @@ pub enum KeyError {
         /// The key id.
         kid: Kid,
     },
+    /// A key service did not give its keys.
+    #[error("the key service gave no keys: {reason}")]
+    Provider {
+        /// What went wrong, in words without any key material: it is shown and logged.
+        reason: String,
+    },
     /// The operating system gave no random bytes.
     #[error("the operating system gave no random bytes")]
     Random,
@@ -38,6 +56,14 @@ pub enum KeyError {
     UnknownKid {
         /// The key id.
         kid: Kid,
+    },
+    /// A key file could not be read.
+    #[error("key file {} cannot be read: {kind}", path.display())]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// What the operating system said.
+        kind: io::ErrorKind,
     },
     /// The file named by a `_FILE` variable could not be read.
     #[error("the file named by {variable} cannot be read: {kind}")]

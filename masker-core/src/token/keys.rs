@@ -1,16 +1,18 @@
 //! Key ids, key rings, and the subkeys derived from each root key.
 
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 
 use aes_gcm_siv::{Aes256GcmSiv, KeyInit};
-use data_encoding::BASE64;
+use data_encoding::{BASE64, HEXLOWER};
 use serde::{Serialize, Serializer};
-use zeroize::{Zeroize, Zeroizing};
+use zeroize::Zeroizing;
 
 use super::error::{KeyError, ParseKidError};
+use super::provider::{EnvKeys, KeyProvider as _};
 use crate::secret::KeyBytes;
 
 const PRF_CONTEXT: &str = "masker 2026 token prf v1";
@@ -22,10 +24,12 @@ const RECORD_NONCE_CONTEXT: &str = "masker 2026 vault nonce v1";
 const EXPORT_CONTEXT: &str = "masker 2026 vault export v1";
 const CONVERSATION_CONTEXT: &str = "masker 2026 conversation v1";
 const MEMORY_CONTEXT: &str = "masker 2026 conversation memory v1";
+const FINGERPRINT_CONTEXT: &str = "masker 2026 key fingerprint v1";
 
-const VARIABLE_PREFIX: &str = "MASKER_KEY_";
-/// Shares the prefix of the keys without being one.
-const GRACE_VARIABLE: &str = "MASKER_KEY_ROTATION_GRACE_DAYS";
+/// How long an old key is expected to stay, in days, where nothing else is said.
+const GRACE_DAYS: u32 = 30;
+const GRACE_DAYS_MAX: u32 = 3_650;
+const DAY: i64 = 86_400_000;
 const EPHEMERAL_KID: &str = "EPHEMERAL";
 
 /// The name of a key: `[A-Z][A-Z0-9_]{0,31}`, not ending in `_OLD` or `_FILE`, which would collide with the names of
@@ -91,12 +95,26 @@ impl Serialize for Kid {
 #[derive(Clone)]
 pub struct KeyRing {
     keys: Arc<BTreeMap<Kid, KeySet>>,
+    grace_days: u32,
     ephemeral: bool,
 }
 
+/// Subkeys are boxed, so that building and moving a set copies none of them.
 struct KeySet {
-    active: Subkeys,
-    old: Vec<Subkeys>,
+    active: Box<Subkeys>,
+    old: Vec<(OldKey, Box<Subkeys>)>,
+}
+
+/// What may be said of an old key: nothing that helps to find it.
+#[derive(Clone, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub struct OldKey {
+    /// The key id it was active under.
+    pub kid: Kid,
+    /// Eight hexadecimal digits that tell it from other keys, derived with a context of their own.
+    pub fingerprint: String,
+    /// When it stopped being the active one, in milliseconds since 1970, where that is known.
+    pub retired: Option<i64>,
 }
 
 /// What is derived from one root key: a key for each use.
@@ -122,10 +140,10 @@ pub(crate) struct Subkeys {
 }
 
 impl Subkeys {
-    fn derive(root: &[u8; 32]) -> Self {
-        let subkey = |context| KeyBytes::new(blake3::derive_key(context, root));
+    fn derive(root: &KeyBytes) -> Box<Self> {
+        let subkey = |context| derived(context, root);
         let cipher = |context| Aes256GcmSiv::new(subkey(context).expose().into());
-        Self {
+        Box::new(Self {
             prf: subkey(PRF_CONTEXT),
             record: cipher(RECORD_CONTEXT),
             record_nonce: subkey(RECORD_NONCE_CONTEXT),
@@ -135,14 +153,18 @@ impl Subkeys {
             export: subkey(EXPORT_CONTEXT),
             conversation: cipher(CONVERSATION_CONTEXT),
             memory: subkey(MEMORY_CONTEXT),
-        }
+        })
     }
+}
+
+fn derived(context: &str, root: &KeyBytes) -> KeyBytes {
+    KeyBytes::new(&mut blake3::derive_key(context, root.expose()))
 }
 
 impl KeyRing {
     /// Starts an empty ring.
     pub fn builder() -> KeyRingBuilder {
-        KeyRingBuilder { active: Vec::new(), old: Vec::new(), error: None }
+        KeyRingBuilder { active: Vec::new(), old: Vec::new(), grace_days: GRACE_DAYS, error: None }
     }
 
     /// One random key under the key id `EPHEMERAL`. What it makes cannot be restored once the ring is gone.
@@ -156,68 +178,25 @@ impl KeyRing {
         Ok(ring)
     }
 
-    /// Reads the keys of the process environment; see [`KeyRing::from_vars`].
-    ///
-    /// # Errors
-    ///
-    /// As [`KeyRing::from_vars`].
-    pub fn from_env() -> Result<Self, KeyError> {
-        Self::from_vars(std::env::vars_os().filter_map(|(name, value)| {
-            let name = name.into_string().ok()?;
-            // A value that is not UTF-8 is not base64 either; an impossible value keeps it an error.
-            let value = value.into_string().unwrap_or_else(|_| "\u{fffd}".to_owned());
-            name.starts_with(VARIABLE_PREFIX).then_some((name, value))
-        }))
-    }
-
-    /// Reads keys from variables: `MASKER_KEY_<KID>` is the active key, `MASKER_KEY_<KID>_OLD` a comma-separated list of
-    /// old ones, each base64 of 32 bytes. Each has a form ending in `_FILE` that names a file with the value. Empty values
-    /// count as unset; other variables are ignored. The ring may come out empty.
+    /// Reads keys from environment variables that the caller collected, which is [`EnvKeys`] in one call:
+    /// `KeyRing::from_vars(std::env::vars_os())`.
     ///
     /// ```
     /// use masker_core::KeyRing;
     ///
     /// let key = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
-    /// let ring = KeyRing::from_vars([("MASKER_KEY_K1".to_owned(), key.to_owned())])?;
+    /// let ring = KeyRing::from_vars([("MASKER_KEY_K1", key)])?;
     /// assert_eq!(ring.kids().map(|kid| kid.as_str()).collect::<Vec<_>>(), ["K1"]);
     /// # Ok::<(), masker_core::KeyError>(())
     /// ```
     ///
     /// # Errors
     ///
-    /// When a value and its file are both set, a file cannot be read, a key is not base64 of exactly 32 bytes, or old keys
-    /// stand without an active one. The error names the variable, never its value.
-    pub fn from_vars(vars: impl IntoIterator<Item = (String, String)>) -> Result<Self, KeyError> {
-        let mut found: BTreeMap<(Kid, bool), Source> = BTreeMap::new();
-        for (name, value) in vars {
-            let value = Zeroizing::new(value);
-            if name == GRACE_VARIABLE || value.is_empty() {
-                continue;
-            }
-            let Some(rest) = name.strip_prefix(VARIABLE_PREFIX) else { continue };
-            let (rest, is_file) = rest.strip_suffix("_FILE").map_or((rest, false), |rest| (rest, true));
-            let (rest, is_old) = rest.strip_suffix("_OLD").map_or((rest, false), |rest| (rest, true));
-            let Ok(kid) = rest.parse::<Kid>() else { continue };
-            let source = found.entry((kid, is_old)).or_default();
-            if is_file {
-                source.file = Some(value);
-            } else {
-                source.value = Some(value);
-            }
-        }
-        let mut builder = Self::builder();
-        for ((kid, is_old), source) in found {
-            let variable = format!("{VARIABLE_PREFIX}{kid}{}", if is_old { "_OLD" } else { "" });
-            let Some((value, origin)) = source.read(&variable)? else { continue };
-            if is_old {
-                for part in value.split(',').map(str::trim).filter(|part| !part.is_empty()) {
-                    builder.old.push((kid.clone(), decode(part, &origin)?));
-                }
-            } else {
-                builder.active.push((kid, decode(&value, &origin)?));
-            }
-        }
-        builder.build()
+    /// As [`EnvKeys::load`](crate::KeyProvider::load).
+    pub fn from_vars<N: Into<OsString>, V: Into<OsString>>(
+        vars: impl IntoIterator<Item = (N, V)>,
+    ) -> Result<Self, KeyError> {
+        EnvKeys::new(vars).load()
     }
 
     /// The key ids of the ring, in order.
@@ -235,6 +214,39 @@ impl KeyRing {
         self.ephemeral
     }
 
+    /// The old keys, by key id and then as they were given.
+    pub fn old_keys(&self) -> impl Iterator<Item = &OldKey> {
+        self.keys.values().flat_map(|set| set.old.iter().map(|(key, _)| key))
+    }
+
+    /// For how many days after a rotation an old key is expected to be needed: 30 unless set.
+    pub fn grace_days(&self) -> u32 {
+        self.grace_days
+    }
+
+    /// The old keys whose grace period is over at `now`, in milliseconds since 1970. They still open what they sealed, until
+    /// they are taken out of the ring: a warning is due, not a refusal.
+    ///
+    /// `noted` tells since when the caller knows a key as an old one, for keys whose retirement the provider did not date; a
+    /// key without either is never overdue.
+    ///
+    /// ```
+    /// use masker_core::KeyRing;
+    ///
+    /// let kid = "K1".parse()?;
+    /// let ring = KeyRing::builder().key(&kid, [2; 32]).retired_key(&kid, [1; 32], 0).grace_days(7).build()?;
+    /// assert!(ring.overdue(7 * 86_400_000, |_| None).is_empty());
+    /// assert_eq!(ring.overdue(7 * 86_400_000 + 1, |_| None)[0].kid, kid);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn overdue(&self, now: i64, noted: impl Fn(&OldKey) -> Option<i64>) -> Vec<&OldKey> {
+        let grace = i64::from(self.grace_days) * DAY;
+        let is_overdue = |key: &&OldKey| {
+            key.retired.or_else(|| noted(key)).is_some_and(|since| now.saturating_sub(since) > grace)
+        };
+        self.old_keys().filter(is_overdue).collect()
+    }
+
     /// A name for a person or thing that says nothing about it: keyed BLAKE3 of `id` under the pseudonym subkey of the
     /// active key, 32 lower-case hexadecimal digits.
     ///
@@ -243,7 +255,7 @@ impl KeyRing {
     /// [`KeyError::UnknownKid`].
     pub fn pseudonym(&self, kid: &Kid, id: &str) -> Result<String, KeyError> {
         let hash = blake3::keyed_hash(self.active(kid)?.pseudonym.expose(), id.as_bytes());
-        Ok(data_encoding::HEXLOWER.encode(&hash.as_bytes()[..16]))
+        Ok(HEXLOWER.encode(&hash.as_bytes()[..16]))
     }
 
     /// The subkeys that new tokens and rows use.
@@ -256,7 +268,9 @@ impl KeyRing {
 
     /// The subkeys to try when opening, the active ones first; nothing for an unknown key id.
     pub(crate) fn candidates(&self, kid: &Kid) -> impl Iterator<Item = &Subkeys> {
-        self.keys.get(kid).into_iter().flat_map(|set| std::iter::once(&set.active).chain(&set.old))
+        self.keys.get(kid).into_iter().flat_map(|set| {
+            std::iter::once(&*set.active).chain(set.old.iter().map(|(_, subkeys)| &**subkeys))
+        })
     }
 }
 
@@ -272,38 +286,63 @@ impl fmt::Debug for KeyRing {
 #[expect(missing_debug_implementations, reason = "holds keys")]
 pub struct KeyRingBuilder {
     active: Vec<(Kid, KeyBytes)>,
-    old: Vec<(Kid, KeyBytes)>,
+    old: Vec<(Kid, KeyBytes, Option<i64>)>,
+    grace_days: u32,
     error: Option<KeyError>,
 }
 
 impl KeyRingBuilder {
     /// Sets the active key of a key id.
     pub fn key(mut self, kid: &Kid, mut bytes: [u8; 32]) -> Self {
-        self.active.push((kid.clone(), KeyBytes::new(bytes)));
-        bytes.zeroize();
+        self.active.push((kid.clone(), KeyBytes::new(&mut bytes)));
         self
     }
 
     /// Adds an old key, which opens and never seals.
     pub fn old_key(mut self, kid: &Kid, mut bytes: [u8; 32]) -> Self {
-        self.old.push((kid.clone(), KeyBytes::new(bytes)));
-        bytes.zeroize();
+        self.old.push((kid.clone(), KeyBytes::new(&mut bytes), None));
+        self
+    }
+
+    /// Adds an old key that stopped being the active one at `retired`, in milliseconds since 1970; see
+    /// [`KeyRing::overdue`].
+    pub fn retired_key(mut self, kid: &Kid, mut bytes: [u8; 32], retired: i64) -> Self {
+        self.old.push((kid.clone(), KeyBytes::new(&mut bytes), Some(retired)));
+        self
+    }
+
+    /// Sets the grace period after a rotation, 0 to 3,650 days. More becomes the error of [`KeyRingBuilder::build`].
+    pub fn grace_days(mut self, days: u32) -> Self {
+        if days > GRACE_DAYS_MAX {
+            self.error = self.error.or(Some(KeyError::InvalidGrace));
+        }
+        self.grace_days = days;
         self
     }
 
     /// Sets the active key from standard base64. A bad value becomes the error of [`KeyRingBuilder::build`].
-    pub fn key_base64(mut self, kid: &Kid, text: &str) -> Self {
-        match decode(text, &format!("the key {kid}")) {
-            Ok(key) => self.active.push((kid.clone(), key)),
+    pub fn key_base64(self, kid: &Kid, text: &str) -> Self {
+        self.active_from(kid.clone(), text, &format!("the key {kid}"))
+    }
+
+    /// Adds an old key from standard base64. A bad value becomes the error of [`KeyRingBuilder::build`].
+    pub fn old_key_base64(self, kid: &Kid, text: &str) -> Self {
+        self.old_from(kid.clone(), text, None, &format!("an old key {kid}"))
+    }
+
+    /// An active key that errors call `origin`.
+    pub(super) fn active_from(mut self, kid: Kid, text: &str, origin: &str) -> Self {
+        match decode(text, origin) {
+            Ok(key) => self.active.push((kid, key)),
             Err(error) => self.error = self.error.or(Some(error)),
         }
         self
     }
 
-    /// Adds an old key from standard base64. A bad value becomes the error of [`KeyRingBuilder::build`].
-    pub fn old_key_base64(mut self, kid: &Kid, text: &str) -> Self {
-        match decode(text, &format!("an old key {kid}")) {
-            Ok(key) => self.old.push((kid.clone(), key)),
+    /// An old key that errors call `origin`.
+    pub(super) fn old_from(mut self, kid: Kid, text: &str, retired: Option<i64>, origin: &str) -> Self {
+        match decode(text, origin) {
+            Ok(key) => self.old.push((kid, key, retired)),
             Err(error) => self.error = self.error.or(Some(error)),
         }
         self
@@ -320,44 +359,17 @@ impl KeyRingBuilder {
         }
         let mut keys = BTreeMap::new();
         for (kid, root) in self.active {
-            let set = KeySet { active: Subkeys::derive(root.expose()), old: Vec::new() };
+            let set = KeySet { active: Subkeys::derive(&root), old: Vec::new() };
             if keys.insert(kid.clone(), set).is_some() {
                 return Err(KeyError::DuplicateKid { kid });
             }
         }
-        for (kid, root) in self.old {
+        for (kid, root, retired) in self.old {
             let Some(set) = keys.get_mut(&kid) else { return Err(KeyError::NoActiveKey { kid }) };
-            set.old.push(Subkeys::derive(root.expose()));
+            let fingerprint = HEXLOWER.encode(&derived(FINGERPRINT_CONTEXT, &root).expose()[..4]);
+            set.old.push((OldKey { kid, fingerprint, retired }, Subkeys::derive(&root)));
         }
-        Ok(KeyRing { keys: Arc::new(keys), ephemeral: false })
-    }
-}
-
-/// A variable and its `_FILE` form.
-#[derive(Default)]
-struct Source {
-    value: Option<Zeroizing<String>>,
-    file: Option<Zeroizing<String>>,
-}
-
-impl Source {
-    /// The value and the name of the variable it came by; nothing where the file is empty.
-    fn read(self, variable: &str) -> Result<Option<(Zeroizing<String>, String)>, KeyError> {
-        match (self.value, self.file) {
-            (Some(_), Some(_)) => Err(KeyError::BothSet { variable: variable.to_owned() }),
-            (Some(value), None) => Ok(Some((value, variable.to_owned()))),
-            (None, Some(path)) => {
-                let variable = format!("{variable}_FILE");
-                let text = std::fs::read_to_string(path.as_str()).map_err(|error| {
-                    KeyError::UnreadableFile { variable: variable.clone(), kind: error.kind() }
-                })?;
-                let text = Zeroizing::new(text);
-                let line = text.strip_suffix('\n').unwrap_or(&text);
-                let line = Zeroizing::new(line.strip_suffix('\r').unwrap_or(line).to_owned());
-                Ok(if line.is_empty() { None } else { Some((line, variable)) })
-            }
-            (None, None) => Ok(None),
-        }
+        Ok(KeyRing { keys: Arc::new(keys), grace_days: self.grace_days, ephemeral: false })
     }
 }
 
@@ -372,32 +384,17 @@ fn decode(text: &str, origin: &str) -> Result<KeyBytes, KeyError> {
     let invalid = || KeyError::InvalidKey { origin: origin.to_owned() };
     let bytes = Zeroizing::new(BASE64.decode(text.as_bytes()).map_err(|_| invalid())?);
     let mut key = <[u8; 32]>::try_from(bytes.as_slice()).map_err(|_| invalid())?;
-    let wrapped = KeyBytes::new(key);
-    key.zeroize();
-    Ok(wrapped)
+    Ok(KeyBytes::new(&mut key))
 }
 
 #[cfg(test)]
 mod tests {
-    use std::fs;
-
     use proptest::prelude::*;
 
     use super::*;
 
-    const KEY: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
-    const OTHER: &str = "ISIjJCUmJygpKissLS4vMDEyMzQ1Njc4OTo7PD0+P0A=";
-
-    fn ring(vars: &[(&str, &str)]) -> Result<KeyRing, KeyError> {
-        KeyRing::from_vars(vars.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())))
-    }
-
     fn kid(text: &str) -> Kid {
         text.parse().unwrap()
-    }
-
-    fn counts(ring: &KeyRing) -> Vec<(&str, usize)> {
-        ring.kids().map(|kid| (kid.as_str(), ring.candidates(kid).count())).collect()
     }
 
     #[test]
@@ -426,72 +423,28 @@ mod tests {
     }
 
     #[test]
-    fn variables_make_a_ring() {
-        let old = format!("{OTHER}, {KEY},");
-        let ring = ring(&[
-            ("MASKER_KEY_K1", KEY),
-            ("MASKER_KEY_K1_OLD", &old),
-            ("MASKER_KEY_K2", OTHER),
-            ("MASKER_KEY_K3", ""),
-            ("MASKER_KEY_K2_FILE", ""),
-            ("MASKER_KEY_ROTATION_GRACE_DAYS", "30"),
-            ("MASKER_KEY_lower", "not a key id, so not ours"),
-            ("MASKER_SESSION_SECRET", "not ours"),
-        ]);
-        let ring = ring.unwrap();
-        assert_eq!(counts(&ring), [("K1", 3), ("K2", 1)]);
-        assert!(ring.contains(&kid("K1")) && !ring.contains(&kid("K3")) && !ring.is_ephemeral());
-        let same = KeyRing::builder().key(&kid("K1"), std::array::from_fn(|i| i as u8)).build().unwrap();
+    fn old_keys_are_told_apart_and_dated() {
+        let ring = KeyRing::builder()
+            .key(&kid("K1"), [1; 32])
+            .old_key(&kid("K1"), [2; 32])
+            .retired_key(&kid("K1"), [3; 32], 10 * DAY)
+            .grace_days(5)
+            .build()
+            .unwrap();
+        let old: Vec<&OldKey> = ring.old_keys().collect();
+        assert_eq!(old.iter().map(|key| key.retired).collect::<Vec<_>>(), [None, Some(10 * DAY)]);
+        assert!(old[0].fingerprint != old[1].fingerprint && old[0].fingerprint.len() == 8);
+        assert_eq!(ring.overdue(15 * DAY, |_| None), [] as [&OldKey; 0]);
+        assert_eq!(ring.overdue(15 * DAY + 1, |_| None), [old[1]]);
         assert_eq!(
-            ring.active(&kid("K1")).unwrap().prf.expose(),
-            same.active(&kid("K1")).unwrap().prf.expose()
+            ring.overdue(15 * DAY + 1, |_| Some(0)),
+            old,
+            "what the caller noted counts where no date is given"
         );
-    }
-
-    #[test]
-    fn files_hold_keys_too() {
-        let folder = tempfile::tempdir().unwrap();
-        let write = |name: &str, text: &str| {
-            let path = folder.path().join(name);
-            fs::write(&path, text).unwrap();
-            path.into_os_string().into_string().unwrap()
-        };
-        let (key, old) = (write("key", &format!("{KEY}\n")), write("old", &format!("{OTHER},{OTHER}\r\n")));
-        let from_files = ring(&[("MASKER_KEY_K1_FILE", &key), ("MASKER_KEY_K1_OLD_FILE", &old)]).unwrap();
-        assert_eq!(counts(&from_files), [("K1", 3)]);
-        let empty = write("empty", "\n");
-        assert_eq!(counts(&ring(&[("MASKER_KEY_K1_FILE", &empty)]).unwrap()), []);
-
-        let both = ring(&[("MASKER_KEY_K1", KEY), ("MASKER_KEY_K1_FILE", &key)]).unwrap_err();
-        assert_eq!(both.to_string(), "MASKER_KEY_K1 and MASKER_KEY_K1_FILE are both set; set one of them");
-        let missing = ring(&[("MASKER_KEY_K1_FILE", "/missing/key")]).unwrap_err();
-        assert_eq!(
-            missing.to_string(),
-            "the file named by MASKER_KEY_K1_FILE cannot be read: entity not found"
-        );
-        let bad = ring(&[("MASKER_KEY_K1_FILE", &write("bad", "c2hvcnQ=\n"))]).unwrap_err();
-        assert_eq!(bad.to_string(), "MASKER_KEY_K1_FILE is not base64 of exactly 32 bytes");
-    }
-
-    #[test]
-    fn bad_keys_are_named_and_not_shown() {
-        let long = format!("{KEY}AAAA");
-        for bad in ["c2hvcnQ=", "not base64!", &KEY[..43], &long, "\u{fffd}", " "] {
-            for variable in ["MASKER_KEY_K1", "MASKER_KEY_K1_OLD"] {
-                if variable.ends_with("_OLD") && bad == " " {
-                    continue;
-                }
-                let error = ring(&[("MASKER_KEY_K1", KEY), (variable, bad)]).unwrap_err();
-                assert!(matches!(&error, KeyError::InvalidKey { origin } if origin == variable), "{bad}");
-                assert!(!format!("{error} {error:?}").contains(bad.trim()) || bad == " ");
-            }
-        }
-        let orphan = ring(&[("MASKER_KEY_K1_OLD", KEY)]).unwrap_err();
-        assert_eq!(orphan.to_string(), "key id K1 has old keys and no active key");
-        let twice = KeyRing::builder().key(&kid("K1"), [1; 32]).key_base64(&kid("K1"), KEY).build();
-        assert!(matches!(twice, Err(KeyError::DuplicateKid { .. })));
-        let short = KeyRing::builder().key_base64(&kid("K1"), "c2hvcnQ=").build();
-        assert!(matches!(short, Err(KeyError::InvalidKey { .. })));
+        assert!(ring.overdue(i64::MIN, |_| Some(0)).is_empty());
+        let long = KeyRing::builder().key(&kid("K1"), [1; 32]).grace_days(3_651).build();
+        assert!(matches!(long, Err(KeyError::InvalidGrace)));
+        assert_eq!(KeyRing::builder().build().unwrap().grace_days(), 30);
     }
 
     #[test]
@@ -518,6 +471,7 @@ mod tests {
             RECORD_NONCE_CONTEXT,
             CONVERSATION_CONTEXT,
             MEMORY_CONTEXT,
+            FINGERPRINT_CONTEXT,
         ];
         let mut keys: Vec<[u8; 32]> =
             contexts.iter().map(|context| blake3::derive_key(context, &root)).collect();

@@ -5,6 +5,7 @@ mod format;
 pub(crate) mod keyed;
 pub(crate) mod keys;
 mod normalise;
+mod provider;
 pub(crate) mod sealed;
 pub(crate) mod synthetic;
 
@@ -17,8 +18,9 @@ use serde::{Serialize, Serializer};
 pub use self::error::{KeyError, ParseKidError, ParseScopeError, ParseTokenError, TokenError};
 pub use self::format::{Found, Marker, Token, TokenForm, find_markers, redacted};
 pub(crate) use self::format::{is_unfinished_token, settled, token_at};
-pub use self::keys::{KeyRing, KeyRingBuilder, Kid};
+pub use self::keys::{KeyRing, KeyRingBuilder, Kid, OldKey};
 pub use self::normalise::normalise;
+pub use self::provider::{EnvKeys, FileKeys, KeyProvider};
 pub use self::sealed::{MAX_SEALED_BYTES, seal, unseal};
 pub use self::synthetic::Synthesizer;
 

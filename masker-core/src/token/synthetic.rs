@@ -80,7 +80,7 @@ impl Synthesizer {
     /// Draws from a fixed seed. Dates move by at most 730/`epsilon` days, all by the same number, so their order and
     /// distances stay; and by whole weeks, where that is at least one, so that the days of the week stay as well.
     pub fn seeded(seed: u64, epsilon: f64) -> Self {
-        Self::with_key(blake3::derive_key(SEED_CONTEXT, &seed.to_le_bytes()), epsilon)
+        Self::with_key(&mut blake3::derive_key(SEED_CONTEXT, &seed.to_le_bytes()), epsilon)
     }
 
     /// Draws from a random key.
@@ -89,10 +89,10 @@ impl Synthesizer {
     ///
     /// [`KeyError::Random`] when the operating system gives no random bytes.
     pub fn random(epsilon: f64) -> Result<Self, KeyError> {
-        Ok(Self::with_key(random_bytes()?, epsilon))
+        Ok(Self::with_key(&mut random_bytes()?, epsilon))
     }
 
-    fn with_key(key: [u8; 32], epsilon: f64) -> Self {
+    fn with_key(key: &mut [u8; 32], epsilon: f64) -> Self {
         let key = KeyBytes::new(key);
         // A cast of a number out of range, or of none, saturates.
         let most = ((730.0 / epsilon) as u32).clamp(1, SHIFT_MAX);
@@ -508,7 +508,7 @@ fn ordinal(day: u32) -> &'static str {
 }
 
 /// Days since 1970-01-01 in the Gregorian calendar; years begin in March, so that the leap day is the last.
-fn days(year: i64, month: u32, day: u32) -> i64 {
+pub(super) fn days(year: i64, month: u32, day: u32) -> i64 {
     let year = if month <= 2 { year - 1 } else { year };
     let (era, of_era) = (year.div_euclid(400), year.rem_euclid(400));
     let of_year = i64::from((153 * ((month + 9) % 12) + 2) / 5 + day - 1);

@@ -2,6 +2,7 @@ use std::borrow::Cow;
 
 use super::fold::{escape, fold_char};
 use crate::Span;
+use crate::secret::discard;
 
 /// A text folded to the plain form in which patterns and word lists are written: lower case, ASCII digits, plain dashes,
 /// quotes and spaces, no accents, no invisible characters, escapes of HTML and JSON resolved.
@@ -153,6 +154,14 @@ fn plain_length(bytes: &[u8]) -> usize {
         }
     }
     at
+}
+
+impl Drop for NormalView<'_> {
+    fn drop(&mut self) {
+        if let Cow::Owned(text) = &mut self.text {
+            discard(text);
+        }
+    }
 }
 
 #[cfg(test)]
