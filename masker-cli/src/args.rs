@@ -86,6 +86,9 @@ pub(crate) enum Command {
     /// Check and read an audit log
     #[command(subcommand)]
     Audit(AuditCommand),
+    /// Check a report
+    #[command(subcommand)]
+    Report(ReportCommand),
     /// Make a key for the environment
     Keygen(Keygen),
     /// Print the completion script of a shell
@@ -483,6 +486,28 @@ pub(crate) struct AuditProve {
     /// The event
     #[arg(long, value_name = "ID")]
     pub(crate) event: String,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ReportCommand {
+    /// Check the signature and the hashes of a report in JSON
+    Verify(ReportVerify),
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct ReportVerify {
+    /// The report
+    #[arg(value_name = "FILE")]
+    pub(crate) file: PathBuf,
+    /// The key it must be signed by, base64 [default: that of $MASKER_REPORT_SIGNING_KEY]
+    #[arg(long, value_name = "KEY")]
+    pub(crate) public_key: Option<String>,
+    /// Look the hashes up in this audit log too, which takes its key
+    #[arg(long, value_name = "FILE")]
+    pub(crate) log: Option<PathBuf>,
+    /// Another program may have written the JSON anew: check what it says and not its layout
+    #[arg(long)]
+    pub(crate) reformatted: bool,
 }
 
 #[derive(Args, Debug)]

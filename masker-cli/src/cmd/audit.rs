@@ -165,7 +165,7 @@ fn hash(text: &str) -> Result<Hash> {
 }
 
 /// The keys of the environment.
-fn keys() -> Result<AuditKeys> {
+pub(super) fn keys() -> Result<AuditKeys> {
     let Some(key) = secret(KEY)? else {
         return Err(CliError::policy(format!("{KEY} is not set"))
             .code("unknown_kid")
@@ -176,7 +176,7 @@ fn keys() -> Result<AuditKeys> {
 }
 
 /// The value of a variable, or of the file that its `_FILE` form names.
-fn secret(name: &str) -> Result<Option<Zeroizing<String>>> {
+pub(super) fn secret(name: &str) -> Result<Option<Zeroizing<String>>> {
     let set = |name: &str| env::var(name).ok().filter(|value| !value.is_empty());
     let file = format!("{name}_FILE");
     match (set(name), set(&file)) {
@@ -197,7 +197,7 @@ fn secret(name: &str) -> Result<Option<Zeroizing<String>>> {
     }
 }
 
-fn audit_error(error: &AuditError) -> CliError {
+pub(super) fn audit_error(error: &AuditError) -> CliError {
     let message = error.to_string();
     let new = match error {
         AuditError::Key { .. } => CliError::policy(message),

@@ -9,6 +9,7 @@ mod mask;
 mod policy;
 mod rehydrate;
 mod replay;
+mod report;
 mod synthesize;
 mod vault;
 
@@ -30,6 +31,7 @@ pub(crate) fn run(command: Command, ui: &Ui, settings: &Settings) -> Result<Exit
         Command::Policy(command) => policy::run(&command, ui, settings),
         Command::Vault(command) => vault::run(&command, ui, settings),
         Command::Audit(command) => audit::run(&command, ui, settings),
+        Command::Report(command) => report::run(&command, ui, settings),
         Command::Keygen(command) => keygen::run(&command, ui),
         Command::Completions(command) => completions::run(&command, ui),
     }
