@@ -24,9 +24,10 @@
 //!
 //! None is on by default, and none changes what a call does.
 //!
+//! - `async`: forms of the calls that wait for a file or a database away from the executor, for any executor.
 //! - `vault-sqlite`: a vault in an SQLite file.
-//! - `vault-postgres`: a vault in a PostgreSQL database, for several machines.
-//! - `audit`: the hash-chained audit log.
+//! - `vault-postgres`: a vault in a PostgreSQL database, for several machines, with TLS.
+//! - `audit`: the hash-chained audit log, and signed reports about it.
 //! - `testing`: the conformance suite for stores, for crates that bring their own.
 #![forbid(unsafe_code)]
 #![deny(missing_docs, rustdoc::broken_intra_doc_links)]
@@ -67,8 +68,10 @@ pub use self::token::{
     OldKey, ParseKidError, ParseScopeError, ParseTokenError, Scope, Synthesizer, Token, TokenError,
     TokenForm, TokenKind, find_markers, normalise, redacted, seal, unseal,
 };
-#[cfg(feature = "vault-postgres")]
-pub use self::vault::PostgresVault;
+#[cfg(feature = "async")]
+pub use self::vault::{AsyncVault, off_executor};
 #[cfg(feature = "vault-sqlite")]
-pub use self::vault::{Durability, SqliteVault};
+pub use self::vault::{Durability, SqliteOptions, SqliteVault};
 pub use self::vault::{MemoryVault, Mention, Opened, Records, Reference, Vault, VaultError, VaultStats};
+#[cfg(feature = "vault-postgres")]
+pub use self::vault::{PostgresOptions, PostgresVault};

@@ -1,5 +1,7 @@
 //! The paved path: a [`Masker`] joins a policy, keys and a vault, and detects, masks and rehydrates.
 
+#[cfg(feature = "async")]
+mod asynchronous;
 mod batch;
 mod builder;
 mod field;

@@ -257,6 +257,7 @@ impl Vault for MemoryVault {
             used: entry.used,
             expires: entry.expires,
             references: entry.references.iter().cloned().collect(),
+            damaged: false,
         };
         Ok(keys.into_iter().map(row).collect())
     }

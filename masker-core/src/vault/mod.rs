@@ -3,6 +3,10 @@
 //! A [`Vault`] stores rows that are already sealed; [`Records`] is the one place that seals and opens them, so every
 //! store gets the same protection and none sees a plaintext.
 
+#[cfg(feature = "async")]
+mod asynchronous;
+#[cfg(feature = "vault-sqlite")]
+mod cache;
 #[cfg(any(test, feature = "testing"))]
 #[doc(hidden)]
 pub mod conformance;
@@ -10,6 +14,8 @@ mod error;
 mod memory;
 #[cfg(feature = "vault-postgres")]
 mod postgres;
+#[cfg(feature = "vault-postgres")]
+mod postgres_tls;
 mod records;
 #[cfg(feature = "vault-sqlite")]
 mod sqlite;
@@ -19,14 +25,16 @@ use std::collections::HashSet;
 use std::fmt;
 use std::sync::Arc;
 
+#[cfg(feature = "async")]
+pub use self::asynchronous::{AsyncVault, off_executor};
 pub use self::error::VaultError;
 pub use self::memory::MemoryVault;
 #[cfg(feature = "vault-postgres")]
-pub use self::postgres::PostgresVault;
+pub use self::postgres::{PostgresOptions, PostgresVault};
 pub use self::records::{Checked, Mention, Opened, Records, Rewrap, rewrap, verify};
 #[cfg(feature = "vault-sqlite")]
-pub use self::sqlite::{Durability, SqliteVault};
-pub use self::transfer::{Transfer, export, import};
+pub use self::sqlite::{Durability, SqliteOptions, SqliteVault};
+pub use self::transfer::{Import, Transfer, export, import, read_export};
 use crate::Kind;
 use crate::token::{Kid, Scope, Token};
 
@@ -190,6 +198,8 @@ pub struct Query<'a> {
 pub enum Lookup {
     /// Never seen here.
     Absent,
+    /// Here, and not as it was written: the store was damaged.
+    Damaged,
     /// A row.
     Found(Sealed),
     /// Was here and is gone for good.
@@ -306,6 +316,8 @@ pub struct Row {
     pub expires: Option<i64>,
     /// Who it is issued for, in order.
     pub references: Vec<Reference>,
+    /// Whether the store knows that this is not what was written; then no other member can be relied on.
+    pub damaged: bool,
 }
 
 impl fmt::Debug for Row {

@@ -3,12 +3,14 @@
 use std::collections::{BTreeMap, HashSet};
 use std::fmt;
 use std::sync::{Condvar, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use postgres::error::SqlState;
 use postgres::types::{ToSql, Type};
 use postgres::{Client, Config, NoTls, Transaction};
+use tokio_postgres_rustls::MakeRustlsConnect;
 
+use super::postgres_tls::{self, Target};
 use super::{
     Lookup, Put, Query, Reference, Reseal, Row, RowKey, Sealed, Selection, Vault, VaultError, VaultStats,
     Write, tombstone,
@@ -20,6 +22,10 @@ use crate::token::{Kid, Scope};
 const CONNECTIONS: usize = 8;
 /// How long a call waits for another's lock, and for a server to answer at all.
 const WAIT: Duration = Duration::from_secs(10);
+/// A connection that was used this lately is taken for alive.
+const FRESH: Duration = Duration::from_secs(1);
+/// Rows that one statement adds at most.
+const PAGE: usize = 5_000;
 /// "MSKV": the advisory lock that keeps writing and removing apart.
 const LOCK: i64 = 0x4d53_4b56;
 
@@ -52,11 +58,53 @@ const MIGRATIONS: &[&str] = &["
     INSERT INTO masker_state VALUES (0, false);
 "];
 
+/// How a PostgreSQL vault is reached, beside its URL.
+///
+/// ```
+/// use masker_core::PostgresOptions;
+///
+/// let options = PostgresOptions::default().connections(16);
+/// assert!(format!("{options:?}").contains("16"));
+/// ```
+#[derive(Clone, Debug)]
+#[must_use]
+pub struct PostgresOptions {
+    connections: usize,
+    roots: Option<Vec<u8>>,
+}
+
+impl Default for PostgresOptions {
+    /// Eight connections; certificates are checked against those of the system.
+    fn default() -> Self {
+        Self { connections: CONNECTIONS, roots: None }
+    }
+}
+
+impl PostgresOptions {
+    /// Sets how many connections are opened at most, at least one. A call that finds all of them lent waits ten seconds.
+    pub fn connections(self, connections: usize) -> Self {
+        Self { connections: connections.max(1), ..self }
+    }
+
+    /// Trusts these certificates, in PEM form, in the place of the system's.
+    pub fn root_certificates(self, pem: &[u8]) -> Self {
+        Self { roots: Some(pem.to_vec()), ..self }
+    }
+}
+
 /// A vault in a PostgreSQL database.
 ///
-/// Calls block on the network: on an async executor they belong on a thread for blocking work. Connections are made as they
-/// are needed, up to eight, and made again when the server went away. They are not encrypted by this build: use a socket,
-/// the same host, or a tunnel; a URL that demands TLS is refused.
+/// Calls block on the network: on an async executor they belong on a thread for blocking work ([`AsyncVault`](crate::AsyncVault)
+/// with the feature `async`). Connections are made as they are needed and made again when the server went away.
+///
+/// # TLS
+///
+/// A server on another host is asked for TLS 1.2 or later and must show a certificate for its name: `sslmode=disable` in the URL
+/// turns that off, and a socket or the loopback address does without unless the URL asks for it. `require`, `verify-ca` and
+/// `verify-full` all mean that the certificate is checked in full; with `prefer` the connection is plain where the server has no
+/// TLS. `sslrootcert=/path/ca.pem` names the certificates to trust, as does [`PostgresOptions::root_certificates`].
+///
+/// # Erasure
 ///
 /// After rows were removed their tables are rewritten. What the server's own write-ahead log, replicas and backups keep is
 /// outside of it; there rows are ciphertext as everywhere.
@@ -64,18 +112,22 @@ const MIGRATIONS: &[&str] = &["
 /// ```no_run
 /// use masker_core::{PostgresVault, Vault};
 ///
-/// let vault = PostgresVault::connect("postgres://masker@localhost/masker")?;
+/// let vault = PostgresVault::connect("postgres://masker@db.example.com/masker?sslmode=verify-full")?;
 /// assert_eq!(vault.stats()?.rows, 0);
 /// # Ok::<(), masker_core::VaultError>(())
 /// ```
 pub struct PostgresVault {
     config: Config,
+    tls: Option<MakeRustlsConnect>,
     pool: Mutex<Pool>,
     returned: Condvar,
+    /// How long a call waits for a connection to come back.
+    patience: Duration,
 }
 
 struct Pool {
-    idle: Vec<Client>,
+    /// With the moment when each was used last.
+    idle: Vec<(Client, Instant)>,
     /// Connections that may still be opened.
     room: usize,
 }
@@ -87,16 +139,27 @@ impl PostgresVault {
     ///
     /// When the URL is malformed, the server does not answer, or the tables are of a later version.
     pub fn connect(url: &str) -> Result<Self, VaultError> {
-        // The parser's own message may quote the URL, which may hold a password.
-        let mut config: Config = url.parse().map_err(|_| failed("the URL of the database is malformed"))?;
-        if config.get_ssl_mode() == postgres::config::SslMode::Require {
-            return Err(failed("this build has no TLS for PostgreSQL"));
-        }
-        config.connect_timeout(WAIT).application_name("masker");
+        Self::connect_with(url, &PostgresOptions::default())
+    }
+
+    /// Connects as [`PostgresVault::connect`] does, with options.
+    ///
+    /// # Errors
+    ///
+    /// As there; also when a certificate cannot be read.
+    pub fn connect_with(url: &str, options: &PostgresOptions) -> Result<Self, VaultError> {
+        let Target { mut config, tls } = postgres_tls::target(url, options.roots.as_deref())?;
+        config
+            .connect_timeout(WAIT)
+            .tcp_user_timeout(WAIT)
+            .keepalives_idle(3 * WAIT)
+            .application_name("masker");
         let vault = Self {
             config,
-            pool: Mutex::new(Pool { idle: Vec::new(), room: CONNECTIONS }),
+            tls,
+            pool: Mutex::new(Pool { idle: Vec::new(), room: options.connections }),
             returned: Condvar::new(),
+            patience: WAIT,
         };
         vault.migrate()?;
         Ok(vault)
@@ -127,26 +190,42 @@ impl PostgresVault {
 
     /// Lends a connection to `run`. One that broke is not lent again.
     fn with<T>(&self, run: impl FnOnce(&mut Client) -> Result<T, Failure>) -> Result<T, VaultError> {
-        let mut lent = Lent { vault: self, client: None };
         let mut pool = self.pool.lock().unwrap_or_else(PoisonError::into_inner);
         let idle = loop {
             match pool.idle.pop() {
-                Some(client) if client.is_closed() => pool.room += 1,
-                Some(client) => break Some(client),
+                Some((client, _)) if client.is_closed() => pool.room += 1,
+                Some(idle) => break Some(idle),
                 None if pool.room > 0 => {
                     pool.room -= 1;
                     break None;
                 }
-                None => pool = self.returned.wait(pool).unwrap_or_else(PoisonError::into_inner),
+                None => {
+                    let waited = self
+                        .returned
+                        .wait_timeout(pool, self.patience)
+                        .unwrap_or_else(PoisonError::into_inner);
+                    pool = waited.0;
+                    if waited.1.timed_out() && pool.idle.is_empty() && pool.room == 0 {
+                        return Err(VaultError::Busy);
+                    }
+                }
             }
         };
         drop(pool);
+        let mut lent = Lent { vault: self, client: None };
         let connect = || -> Result<Client, Failure> {
-            let mut client = self.config.connect(NoTls)?;
+            let mut client = match &self.tls {
+                Some(tls) => self.config.connect(tls.clone())?,
+                None => self.config.connect(NoTls)?,
+            };
             let wait = WAIT.as_millis();
             client.batch_execute(&format!("SET lock_timeout = {wait}; SET client_min_messages = warning"))?;
             Ok(client)
         };
+        // A server that was restarted is noticed by asking alone. That costs a round trip, so busy connections are not asked.
+        let idle = idle.and_then(|(mut client, since)| {
+            (since.elapsed() < FRESH || client.is_valid(WAIT).is_ok()).then_some(client)
+        });
         let client = idle.map_or_else(connect, Ok).map_err(Failure::into_error)?;
         run(lent.client.insert(client)).map_err(Failure::into_error)
     }
@@ -203,7 +282,7 @@ impl Drop for Lent<'_> {
     fn drop(&mut self) {
         let mut pool = self.vault.pool.lock().unwrap_or_else(PoisonError::into_inner);
         match self.client.take().filter(|client| !client.is_closed()) {
-            Some(client) => pool.idle.push(client),
+            Some(client) => pool.idle.push((client, Instant::now())),
             None => pool.room += 1,
         }
         drop(pool);
@@ -244,12 +323,12 @@ impl Failure {
                 VaultError::Full
             }
             Some(code) => failed(&format!("PostgreSQL answered with SQLSTATE {}", code.code())),
-            None => failed("PostgreSQL does not answer"),
+            None => postgres_tls::refusal(&error).unwrap_or_else(|| failed("PostgreSQL does not answer")),
         }
     }
 }
 
-fn failed(reason: &str) -> VaultError {
+pub(super) fn failed(reason: &str) -> VaultError {
     VaultError::Storage { reason: reason.to_owned() }
 }
 
@@ -295,6 +374,44 @@ fn bury(transaction: &mut Transaction<'_>, gone: &[postgres::Row]) -> Result<(),
     mark(transaction, &hashes)?;
     transaction.execute("UPDATE masker_state SET erasure_pending = true", &[])?;
     Ok(())
+}
+
+/// Adds the rows that are neither here nor dead, and the references of all that are here then; gives how many are new.
+fn add_rows(transaction: &mut Transaction<'_>, rows: &[Row]) -> Result<u64, Failure> {
+    let scopes: Vec<&str> = rows.iter().map(|row| row.key.scope.as_str()).collect();
+    let tokens: Vec<&str> = rows.iter().map(|row| &*row.key.token).collect();
+    let hashes: Vec<Vec<u8>> =
+        rows.iter().map(|row| tombstone(&row.key.scope, &row.key.token).to_vec()).collect();
+    let kinds: Vec<&str> = rows.iter().map(|row| row.kind.as_str()).collect();
+    let kids: Vec<&str> = rows.iter().map(|row| row.kid.as_str()).collect();
+    let bytes: Vec<&[u8]> = rows.iter().map(|row| &*row.bytes).collect();
+    let created: Vec<i64> = rows.iter().map(|row| row.created).collect();
+    let used: Vec<i64> = rows.iter().map(|row| row.used).collect();
+    let expires: Vec<Option<i64>> = rows.iter().map(|row| row.expires).collect();
+    let new = transaction.execute(
+        "INSERT INTO masker_rows
+         SELECT q.scope, q.token, q.kind, q.kid, q.bytes, q.created, q.used, q.expires
+         FROM unnest($1::text[], $2::text[], $3::bytea[], $4::text[], $5::text[], $6::bytea[], $7::bigint[],
+                     $8::bigint[], $9::bigint[])
+              AS q (scope, token, hash, kind, kid, bytes, created, used, expires)
+         WHERE NOT EXISTS (SELECT 1 FROM masker_tombstones t WHERE t.hash = q.hash)
+         ON CONFLICT DO NOTHING",
+        &[&scopes, &tokens, &hashes, &kinds, &kids, &bytes, &created, &used, &expires],
+    )?;
+    let owned = || rows.iter().flat_map(|row| row.references.iter().map(move |reference| (row, reference)));
+    let scopes: Vec<&str> = owned().map(|(row, _)| row.key.scope.as_str()).collect();
+    let tokens: Vec<&str> = owned().map(|(row, _)| &*row.key.token).collect();
+    let agents: Vec<&str> = owned().map(|(_, reference)| &*reference.agent).collect();
+    let subjects: Vec<&str> = owned().map(|(_, reference)| &*reference.subject).collect();
+    transaction.execute(
+        "INSERT INTO masker_issued
+         SELECT q.scope, q.token, q.agent, q.subject
+         FROM unnest($1::text[], $2::text[], $3::text[], $4::text[]) AS q (scope, token, agent, subject)
+         JOIN masker_rows r ON r.scope = q.scope AND r.token = q.token
+         ON CONFLICT DO NOTHING",
+        &[&scopes, &tokens, &agents, &subjects],
+    )?;
+    Ok(new)
 }
 
 fn mark(transaction: &mut Transaction<'_>, hashes: &[Vec<u8>]) -> Result<(), Failure> {
@@ -446,6 +563,7 @@ impl Vault for PostgresVault {
                         used: row.get(6),
                         expires: row.get(7),
                         references: agents.iter().zip(subjects).map(|(a, s)| Reference::new(a, s)).collect(),
+                        damaged: false,
                     })
                 })
                 .collect()
@@ -501,30 +619,8 @@ impl Vault for PostgresVault {
                 bury(transaction, &gone)?;
             }
             let mut new = 0;
-            for row in rows {
-                let hash = tombstone(&row.key.scope, &row.key.token);
-                let sql = "SELECT EXISTS (SELECT 1 FROM masker_tombstones WHERE hash = $1)";
-                if transaction.query_one(sql, &[&hash.as_slice()])?.get(0) {
-                    continue;
-                }
-                let (scope, token) = (row.key.scope.as_str(), &*row.key.token);
-                new += transaction.execute(
-                    "INSERT INTO masker_rows VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT DO NOTHING",
-                    &[
-                        &scope,
-                        &token,
-                        &row.kind.as_str(),
-                        &row.kid.as_str(),
-                        &&*row.bytes,
-                        &row.created,
-                        &row.used,
-                        &row.expires,
-                    ],
-                )?;
-                for Reference { agent, subject } in &row.references {
-                    let sql = "INSERT INTO masker_issued VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING";
-                    transaction.execute(sql, &[&scope, &token, &&**agent, &&**subject])?;
-                }
+            for rows in rows.chunks(PAGE) {
+                new += add_rows(transaction, rows)?;
             }
             Ok(new)
         })?;
@@ -664,7 +760,109 @@ mod tests {
         assert_eq!(error.to_string(), "vault storage failed: PostgreSQL does not answer");
         let error = PostgresVault::connect("postgres://masker:hid den@:::/").unwrap_err();
         assert!(!format!("{error:?}").contains("hid"));
-        let tls = PostgresVault::connect("postgres://masker@127.0.0.1:1/masker?sslmode=require").unwrap_err();
-        assert!(tls.to_string().contains("TLS"));
+    }
+
+    #[test]
+    fn a_pool_whose_connections_are_all_lent_is_busy_and_recovers() {
+        let Some(url) = server() else { return };
+        let url = schema(&url, "masker_pool");
+        let mut vault =
+            PostgresVault::connect_with(&url, &PostgresOptions::default().connections(2)).unwrap();
+        vault.patience = Duration::from_millis(100);
+        thread::scope(|s| {
+            for _ in 0..2 {
+                s.spawn(|| {
+                    vault
+                        .with(|client| {
+                            client.batch_execute("SELECT pg_sleep(1)")?;
+                            Ok(())
+                        })
+                        .unwrap();
+                });
+            }
+            thread::sleep(Duration::from_millis(500));
+            assert!(matches!(vault.stats(), Err(VaultError::Busy)));
+        });
+        assert_eq!(vault.stats().unwrap().rows, 0);
+        let broken = vault.with(|client| {
+            client.batch_execute("SELECT pg_terminate_backend(pg_backend_pid())")?;
+            Ok(())
+        });
+        assert!(broken.is_err());
+        thread::sleep(FRESH);
+        assert_eq!(vault.stats().unwrap().rows, 0, "a connection that broke is made again");
+    }
+
+    /// Makes a certificate for these names; gives it and its key.
+    fn certificate(names: &[&str]) -> (String, String) {
+        let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
+        let made = rcgen::generate_simple_self_signed(names).unwrap();
+        (made.cert.pem(), made.signing_key.serialize_pem())
+    }
+
+    /// Lets the server write a file of its own, readable by itself alone.
+    fn give(client: &mut Client, name: &str, text: &str) {
+        let rows: Vec<String> = text.lines().map(|line| format!("('{line}')")).collect();
+        client
+            .batch_execute(&format!(
+                "COPY (SELECT line FROM (VALUES {}) AS t (line)) TO PROGRAM 'umask 077; cat > {name}'",
+                rows.join(",")
+            ))
+            .unwrap();
+    }
+
+    #[test]
+    fn tls_is_used_and_certificates_are_checked() {
+        let Some(url) = server() else { return };
+        let url = schema(&url, "masker_tls");
+        let mut admin = url.parse::<Config>().unwrap().connect(NoTls).unwrap();
+        let (root, key) = certificate(&["localhost", "127.0.0.1"]);
+        let (other, _) = certificate(&["localhost", "127.0.0.1"]);
+        give(&mut admin, "masker-test.crt", &root);
+        give(&mut admin, "masker-test.key", &key);
+        for setting in ["ssl_cert_file = 'masker-test.crt'", "ssl_key_file = 'masker-test.key'", "ssl = on"] {
+            admin.batch_execute(&format!("ALTER SYSTEM SET {setting}")).unwrap();
+        }
+        admin.batch_execute("SELECT pg_reload_conf()").unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("ca.pem");
+        std::fs::write(&path, &root).unwrap();
+        let with = |more: &str| PostgresVault::connect(&format!("{url}{more}"));
+        let trusted = format!("&sslrootcert={}", path.display());
+        let is_encrypted = |vault: &PostgresVault| {
+            let sql = "SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()";
+            vault.with(|client| Ok(client.query_one(sql, &[])?.get::<_, bool>(0))).unwrap()
+        };
+        let started = std::time::Instant::now();
+        let vault = loop {
+            match with(&format!("&sslmode=verify-full{trusted}")) {
+                Ok(vault) => break vault,
+                Err(error) => assert!(started.elapsed() < Duration::from_secs(20), "{error}"),
+            }
+            thread::sleep(Duration::from_millis(100));
+        };
+        assert!(is_encrypted(&vault));
+        for mode in ["require", "verify-ca", "prefer"] {
+            assert!(is_encrypted(&with(&format!("&sslmode={mode}{trusted}")).unwrap()), "{mode}");
+        }
+        assert!(!is_encrypted(&with("&sslmode=disable").unwrap()));
+        assert!(!is_encrypted(&with("").unwrap()), "the loopback address needs no TLS");
+
+        let options = PostgresOptions::default().root_certificates(root.as_bytes());
+        assert!(is_encrypted(
+            &PostgresVault::connect_with(&format!("{url}&sslmode=require"), &options).unwrap()
+        ));
+        let strange = PostgresOptions::default().root_certificates(other.as_bytes());
+        let refused = PostgresVault::connect_with(&format!("{url}&sslmode=require"), &strange).unwrap_err();
+        assert!(refused.to_string().contains("certificate"), "{refused}");
+        let elsewhere = url.replace("127.0.0.1", "localhost.localdomain");
+        if elsewhere != url {
+            let refused = PostgresVault::connect_with(&format!("{elsewhere}&sslmode=require"), &options);
+            assert!(refused.is_err(), "a certificate for another name is none");
+        }
+        for setting in ["ssl", "ssl_cert_file", "ssl_key_file"] {
+            admin.batch_execute(&format!("ALTER SYSTEM RESET {setting}")).unwrap();
+        }
+        admin.batch_execute("SELECT pg_reload_conf()").unwrap();
     }
 }

@@ -158,6 +158,7 @@ impl<'a> Records<'a> {
         let mut to_write = Vec::new();
         for (&i, lookup) in pending.iter().zip(self.vault.get(&query)?) {
             match lookup {
+                Lookup::Damaged => return Err(VaultError::Corrupt),
                 Lookup::Purged => dead.push(i),
                 Lookup::Found(sealed) if self.is_current(&values[i], &sealed, now) => {}
                 Lookup::Absent | Lookup::Found(_) => to_write.push(i),
@@ -234,6 +235,10 @@ pub fn rewrap(keys: &KeyRing, vault: &dyn Vault, from: Option<&Kid>, to: &Kid) -
         after = Some(last.key.clone());
         let mut changes = Vec::new();
         for row in rows.into_iter().filter(|row| from.is_none_or(|from| row.kid == *from || row.kid == *to)) {
+            if row.damaged {
+                done.unreadable += 1;
+                continue;
+            }
             let associated = row_data(&row.key.token, &row.key.scope, to);
             if row.kid == *to && open_bytes(&subkeys.record, &associated, &row.bytes).is_some() {
                 done.current += 1;
@@ -260,6 +265,8 @@ pub struct Checked {
     pub readable: u64,
     /// Rows that no key of the ring opens: the key is gone, or the row is damaged.
     pub unreadable: u64,
+    /// Of the unreadable rows those that the store knows to be damaged.
+    pub damaged: u64,
     /// Of the unreadable rows those whose key is not in the ring, by key id.
     pub keyless: BTreeMap<Kid, u64>,
     /// What belongs to nothing; see [`Vault::orphans`].
@@ -288,12 +295,16 @@ pub fn verify(keys: &KeyRing, vault: &dyn Vault) -> Result<Checked, VaultError> 
         let Some(last) = rows.last() else { return Ok(checked) };
         after = Some(last.key.clone());
         for row in &rows {
-            if open_stored(keys, &row.key.scope, &row.key.token, &row.kid, &row.bytes).is_some() {
+            let has_its_kind = || row.key.token.parse::<Token>().is_ok_and(|token| *token.kind() == row.kind);
+            let opens = || open_stored(keys, &row.key.scope, &row.key.token, &row.kid, &row.bytes).is_some();
+            if !row.damaged && has_its_kind() && opens() {
                 checked.readable += 1;
                 continue;
             }
             checked.unreadable += 1;
-            if !keys.contains(&row.kid) {
+            if row.damaged {
+                checked.damaged += 1;
+            } else if !keys.contains(&row.kid) {
                 *checked.keyless.entry(row.kid.clone()).or_insert(0) += 1;
             }
         }

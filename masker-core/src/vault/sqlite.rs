@@ -4,31 +4,44 @@ use std::fmt;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use rusqlite::types::Value;
+use rusqlite::types::{Value, ValueRef};
 use rusqlite::{
     Connection, ErrorCode, OpenFlags, OptionalExtension, Transaction, TransactionBehavior, params,
 };
 
+use super::cache::{Cache, CachedRow};
 use super::{
     Lookup, Put, Query, Reference, Reseal, Row, RowKey, Sealed, Selection, Vault, VaultError, VaultStats,
     Write, tombstone,
 };
+use crate::Kind;
+use crate::token::{Kid, enc};
 
 /// "MSKV": marks the file as ours.
 const APPLICATION_ID: i64 = 0x4d53_4b56;
 const VERSION: i64 = MIGRATIONS.len().cast_signed() as i64;
 const HEADER: &[u8; 16] = b"SQLite format 3\0";
-/// How long a call waits for another process.
+/// How long a call waits for another process unless told otherwise.
 const WAIT: Duration = Duration::from_secs(10);
 const PAGE: usize = 10_000;
+/// Rows kept in memory unless told otherwise: one to two megabytes.
+const CACHED: usize = 4_096;
 
-/// What leads from each version of the schema to the next, the first from an empty file.
-const MIGRATIONS: &[&str] = &[
-    "
+/// What leads from one version of the schema to the next.
+enum Migration {
+    /// Gives every row its checksum.
+    Checksums,
+    Sql(&'static str),
+}
+
+/// The first leads from an empty file.
+const MIGRATIONS: &[Migration] = &[
+    Migration::Sql(
+        "
     CREATE TABLE rows (
         id INTEGER PRIMARY KEY,
         scope TEXT NOT NULL,
@@ -55,10 +68,15 @@ const MIGRATIONS: &[&str] = &[
     CREATE INDEX issued_by_ref ON issued (ref);
     CREATE TABLE tombstones (hash BLOB PRIMARY KEY NOT NULL) STRICT, WITHOUT ROWID;
     ",
-    "
+    ),
+    Migration::Sql(
+        "
     CREATE TABLE erasure (pending INTEGER NOT NULL) STRICT;
     INSERT INTO erasure VALUES (1);
     ",
+    ),
+    Migration::Sql("ALTER TABLE rows ADD COLUMN checksum INTEGER NOT NULL DEFAULT 0"),
+    Migration::Checksums,
 ];
 
 /// What a row survives once [`Vault::put`] has returned.
@@ -71,10 +89,69 @@ pub enum Durability {
     Process,
 }
 
+/// How an SQLite vault is opened.
+///
+/// ```
+/// # let folder = tempfile::tempdir()?;
+/// # let path = folder.path().join("vault.db");
+/// use masker_core::{Durability, SqliteOptions, SqliteVault};
+///
+/// let options = SqliteOptions::default().durability(Durability::Power).exclusive(true);
+/// let vault = SqliteVault::open_with(&path, options)?;
+/// assert_eq!(vault.path(), path);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[must_use]
+pub struct SqliteOptions {
+    durability: Durability,
+    exclusive: bool,
+    cached_rows: usize,
+    wait: Duration,
+}
+
+impl Default for SqliteOptions {
+    /// [`Durability::Process`], shared with other processes, 4,096 rows in memory, ten seconds of patience.
+    fn default() -> Self {
+        Self { durability: Durability::default(), exclusive: false, cached_rows: CACHED, wait: WAIT }
+    }
+}
+
+impl SqliteOptions {
+    /// Sets what a row survives.
+    pub fn durability(self, durability: Durability) -> Self {
+        Self { durability, ..self }
+    }
+
+    /// Keeps every other process, and every other vault value, out for as long as the vault is open: for them it is
+    /// [`VaultError::Busy`]. Locks are then taken once and not with each call.
+    pub fn exclusive(self, exclusive: bool) -> Self {
+        Self { exclusive, ..self }
+    }
+
+    /// Sets how many of the rows used last are kept in memory, as ciphertext: up to twice this number, those up to a kilobyte.
+    /// 0 keeps none. A row that another process removes or changes is never answered from memory.
+    pub fn cached_rows(self, rows: usize) -> Self {
+        Self { cached_rows: rows, ..self }
+    }
+
+    /// Sets how long a call waits for another process before it is [`VaultError::Busy`].
+    pub fn wait(self, wait: Duration) -> Self {
+        Self { wait, ..self }
+    }
+}
+
+impl From<Durability> for SqliteOptions {
+    fn from(durability: Durability) -> Self {
+        Self::default().durability(durability)
+    }
+}
+
 /// A vault in an SQLite file.
 ///
 /// The file is made with mode 0600 and holds originals as ciphertext only. Several processes may use it at once; a call
-/// waits up to ten seconds for another process's write.
+/// waits up to ten seconds for another process's write, unless [`SqliteOptions`] say otherwise. Every row has a checksum, so that damage of the file is told from a row
+/// that was never there.
 ///
 /// ```
 /// # let folder = tempfile::tempdir()?;
@@ -85,8 +162,14 @@ pub enum Durability {
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub struct SqliteVault {
-    connection: Mutex<Connection>,
+    store: Mutex<Store>,
     path: PathBuf,
+    wait: Duration,
+}
+
+struct Store {
+    connection: Connection,
+    cache: Cache,
 }
 
 impl SqliteVault {
@@ -96,15 +179,17 @@ impl SqliteVault {
     ///
     /// When the file is not a vault, is damaged or of another version, or cannot be opened and written.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, VaultError> {
-        Self::open_with(path, Durability::default())
+        Self::open_with(path, SqliteOptions::default())
     }
 
-    /// Opens the vault at `path`, making it where there is none.
+    /// Opens the vault at `path`, making it where there is none, with [`SqliteOptions`] or a [`Durability`] alone.
     ///
     /// # Errors
     ///
-    /// As [`SqliteVault::open`].
-    pub fn open_with(path: impl AsRef<Path>, durability: Durability) -> Result<Self, VaultError> {
+    /// As [`SqliteVault::open`]; [`VaultError::Busy`] where somebody has it for themselves, or where exclusive use is asked for and
+    /// somebody has it at all.
+    pub fn open_with(path: impl AsRef<Path>, options: impl Into<SqliteOptions>) -> Result<Self, VaultError> {
+        let options = options.into();
         // An absolute path is never one of SQLite's special names.
         let path = std::path::absolute(path.as_ref())
             .map_err(|error| VaultError::Open { path: path.as_ref().to_owned(), kind: error.kind() })?;
@@ -112,11 +197,15 @@ impl SqliteVault {
         // Two processes that make one vault at the same instant meet locks that SQLite's own wait does not cover.
         let started = Instant::now();
         loop {
-            match connect(&path, durability) {
-                Err(VaultError::Busy) if started.elapsed() < WAIT => thread::sleep(Duration::from_millis(5)),
+            match connect(&path, options) {
+                Err(VaultError::Busy) if started.elapsed() < options.wait => {
+                    thread::sleep(Duration::from_millis(5))
+                }
                 Err(error) => return Err(error),
                 Ok(connection) => {
-                    let vault = Self { connection: Mutex::new(connection), path };
+                    let cache = Cache::new(options.cached_rows);
+                    let store = Mutex::new(Store { connection, cache });
+                    let vault = Self { store, path, wait: options.wait };
                     // A purge that another process or a kill kept from its end; the vault can be used all the same.
                     let _ = vault.erase(Duration::ZERO);
                     return Ok(vault);
@@ -131,22 +220,27 @@ impl SqliteVault {
     }
 
     // A transaction that a panic cuts short is rolled back when it is dropped.
-    fn lock(&self) -> MutexGuard<'_, Connection> {
-        self.connection.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, Store> {
+        self.store.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn read<T>(&self, run: impl FnOnce(&Transaction<'_>) -> Result<T, Failure>) -> Result<T, VaultError> {
-        self.transact(TransactionBehavior::Deferred, run)
+        let run = |transaction: &Transaction<'_>, _: &mut Cache| run(transaction);
+        self.transact(&mut self.lock(), TransactionBehavior::Deferred, run)
     }
 
+    /// Changes rows in ways that the cache does not follow.
     fn write<T>(&self, run: impl FnOnce(&Transaction<'_>) -> Result<T, Failure>) -> Result<T, VaultError> {
-        self.transact(TransactionBehavior::Immediate, run)
+        let mut store = self.lock();
+        store.cache.clear();
+        self.transact(&mut store, TransactionBehavior::Immediate, |transaction, _| run(transaction))
     }
 
     /// Rewrites the file without the rows that went, if any did. Zeroing what is deleted, which SQLite does as well, is not
     /// enough: pages that were split or merged keep copies of rows in their unused part.
     fn erase(&self, wait: Duration) -> Result<(), VaultError> {
-        let connection = self.lock();
+        let store = self.lock();
+        let connection = &store.connection;
         let result = (|| {
             let pending: bool =
                 connection.query_row("SELECT max(pending) FROM erasure", [], |row| row.get(0))?;
@@ -161,19 +255,20 @@ impl SqliteVault {
             }
             Ok(())
         })();
-        let restored = connection.busy_timeout(WAIT);
+        let restored = connection.busy_timeout(self.wait);
         result.and(restored).map_err(|error: rusqlite::Error| Failure::from(error).into_error(&self.path))
     }
 
     fn transact<T>(
         &self,
+        store: &mut Store,
         behavior: TransactionBehavior,
-        run: impl FnOnce(&Transaction<'_>) -> Result<T, Failure>,
+        run: impl FnOnce(&Transaction<'_>, &mut Cache) -> Result<T, Failure>,
     ) -> Result<T, VaultError> {
-        let mut connection = self.lock();
+        let Store { connection, cache } = store;
         let result = (|| {
             let transaction = connection.transaction_with_behavior(behavior)?;
-            let value = run(&transaction)?;
+            let value = run(&transaction, cache)?;
             transaction.commit()?;
             Ok(value)
         })();
@@ -269,17 +364,20 @@ fn has_log(path: &Path) -> bool {
     File::open(log).and_then(|file| file.metadata()).is_ok_and(|data| data.len() > 0)
 }
 
-fn connect(path: &Path, durability: Durability) -> Result<Connection, VaultError> {
+fn connect(path: &Path, options: SqliteOptions) -> Result<Connection, VaultError> {
     let failed = |error: rusqlite::Error| Failure::from(error).into_error(path);
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let mut connection = Connection::open_with_flags(path, flags).map_err(failed)?;
-    connection.busy_timeout(WAIT).map_err(failed)?;
+    connection.busy_timeout(options.wait).map_err(failed)?;
+    if options.exclusive {
+        connection.pragma_update(None, "locking_mode", "EXCLUSIVE").map_err(failed)?;
+    }
     let mode: String = connection.query_row("PRAGMA journal_mode", [], |row| row.get(0)).map_err(failed)?;
     check_version(&*connection.transaction().map_err(failed)?, path)?;
     if mode != "wal" {
         connection.query_row("PRAGMA journal_mode = WAL", [], |_| Ok(())).map_err(failed)?;
     }
-    let synchronous = match durability {
+    let synchronous = match options.durability {
         Durability::Power => "FULL",
         Durability::Process => "NORMAL",
     };
@@ -288,6 +386,12 @@ fn connect(path: &Path, durability: Durability) -> Result<Connection, VaultError
     connection.pragma_update(None, "foreign_keys", true).map_err(failed)?;
     connection.set_prepared_statement_cache_capacity(32);
     migrate(&mut connection, path)?;
+    if options.exclusive {
+        // The lock is taken with the first write and kept from then on.
+        let transaction =
+            connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(failed)?;
+        transaction.commit().map_err(failed)?;
+    }
     Ok(connection)
 }
 
@@ -317,12 +421,111 @@ fn migrate(connection: &mut Connection, path: &Path) -> Result<(), VaultError> {
     let present = check_version(&transaction, path)?;
     if present < MIGRATIONS.len() {
         for migration in &MIGRATIONS[present..] {
-            transaction.execute_batch(migration).map_err(failed)?;
+            match migration {
+                Migration::Checksums => add_checksums(&transaction).map_err(|f| f.into_error(path))?,
+                Migration::Sql(sql) => transaction.execute_batch(sql).map_err(failed)?,
+            }
         }
         transaction.pragma_update(None, "application_id", APPLICATION_ID).map_err(failed)?;
         transaction.pragma_update(None, "user_version", VERSION).map_err(failed)?;
     }
     transaction.commit().map_err(failed)
+}
+
+/// The first eight bytes of BLAKE3 over all of a row. It is no protection against anybody: whoever writes the file can make it.
+#[derive(Clone, Copy)]
+struct Content<'a> {
+    scope: &'a str,
+    token: &'a str,
+    kind: &'a str,
+    kid: &'a str,
+    bytes: &'a [u8],
+    created: i64,
+    used: i64,
+    expires: Option<i64>,
+}
+
+impl Content<'_> {
+    fn checksum(&self) -> i64 {
+        let mut input = Vec::with_capacity(160 + self.bytes.len());
+        for part in [self.scope, self.token, self.kind, self.kid] {
+            enc(&mut input, part.as_bytes());
+        }
+        enc(&mut input, self.bytes);
+        for time in [self.created, self.used, self.expires.unwrap_or(i64::MAX)] {
+            input.extend_from_slice(&time.to_le_bytes());
+        }
+        i64::from_le_bytes(*blake3::hash(&input).as_bytes().first_chunk().expect("a hash has 32 bytes"))
+    }
+}
+
+/// A row as the file has it.
+struct Stored {
+    id: i64,
+    scope: String,
+    token: String,
+    kind: String,
+    kid: String,
+    bytes: Vec<u8>,
+    created: i64,
+    used: i64,
+    expires: Option<i64>,
+    checksum: i64,
+}
+
+impl Stored {
+    const COLUMNS: &str = "id, scope, token, kind, kid, bytes, created, used, expires, checksum";
+
+    fn read(row: &rusqlite::Row<'_>) -> rusqlite::Result<Self> {
+        // Where the name of a kind or a key is no text any more, the row is damaged and not the whole file.
+        let lenient = |column: usize| match row.get_ref(column)? {
+            ValueRef::Text(text) => Ok::<_, rusqlite::Error>(String::from_utf8_lossy(text).into_owned()),
+            _ => Ok(String::new()),
+        };
+        Ok(Self {
+            id: row.get(0)?,
+            scope: row.get(1)?,
+            token: row.get(2)?,
+            kind: lenient(3)?,
+            kid: lenient(4)?,
+            bytes: row.get(5)?,
+            created: row.get(6)?,
+            used: row.get(7)?,
+            expires: row.get(8)?,
+            checksum: row.get(9)?,
+        })
+    }
+
+    fn content(&self) -> Content<'_> {
+        let Self { scope, token, kind, kid, bytes, created, used, expires, .. } = self;
+        Content { scope, token, kind, kid, bytes, created: *created, used: *used, expires: *expires }
+    }
+
+    fn is_whole(&self) -> bool {
+        self.content().checksum() == self.checksum
+    }
+}
+
+fn add_checksums(transaction: &Transaction<'_>) -> Result<(), Failure> {
+    let mut update = transaction.prepare("UPDATE rows SET checksum = ?2 WHERE id = ?1")?;
+    let mut after = None;
+    loop {
+        // In pages, so that no row is read while another is written.
+        let sql = format!(
+            "SELECT {} FROM rows WHERE ?1 IS NULL OR id > ?1 ORDER BY id LIMIT {PAGE}",
+            Stored::COLUMNS
+        );
+        let page = transaction
+            .prepare_cached(&sql)?
+            .query_map([after], Stored::read)?
+            .collect::<Result<Vec<_>, _>>()?;
+        let Some(last) = page.last() else { break };
+        after = Some(last.id);
+        for row in &page {
+            update.execute([row.id, row.content().checksum()])?;
+        }
+    }
+    Ok(())
 }
 
 /// The condition of a selection over `rows`, with `?1` for its parameter.
@@ -390,94 +593,144 @@ fn link(transaction: &Transaction<'_>, row: i64, reference: i64) -> Result<(), F
 
 impl Vault for SqliteVault {
     fn get(&self, query: &Query<'_>) -> Result<Vec<Lookup>, VaultError> {
-        self.read(|transaction| {
-            let mut find = transaction.prepare_cached(
-                "SELECT kid, bytes, used, expires,
-                        EXISTS (SELECT 1 FROM issued JOIN refs ON refs.id = ref
-                                WHERE row = rows.id AND agent = ?3 AND subject = ?4)
-                 FROM rows WHERE scope = ?1 AND token = ?2",
+        let keys: Vec<[u8; 32]> =
+            query.tokens.iter().map(|token| tombstone(query.scope, token.text())).collect();
+        let mut store = self.lock();
+        let mut answers: Vec<Option<Lookup>> = if store.cache.is_off() {
+            keys.iter().map(|_| None).collect()
+        } else {
+            let version =
+                data_version(&store.connection).map_err(|e| Failure::from(e).into_error(&self.path))?;
+            store.cache.renew(version);
+            keys.iter().map(|key| from_cache(store.cache.get(key)?, query)).collect()
+        };
+        if answers.iter().all(Option::is_some) {
+            return Ok(answers.into_iter().flatten().collect());
+        }
+        self.transact(&mut store, TransactionBehavior::Deferred, |transaction, cache| {
+            let sql = format!("SELECT {} FROM rows WHERE scope = ?1 AND token = ?2", Stored::COLUMNS);
+            let mut find = transaction.prepare_cached(&sql)?;
+            let mut owned = transaction.prepare_cached(
+                "SELECT 1 FROM issued JOIN refs ON refs.id = ref WHERE row = ?1 AND agent = ?2 AND subject = ?3",
             )?;
-            let (agent, subject) = match query.reference {
-                Some(reference) => (Some(&*reference.agent), Some(&*reference.subject)),
-                None => (None, None),
-            };
-            let lookup = |token: &&crate::token::Token| {
-                let row = find
-                    .query_row(params![query.scope.as_str(), token.text(), agent, subject], |row| {
-                        Ok((
-                            row.get::<_, String>(0)?,
-                            row.get::<_, Vec<u8>>(1)?,
-                            row.get::<_, i64>(2)?,
-                            row.get::<_, Option<i64>>(3)?,
-                            row.get::<_, bool>(4)?,
-                        ))
-                    })
-                    .optional()?;
-                Ok(match row {
-                    Some((_, _, _, Some(expires), _)) if expires <= query.now => Lookup::Purged,
-                    Some((kid, bytes, used, _, referenced)) => Lookup::Found(Sealed {
-                        kid: kid.parse().map_err(|_| Failure::Malformed)?,
-                        bytes: bytes.into(),
-                        used,
-                        referenced,
-                    }),
-                    None if is_buried(transaction, &tombstone(query.scope, token.text()))? => Lookup::Purged,
+            for ((answer, token), key) in answers.iter_mut().zip(query.tokens).zip(&keys) {
+                if answer.is_some() {
+                    continue;
+                }
+                let row =
+                    find.query_row([query.scope.as_str(), token.text()], Stored::read).optional()?;
+                *answer = Some(match row {
+                    None if is_buried(transaction, key)? => Lookup::Purged,
                     None => Lookup::Absent,
-                })
-            };
-            query.tokens.iter().map(lookup).collect()
-        })
+                    Some(row) if !row.is_whole() => Lookup::Damaged,
+                    Some(Stored { expires: Some(expires), .. }) if expires <= query.now => Lookup::Purged,
+                    Some(row) => {
+                        let referenced = match query.reference {
+                            Some(r) => owned.exists(params![row.id, &*r.agent, &*r.subject])?,
+                            None => false,
+                        };
+                        let cached = CachedRow {
+                            kid: row.kid.parse().map_err(|_| Failure::Malformed)?,
+                            bytes: row.bytes.into(),
+                            used: row.used,
+                            expires: row.expires,
+                            reference: query.reference.filter(|_| referenced).cloned(),
+                        };
+                        let sealed = Sealed {
+                            kid: cached.kid.clone(),
+                            bytes: Arc::clone(&cached.bytes),
+                            used: cached.used,
+                            referenced,
+                        };
+                        cache.put(*key, cached);
+                        Lookup::Found(sealed)
+                    }
+                });
+            }
+            Ok(())
+        })?;
+        Ok(answers.into_iter().flatten().collect())
     }
 
     fn put(&self, write: &Write<'_>) -> Result<Vec<Put>, VaultError> {
-        self.write(|transaction| {
+        let mut store = self.lock();
+        let mut fresh = Vec::with_capacity(write.rows.len());
+        let answers = self.transact(&mut store, TransactionBehavior::Immediate, |transaction, _| {
             let reference = reference_id(transaction, write.reference)?;
-            let mut find =
-                transaction.prepare_cached("SELECT id, expires FROM rows WHERE scope = ?1 AND token = ?2")?;
+            let sql = format!("SELECT {} FROM rows WHERE scope = ?1 AND token = ?2", Stored::COLUMNS);
+            let mut find = transaction.prepare_cached(&sql)?;
             let mut update = transaction.prepare_cached(
-                "UPDATE rows SET kid = ?2, bytes = ?3, used = max(used, ?4), expires = ?5 WHERE id = ?1",
+                "UPDATE rows SET kid = ?2, bytes = ?3, used = ?4, expires = ?5, checksum = ?6 WHERE id = ?1",
             )?;
             let mut insert = transaction.prepare_cached(
-                "INSERT INTO rows (scope, token, kind, kid, bytes, created, used, expires)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?6, ?7)",
+                "INSERT INTO rows (scope, token, kind, kid, bytes, created, used, expires, checksum)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
             )?;
             let store = |row: &super::NewRow<'_>| {
                 let (scope, token) = (write.scope.as_str(), row.token.text());
-                let found = find
-                    .query_row([scope, token], |row| {
-                        Ok((row.get::<_, i64>(0)?, row.get::<_, Option<i64>>(1)?))
-                    })
-                    .optional()?;
-                let id = match found {
-                    Some((_, Some(expires))) if expires <= write.now => return Ok(Put::Purged),
-                    Some((id, _)) => {
-                        update.execute(params![
-                            id,
-                            row.kid.as_str(),
-                            &*row.bytes,
-                            write.now,
-                            write.expires
-                        ])?;
-                        id
-                    }
-                    None if is_buried(transaction, &tombstone(write.scope, token))? => {
+                let key = tombstone(write.scope, token);
+                let found = find.query_row([scope, token], Stored::read).optional()?;
+                let content = Content {
+                    scope,
+                    token,
+                    kind: row.token.kind().as_str(),
+                    kid: row.kid.as_str(),
+                    bytes: &row.bytes,
+                    created: found.as_ref().map_or(write.now, |found| found.created),
+                    used: found.as_ref().map_or(write.now, |found| found.used.max(write.now)),
+                    expires: write.expires,
+                };
+                let (kid, used, expires) = (content.kid, content.used, content.expires);
+                let id = match &found {
+                    // Writing over it would hide what else the damage reached.
+                    Some(found) if !found.is_whole() => return Err(Failure::Malformed),
+                    Some(Stored { expires: Some(expires), .. }) if *expires <= write.now => {
                         return Ok(Put::Purged);
                     }
+                    Some(found) => {
+                        update.execute(params![
+                            found.id,
+                            kid,
+                            content.bytes,
+                            used,
+                            expires,
+                            content.checksum()
+                        ])?;
+                        found.id
+                    }
+                    None if is_buried(transaction, &key)? => return Ok(Put::Purged),
                     None => insert.insert(params![
                         scope,
                         token,
-                        row.token.kind().as_str(),
-                        row.kid.as_str(),
-                        &*row.bytes,
-                        write.now,
-                        write.expires
+                        content.kind,
+                        kid,
+                        content.bytes,
+                        content.created,
+                        used,
+                        expires,
+                        content.checksum()
                     ])?,
                 };
                 link(transaction, id, reference)?;
+                fresh.push((
+                    key,
+                    CachedRow {
+                        kid: row.kid.clone(),
+                        bytes: Arc::clone(&row.bytes),
+                        used,
+                        expires,
+                        reference: Some(write.reference.clone()),
+                    },
+                ));
                 Ok(Put::Stored)
             };
             write.rows.iter().map(store).collect()
-        })
+        })?;
+        // Only now: a transaction that failed stored nothing.
+        for (key, row) in fresh {
+            store.cache.put(key, row);
+        }
+        Ok(answers)
     }
 
     fn count(&self, which: &Selection) -> Result<u64, VaultError> {
@@ -519,16 +772,18 @@ impl Vault for SqliteVault {
             Ok(gone)
         })?;
         // The rows are gone whatever becomes of this; what is left to do is remembered in the file.
-        let _ = self.erase(WAIT);
+        let _ = self.erase(self.wait);
         Ok(gone)
     }
 
     fn page(&self, after: Option<&RowKey>, limit: usize) -> Result<Vec<Row>, VaultError> {
         self.read(|transaction| {
-            let mut select = transaction.prepare_cached(
-                "SELECT id, scope, token, kind, kid, bytes, created, used, expires FROM rows
-                 WHERE ?1 IS NULL OR (scope, token) > (?1, ?2) ORDER BY scope, token LIMIT ?3",
-            )?;
+            let sql = format!(
+                "SELECT {} FROM rows WHERE ?1 IS NULL OR (scope, token) > (?1, ?2)
+                 ORDER BY scope, token LIMIT ?3",
+                Stored::COLUMNS
+            );
+            let mut select = transaction.prepare_cached(&sql)?;
             let mut owners = transaction.prepare_cached(
                 "SELECT agent, subject FROM issued JOIN refs ON refs.id = ref WHERE row = ?1
                  ORDER BY agent, subject",
@@ -537,24 +792,27 @@ impl Vault for SqliteVault {
             let mut rows = select.query(params![after.map(|a| a.0), after.map(|a| a.1), row_limit(limit)])?;
             let mut page = Vec::new();
             while let Some(row) = rows.next()? {
+                let row = Stored::read(row)?;
                 let references = owners
-                    .query_map([row.get::<_, i64>(0)?], |row| {
+                    .query_map([row.id], |row| {
                         Ok(Reference::new(&row.get::<_, String>(0)?, &row.get::<_, String>(1)?))
                     })?
                     .collect::<Result<Vec<_>, _>>()?;
-                let text = |column| row.get::<_, String>(column);
+                let (kind, kid) = (row.kind.parse(), row.kid.parse());
+                let damaged = !row.is_whole() || kind.is_err() || kid.is_err();
                 page.push(Row {
                     key: RowKey {
-                        scope: text(1)?.parse().map_err(|_| Failure::Malformed)?,
-                        token: text(2)?.into_boxed_str(),
+                        scope: row.scope.parse().map_err(|_| Failure::Malformed)?,
+                        token: row.token.into_boxed_str(),
                     },
-                    kind: text(3)?.parse().map_err(|_| Failure::Malformed)?,
-                    kid: text(4)?.parse().map_err(|_| Failure::Malformed)?,
-                    bytes: row.get::<_, Vec<u8>>(5)?.into(),
-                    created: row.get(6)?,
-                    used: row.get(7)?,
-                    expires: row.get(8)?,
+                    kind: kind.unwrap_or(Kind::Id),
+                    kid: kid.unwrap_or_else(|_| unreadable_kid()),
+                    bytes: row.bytes.into(),
+                    created: row.created,
+                    used: row.used,
+                    expires: row.expires,
                     references,
+                    damaged,
                 });
             }
             Ok(page)
@@ -574,13 +832,17 @@ impl Vault for SqliteVault {
 
     fn reseal(&self, rows: &[Reseal]) -> Result<u64, VaultError> {
         self.write(|transaction| {
-            let mut update = transaction.prepare_cached(
-                "UPDATE rows SET kid = ?1, bytes = ?2 WHERE scope = ?3 AND token = ?4 AND bytes = ?5",
-            )?;
+            let sql = format!("SELECT {} FROM rows WHERE scope = ?1 AND token = ?2", Stored::COLUMNS);
+            let mut find = transaction.prepare_cached(&sql)?;
+            let mut update = transaction
+                .prepare_cached("UPDATE rows SET kid = ?2, bytes = ?3, checksum = ?4 WHERE id = ?1")?;
             let mut changed = 0;
             for Reseal { key, before, kid, after } in rows {
-                let values = params![kid.as_str(), &**after, key.scope.as_str(), &*key.token, &**before];
-                changed += update.execute(values)? as u64;
+                let found = find.query_row([key.scope.as_str(), &*key.token], Stored::read).optional()?;
+                let Some(row) = found.filter(|row| row.bytes == **before && row.is_whole()) else { continue };
+                let new = Content { kid: kid.as_str(), bytes: after, ..row.content() };
+                update.execute(params![row.id, new.kid, new.bytes, new.checksum()])?;
+                changed += 1;
             }
             Ok(changed)
         })
@@ -598,8 +860,8 @@ impl Vault for SqliteVault {
             let mut find =
                 transaction.prepare_cached("SELECT id FROM rows WHERE scope = ?1 AND token = ?2")?;
             let mut insert = transaction.prepare_cached(
-                "INSERT INTO rows (scope, token, kind, kid, bytes, created, used, expires)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+                "INSERT INTO rows (scope, token, kind, kid, bytes, created, used, expires, checksum)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
             )?;
             let mut new = 0;
             for row in rows {
@@ -612,15 +874,20 @@ impl Vault for SqliteVault {
                     id
                 } else {
                     new += 1;
+                    let Row { kind, kid, bytes, created, used, expires, .. } = row;
+                    let (kind, kid) = (kind.as_str(), kid.as_str());
+                    let (created, used, expires) = (*created, *used, *expires);
+                    let content = Content { scope, token, kind, kid, bytes, created, used, expires };
                     insert.insert(params![
                         scope,
                         token,
-                        row.kind.as_str(),
-                        row.kid.as_str(),
-                        &*row.bytes,
-                        row.created,
-                        row.used,
-                        row.expires
+                        kind,
+                        kid,
+                        content.bytes,
+                        created,
+                        used,
+                        expires,
+                        content.checksum()
                     ])?
                 };
                 for reference in &row.references {
@@ -629,12 +896,18 @@ impl Vault for SqliteVault {
             }
             Ok(new)
         })?;
-        let _ = self.erase(WAIT);
+        let _ = self.erase(self.wait);
         Ok(new)
     }
 
     fn orphans(&self) -> Result<u64, VaultError> {
         self.read(|transaction| {
+            // Tables and their indexes must say the same: a row that only one of them has was damaged.
+            let sound: String =
+                transaction.query_row("PRAGMA integrity_check(1)", [], |row| row.get(0))?;
+            if sound != "ok" {
+                return Err(Failure::Malformed);
+            }
             let count = |sql| transaction.query_row(sql, [], |row| row.get::<_, i64>(0));
             let mut orphans = count(
                 "SELECT (SELECT count(*) FROM rows WHERE NOT EXISTS (SELECT 1 FROM issued WHERE row = rows.id))
@@ -680,6 +953,30 @@ impl Vault for SqliteVault {
     }
 }
 
+/// A number that changes with every commit of another connection, in this process or elsewhere.
+fn data_version(connection: &Connection) -> rusqlite::Result<i64> {
+    connection.prepare_cached("PRAGMA data_version")?.query_row([], |row| row.get(0))
+}
+
+/// What a kept row says to a query; nothing where the file has to be asked.
+fn from_cache(row: &CachedRow, query: &Query<'_>) -> Option<Lookup> {
+    if row.expires.is_some_and(|expires| expires <= query.now) {
+        return Some(Lookup::Purged);
+    }
+    // That another reference is not known here does not mean that the row lacks it.
+    let referenced = match query.reference {
+        Some(wanted) => row.reference.as_ref().filter(|known| *known == wanted).map(|_| true)?,
+        None => false,
+    };
+    let CachedRow { kid, bytes, used, .. } = row;
+    Some(Lookup::Found(Sealed { kid: kid.clone(), bytes: Arc::clone(bytes), used: *used, referenced }))
+}
+
+/// Stands for the name of a key that can no longer be read.
+fn unreadable_kid() -> Kid {
+    "DAMAGED".parse().expect("the name is a key id")
+}
+
 fn row_limit(limit: usize) -> i64 {
     i64::try_from(limit).unwrap_or(i64::MAX)
 }
@@ -717,14 +1014,12 @@ fn bury_marked(transaction: &Transaction<'_>, tombstones: &[[u8; 32]]) -> Result
 #[cfg(test)]
 mod tests {
     use std::fs;
-    use std::sync::Arc;
 
     use tempfile::TempDir;
 
     use super::*;
-    use crate::Kind;
-    use crate::token::{KeyRing, Kid, Scope, Token};
-    use crate::vault::{Mention, Opened, Records, conformance};
+    use crate::token::{KeyRing, Scope, Token};
+    use crate::vault::{Mention, Opened, Records, conformance, export, rewrap, verify};
 
     fn kid() -> Kid {
         "K1".parse().unwrap()
@@ -915,10 +1210,10 @@ mod tests {
         let folder = TempDir::new().unwrap();
         let path = folder.path().join("vault.db");
         drop(SqliteVault::open(&path).unwrap());
-        Connection::open(&path).unwrap().pragma_update(None, "user_version", 3).unwrap();
+        Connection::open(&path).unwrap().pragma_update(None, "user_version", 9).unwrap();
         let error = SqliteVault::open(&path).unwrap_err();
-        assert!(matches!(error, VaultError::Version { found: 3, expected: 2 }));
-        assert_eq!(error.to_string(), "vault has schema version 3; this build reads version 2");
+        assert!(matches!(error, VaultError::Version { found: 9, expected: VERSION }));
+        assert_eq!(error.to_string(), "vault has schema version 9; this build reads version 4");
     }
 
     #[test]
@@ -928,7 +1223,11 @@ mod tests {
         let texts = texts(20);
         let tokens = mint(&SqliteVault::open(&path).unwrap(), &texts);
         let connection = Connection::open(&path).unwrap();
-        connection.execute_batch("DROP TABLE erasure; PRAGMA user_version = 1").unwrap();
+        connection
+            .execute_batch(
+                "DROP TABLE erasure; ALTER TABLE rows DROP COLUMN checksum; PRAGMA user_version = 1",
+            )
+            .unwrap();
         drop(connection);
         let vault = SqliteVault::open(&path).unwrap();
         assert!(restores(&vault, &tokens[7], &texts[7]));
@@ -974,7 +1273,7 @@ mod tests {
     fn a_full_vault_refuses_whole_batches_and_goes_on_with_more_room() {
         let folder = TempDir::new().unwrap();
         let vault = SqliteVault::open(folder.path().join("vault.db")).unwrap();
-        let set = |pragma: &str| vault.lock().execute_batch(&format!("PRAGMA {pragma}")).unwrap();
+        let set = |pragma: &str| vault.lock().connection.execute_batch(&format!("PRAGMA {pragma}")).unwrap();
         set("max_page_count = 60");
         let (keys, scope, reference, kid) = (ring(), Scope::default(), Reference::default(), kid());
         let try_mint = |texts: &[String]| {
@@ -1044,6 +1343,162 @@ mod tests {
                 }
             }
         }
+    }
+
+    /// Opens a damaged file and says whether anything of the damage is noticed. A wrong value is a failure.
+    fn is_noticed(path: &Path, tokens: &[Token], texts: &[String]) -> bool {
+        let (keys, scope, reference) = (ring(), Scope::default(), Reference::default());
+        let Ok(vault) = SqliteVault::open(path) else { return true };
+        let records = Records::new(&keys, &vault, &scope, &reference);
+        let mut noticed = false;
+        for (token, text) in tokens.iter().zip(texts) {
+            match records.restore(&[token]).as_deref() {
+                Ok([Opened::Original(original)]) => assert_eq!(original.expose(), text),
+                _ => noticed = true,
+            }
+        }
+        noticed || !verify(&keys, &vault).is_ok_and(|found| (found.unreadable, found.orphans) == (0, 0))
+    }
+
+    #[test]
+    fn a_flipped_bit_in_any_byte_of_a_row_is_noticed() {
+        let folder = TempDir::new().unwrap();
+        let path = folder.path().join("vault.db");
+        let vault = SqliteVault::open(&path).unwrap();
+        let texts = texts(3);
+        let tokens = mint(&vault, &texts);
+        drop(vault);
+        let whole = fs::read(&path).unwrap();
+        let connection = Connection::open(&path).unwrap();
+        let columns = format!("SELECT {} FROM rows WHERE token = ?1", Stored::COLUMNS);
+        let row = connection.query_row(&columns, [tokens[1].text()], Stored::read).unwrap();
+        drop(connection);
+        // The row as the file has it: scope is empty, so its token is the first text; its checksum is the last value.
+        let start = memchr::memmem::find(&whole, &[tokens[1].text(), "IDK1"].concat().into_bytes()).unwrap();
+        let checksum = row.checksum.to_be_bytes();
+        let end = start + memchr::memmem::find(&whole[start..], &checksum).unwrap() + checksum.len();
+        // Before the values stand length, number and the types of the ten columns. SQLite takes the id from the number, and what its
+        // type says is read by nobody.
+        let type_of_id = start - 11;
+        let mut missed = Vec::new();
+        for bit in (start - 14) * 8..end * 8 {
+            let mut bytes = whole.clone();
+            bytes[bit / 8] ^= 1 << (bit % 8);
+            fs::write(&path, &bytes).unwrap();
+            if !is_noticed(&path, &tokens, &texts) && bit / 8 != type_of_id {
+                missed.push((bit / 8).cast_signed() - start.cast_signed());
+            }
+        }
+        assert!(end - start > 100, "{}", end - start);
+        assert!(missed.is_empty(), "{missed:?}");
+    }
+
+    #[test]
+    fn a_flipped_bit_anywhere_in_the_file_restores_no_wrong_value() {
+        let folder = TempDir::new().unwrap();
+        let path = folder.path().join("vault.db");
+        let vault = SqliteVault::open(&path).unwrap();
+        let texts = texts(2);
+        let tokens = mint(&vault, &texts);
+        drop(vault);
+        let whole = fs::read(&path).unwrap();
+        let used: Vec<usize> = (0..whole.len()).filter(|at| whole[*at] != 0).collect();
+        for (n, at) in used.into_iter().enumerate() {
+            let mut bytes = whole.clone();
+            bytes[at] ^= 1 << (n % 8);
+            fs::write(&path, &bytes).unwrap();
+            is_noticed(&path, &tokens, &texts);
+        }
+    }
+
+    #[test]
+    fn a_damaged_row_is_told_apart_and_harms_no_other() {
+        let folder = TempDir::new().unwrap();
+        let path = folder.path().join("vault.db");
+        let vault = SqliteVault::open_with(&path, SqliteOptions::default().cached_rows(0)).unwrap();
+        let texts = texts(3);
+        let tokens = mint(&vault, &texts);
+        vault.lock().connection.execute("UPDATE rows SET expires = 1 WHERE id = 2", []).unwrap();
+        assert!(restores(&vault, &tokens[0], &texts[0]) && !restores(&vault, &tokens[1], &texts[1]));
+        let checked = verify(&ring(), &vault).unwrap();
+        assert_eq!((checked.readable, checked.unreadable, checked.damaged), (2, 1, 1));
+        let (keys, scope, reference, kid) = (ring(), Scope::default(), Reference::default(), kid());
+        let mention = Mention { kind: &Kind::Id, kid: &kid, original: &texts[1], normalised: &texts[1] };
+        let minted = Records::new(&keys, &vault, &scope, &reference).mint(&[mention]);
+        assert!(
+            matches!(minted, Err(VaultError::Corrupt)),
+            "no second token for a value whose row is damaged"
+        );
+        let mut data = Vec::new();
+        assert!(matches!(export(&keys, &kid, &vault, &mut data), Err(VaultError::Corrupt)));
+        assert_eq!(rewrap(&keys, &vault, None, &kid).unwrap().unreadable, 1);
+        assert_eq!(vault.delete(&Selection::UnusedSince(i64::MAX)).unwrap(), 3, "it can be removed");
+    }
+
+    #[test]
+    fn rows_in_memory_are_never_older_than_the_file() {
+        let folder = TempDir::new().unwrap();
+        let path = folder.path().join("vault.db");
+        let (one, two) = (SqliteVault::open(&path).unwrap(), SqliteVault::open(&path).unwrap());
+        let texts = texts(20);
+        let tokens = mint(&one, &texts);
+        let cached = |vault: &SqliteVault| {
+            let mut store = vault.lock();
+            tokens
+                .iter()
+                .filter(|t| store.cache.get(&tombstone(&Scope::default(), t.text())).is_some())
+                .count()
+        };
+        assert_eq!((cached(&one), cached(&two)), (20, 0), "what was written is at hand");
+        let all_restore =
+            |vault: &SqliteVault| tokens.iter().zip(&texts).all(|(t, text)| restores(vault, t, text));
+        assert!(all_restore(&two));
+        assert_eq!(cached(&two), 20, "and what was read");
+        assert!(all_restore(&two) && all_restore(&one));
+
+        // Another subject's rows, so that the file is written and these rows are not touched.
+        two.delete(&Selection::Subject("nobody".to_owned())).unwrap();
+        assert!(all_restore(&one));
+        two.delete(&Selection::UnusedSince(i64::MAX)).unwrap();
+        assert!(!restores(&one, &tokens[0], &texts[0]), "an erased row is not answered from memory");
+        assert!(!restores(&two, &tokens[0], &texts[0]));
+        assert_eq!((cached(&one), cached(&two)), (0, 0));
+        assert_ne!(mint(&one, &texts), tokens, "and its token is dead here too");
+    }
+
+    #[test]
+    fn a_failed_write_leaves_nothing_in_memory() {
+        let folder = TempDir::new().unwrap();
+        let vault = SqliteVault::open(folder.path().join("vault.db")).unwrap();
+        vault.lock().connection.execute_batch("PRAGMA query_only = 1").unwrap();
+        let (keys, scope, reference, kid) = (ring(), Scope::default(), Reference::default(), kid());
+        let mention = Mention { kind: &Kind::Id, kid: &kid, original: "one", normalised: "one" };
+        let records = Records::new(&keys, &vault, &scope, &reference);
+        assert!(matches!(records.mint(&[mention]), Err(VaultError::ReadOnly { .. })));
+        vault.lock().connection.execute_batch("PRAGMA query_only = 0").unwrap();
+        assert_eq!(vault.stats().unwrap().rows, 0);
+        let token = records.mint(&[mention]).unwrap().remove(0);
+        assert!(restores(&vault, &token, "one"));
+        assert_eq!(vault.stats().unwrap().rows, 1);
+    }
+
+    #[test]
+    fn exclusive_use_keeps_others_out_until_it_ends() {
+        let folder = TempDir::new().unwrap();
+        let path = folder.path().join("vault.db");
+        let alone = SqliteVault::open_with(&path, SqliteOptions::default().exclusive(true)).unwrap();
+        let texts = texts(5);
+        let tokens = mint(&alone, &texts);
+        let options = SqliteOptions::default().wait(Duration::from_millis(50));
+        assert!(matches!(SqliteVault::open_with(&path, options), Err(VaultError::Busy)));
+        assert!(restores(&alone, &tokens[0], &texts[0]));
+        alone.delete(&Selection::UnusedSince(0)).unwrap();
+        drop(alone);
+        let shared = SqliteVault::open(&path).unwrap();
+        assert!(restores(&shared, &tokens[4], &texts[4]));
+        let refused = SqliteVault::open_with(&path, options.exclusive(true));
+        assert!(matches!(refused, Err(VaultError::Busy)), "somebody has it");
+        assert_eq!(mint(&shared, &texts), tokens);
     }
 
     #[test]
