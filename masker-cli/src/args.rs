@@ -355,12 +355,16 @@ pub(crate) enum Preset {
 pub(crate) enum VaultCommand {
     /// Rows, size, age, by kind and key
     Stats(VaultAt),
-    /// Write the rows, still encrypted
+    /// Write the rows, encrypted
     Export(VaultExport),
+    /// Take over the rows of an export
+    Import(VaultImport),
     /// Delete rows for good
     Purge(VaultPurge),
     /// Encrypt the rows under another key; old tokens still restore
     RotateKey(VaultRotate),
+    /// Open every row with the keys of the environment, and look for what belongs to nothing
+    Verify(VaultAt),
 }
 
 #[derive(Args, Debug)]
@@ -377,6 +381,15 @@ pub(crate) struct VaultExport {
     /// Write here instead of stdout
     #[arg(long, value_name = "FILE")]
     pub(crate) out: Option<PathBuf>,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct VaultImport {
+    #[command(flatten)]
+    pub(crate) at: VaultAt,
+    /// What `export` wrote; `-` is stdin
+    #[arg(value_name = "FILE")]
+    pub(crate) file: PathBuf,
 }
 
 #[derive(Args, Debug)]
@@ -409,6 +422,12 @@ pub(crate) struct PurgeWhich {
     /// Rows under this key
     #[arg(long, value_name = "KID")]
     pub(crate) kid: Option<String>,
+    /// Rows of this scope
+    #[arg(long, value_name = "ID")]
+    pub(crate) scope: Option<String>,
+    /// Rows whose time is over
+    #[arg(long)]
+    pub(crate) expired: bool,
 }
 
 #[derive(Args, Debug)]
@@ -548,8 +567,9 @@ mod tests {
     #[test]
     fn purge_takes_exactly_one_selection() {
         let parse = |rest: &[&str]| Cli::try_parse_from(["masker", "vault", "purge"].iter().chain(rest));
-        assert!(parse(&["--kid", "K_A"]).is_ok());
+        assert!(parse(&["--kid", "K_A"]).is_ok() && parse(&["--expired"]).is_ok());
         assert!(parse(&[]).is_err());
         assert!(parse(&["--kid", "K_A", "--before", "2026-01-01"]).is_err());
+        assert!(parse(&["--scope", "acc_1", "--expired"]).is_err());
     }
 }

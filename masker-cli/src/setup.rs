@@ -267,6 +267,10 @@ pub(crate) fn vault_error(error: &VaultError) -> CliError {
         VaultError::ReadOnly { .. } | VaultError::Open { .. } => {
             ("vault_unavailable", "check that the file and its folder can be read and written")
         }
+        VaultError::Export => (
+            "invalid_export",
+            "give the whole file that masker vault export wrote, and the key it was made under",
+        ),
         VaultError::Full => ("vault_full", "make room, or purge rows with masker vault purge"),
         _ => ("vault_failed", "nothing was half done; try again"),
     };

@@ -4,12 +4,34 @@ use std::fmt::Write as _;
 use std::fs;
 use std::sync::Arc;
 
+use data_encoding::{BASE64, HEXLOWER, HEXUPPER};
 use masker_core::audit::{AuditEvent, AuditKeys, AuditLog, AuditOptions};
 use masker_core::vault::{export, import};
 use masker_core::{
     KeyRing, Kid, Kind, Masker, MemoryVault, Mention, Opened, Policy, Records, Reference, Scope, SqliteVault,
     Token, Vault, VaultError,
 };
+
+/// Every form in which a text may lie in a file: as it is, in two bytes a character, in hexadecimal, in base64 at any place. All
+/// in lower case, which is close enough even for base64.
+fn forms(marker: &str) -> Vec<Vec<u8>> {
+    let wide = |bytes: fn(u16) -> [u8; 2]| marker.encode_utf16().flat_map(bytes).collect::<Vec<u8>>();
+    let base64 = |shift: usize| {
+        let padded = [vec![0; shift], marker.as_bytes().to_vec()].concat();
+        // Only the groups of four that the marker alone decides.
+        let skip = if shift == 0 { 0 } else { 4 };
+        BASE64.encode(&padded)[skip..padded.len() / 3 * 4].to_ascii_lowercase().into_bytes()
+    };
+    vec![
+        marker.as_bytes().to_vec(),
+        wide(u16::to_le_bytes),
+        wide(u16::to_be_bytes),
+        HEXLOWER.encode(marker.as_bytes()).into_bytes(),
+        base64(0),
+        base64(1),
+        base64(2),
+    ]
+}
 
 fn kid() -> Kid {
     "K_HEALTHCARE".parse().expect("a key id")
@@ -53,17 +75,33 @@ fn no_file_holds_an_original() {
     let mut data = Vec::new();
     assert_eq!(export(&ring(), &kid(), &*vault, &mut data).unwrap().rows, 10_000);
     fs::write(folder.path().join("export.bin"), &data).unwrap();
-    assert!(!shown.to_lowercase().contains("q7marked"));
+    fs::write(folder.path().join("shown.txt"), &shown).unwrap();
+    let needles = forms("q7marked");
     let scan = || {
         let files: Vec<_> = fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().path()).collect();
         for file in &files {
             let bytes = fs::read(file).unwrap().to_ascii_lowercase();
-            assert!(memchr::memmem::find(&bytes, b"q7marked").is_none(), "{}", file.display());
+            for needle in &needles {
+                assert!(memchr::memmem::find(&bytes, needle).is_none(), "{}", file.display());
+            }
         }
         files.len()
     };
-    // Database, log of it, its index, audit log, its lock, perhaps its head, export.
-    assert!(scan() >= 6);
+    // Database, log of it, its index, audit log, its lock, perhaps its head, export, everything that was printed.
+    assert!(scan() >= 7);
+    // What is looked for would be found.
+    for text in ["Q7marked0001x1@example.com", " q7MARKED", "  Q7MARKED "] {
+        let wide = |bytes: fn(u16) -> [u8; 2]| text.encode_utf16().flat_map(bytes).collect::<Vec<u8>>();
+        let found = |bytes: Vec<u8>| {
+            let bytes = bytes.to_ascii_lowercase();
+            needles.iter().any(|needle| memchr::memmem::find(&bytes, needle).is_some())
+        };
+        assert!(found(text.into()) && found(wide(u16::to_le_bytes)) && found(wide(u16::to_be_bytes)));
+        let lower = text.to_lowercase();
+        assert!(
+            found(HEXUPPER.encode(lower.as_bytes()).into()) && found(BASE64.encode(lower.as_bytes()).into())
+        );
+    }
     drop((vault, masker, log));
     scan();
 }
@@ -80,6 +118,9 @@ fn a_flipped_bit_in_any_byte_of_an_export_is_refused() {
         let mut bad = data.clone();
         bad[bit / 8] ^= 1 << (bit % 8);
         assert!(matches!(import(&keys, &to, &mut &*bad), Err(VaultError::Export)), "bit {bit}");
+    }
+    for longer in [[data.as_slice(), &[0]].concat(), [data.as_slice(), &data].concat()] {
+        assert!(matches!(import(&keys, &to, &mut &*longer), Err(VaultError::Export)));
     }
     assert_eq!(to.stats().unwrap().rows, 0);
     assert_eq!(import(&keys, &to, &mut &*data).unwrap().rows, 2);

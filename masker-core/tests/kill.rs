@@ -1,7 +1,8 @@
-//! Writers killed at random instants: what was returned is there, what was chained holds, and the next start succeeds.
+//! Writers killed at random instants, on full and on read-only disks, and beside one another: what was returned is there, what
+//! was chained holds, and the next start succeeds.
 //!
-//! The test binary starts itself as its children, with the role in the environment. `MASKER_KILLS` sets how many are killed.
-#![cfg(unix)]
+//! The test binary starts itself as its children, with the role in the environment. How many are killed is an argument:
+//! `cargo test -p masker-core --all-features --test kill -- --kills 500`.
 
 use std::collections::HashMap;
 use std::env;
@@ -9,26 +10,68 @@ use std::fs::File;
 use std::io::{BufRead, BufReader, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
+use libtest_mimic::{Arguments, Trial};
 use masker_core::audit::{
     AuditError, AuditEvent, AuditKeys, AuditLog, AuditOptions, Checks, EventKind, FileHead, Fsync,
     HeadStore as _, OpenCheck, hash_hex, read_event, verify,
 };
-use masker_core::vault::rewrap;
+use masker_core::vault::{Selection, rewrap};
 use masker_core::{
-    KeyRing, Kid, Kind, Mention, Opened, Records, Reference, Scope, SqliteVault, Token, Vault as _,
+    KeyRing, Kid, Kind, Mention, Opened, Records, Reference, Scope, SqliteVault, Token, Vault, VaultError,
 };
 
 const ROLE: &str = "MASKER_KILL_ROLE";
 const PLACE: &str = "MASKER_KILL_PLACE";
 const NUMBER: &str = "MASKER_KILL_NUMBER";
-const KILLS: &str = "MASKER_KILLS";
+
+static KILLS: OnceLock<usize> = OnceLock::new();
 
 fn kills() -> usize {
-    env::var(KILLS).ok().and_then(|text| text.parse().ok()).unwrap_or(50)
+    *KILLS.get().expect("the number of kills is set first of all")
+}
+
+fn main() {
+    if let Ok(role) = env::var(ROLE) {
+        return in_a_process_of_its_own(&role);
+    }
+    let mut arguments: Vec<String> = env::args().collect();
+    let mut kills = 50;
+    if let Some(at) = arguments.iter().position(|argument| argument == "--kills") {
+        let number = arguments.get(at + 1).and_then(|text| text.parse().ok());
+        kills = number.expect("a number follows --kills");
+        arguments.drain(at..at + 2);
+    }
+    KILLS.set(kills).expect("it is set once");
+    let tests: &[(&str, fn())] = &[
+        ("no_returned_token_is_lost", no_returned_token_is_lost),
+        ("no_chain_is_broken", no_chain_is_broken),
+        ("rewrapping_goes_on_after_a_kill", rewrapping_goes_on_after_a_kill),
+        ("a_killed_purge_is_made_good", a_killed_purge_is_made_good),
+        (
+            "two_processes_with_eight_threads_make_one_row_a_value",
+            two_processes_with_eight_threads_make_one_row_a_value,
+        ),
+        #[cfg(feature = "vault-postgres")]
+        (
+            "two_processes_with_eight_threads_make_one_row_a_value_in_postgres",
+            postgres::two_processes_with_eight_threads_make_one_row_a_value,
+        ),
+        ("a_full_disk_loses_no_returned_token", a_full_disk_loses_no_returned_token),
+        ("a_full_disk_breaks_no_chain", a_full_disk_breaks_no_chain),
+        ("a_read_only_disk_is_an_error_and_no_token", a_read_only_disk_is_an_error_and_no_token),
+    ];
+    let trial = |(name, test): &(&str, fn())| {
+        let test = *test;
+        Trial::test(*name, move || {
+            test();
+            Ok(())
+        })
+    };
+    libtest_mimic::run(&Arguments::from_iter(arguments), tests.iter().map(trial).collect()).exit();
 }
 
 fn random(below: u64) -> u64 {
@@ -61,7 +104,6 @@ impl Writer {
 
     fn spawn(mut command: Command, role: &str, place: &Path, number: usize) -> Self {
         let mut child = command
-            .args(["--exact", "in_a_process_of_its_own", "--nocapture", "--test-threads=1"])
             .env(ROLE, role)
             .env(PLACE, place)
             .env(NUMBER, number.to_string())
@@ -115,17 +157,18 @@ impl Writer {
     }
 }
 
-/// What a child does; nothing where this is no child.
-#[test]
-fn in_a_process_of_its_own() {
-    let Ok(role) = env::var(ROLE) else { return };
+/// What a child does.
+fn in_a_process_of_its_own(role: &str) {
     let place = PathBuf::from(env::var_os(PLACE).expect("a child has a place"));
     let number: usize = env::var(NUMBER).expect("a child has a number").parse().expect("a number");
-    match role.as_str() {
+    match role {
         "mint" => mint_for_ever(&place, number),
         "chain" => chain_for_ever(&place, number),
         "rewrap" => rewrap_once(&place),
-        "share" => share(&place),
+        "purge" => purge_once(&place),
+        "share" => share(&SqliteVault::open(&place).expect("every start succeeds")),
+        #[cfg(feature = "vault-postgres")]
+        "share postgres" => postgres::share_there(&place),
         "fill vault" => fill_vault(&place),
         "fill log" => fill_log(&place),
         _ => panic!("no such role"),
@@ -146,7 +189,7 @@ fn ring() -> KeyRing {
     KeyRing::builder().key(&kid("K1"), [1; 32]).key(&kid("K2"), [2; 32]).build().expect("sound keys")
 }
 
-fn mint(vault: &SqliteVault, values: &[String]) -> Vec<Token> {
+fn mint(vault: &dyn Vault, values: &[String]) -> Vec<Token> {
     let (keys, scope, reference, kid) = (ring(), Scope::default(), Reference::default(), kid("K1"));
     let mentions: Vec<Mention<'_>> = values
         .iter()
@@ -156,7 +199,7 @@ fn mint(vault: &SqliteVault, values: &[String]) -> Vec<Token> {
 }
 
 /// Whether every token restores to its value.
-fn check_tokens(vault: &SqliteVault, returned: &HashMap<String, String>) {
+fn check_tokens(vault: &dyn Vault, returned: &HashMap<String, String>) {
     let (keys, scope, reference) = (ring(), Scope::default(), Reference::default());
     let tokens: Vec<Token> = returned.keys().map(|text| text.parse().expect("a token")).collect();
     let opened = Records::new(&keys, vault, &scope, &reference).restore(&tokens.iter().collect::<Vec<_>>());
@@ -189,7 +232,6 @@ fn mint_for_ever(place: &Path, number: usize) {
     });
 }
 
-#[test]
 fn no_returned_token_is_lost() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("vault.db");
@@ -257,7 +299,6 @@ fn chain_for_ever(place: &Path, number: usize) {
     });
 }
 
-#[test]
 fn no_chain_is_broken() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("audit.log");
@@ -316,7 +357,6 @@ fn rewrap_once(place: &Path) {
     rewrap(&keys, &vault, None, &kid("K2")).expect("rewrapping succeeds");
 }
 
-#[test]
 fn rewrapping_goes_on_after_a_kill() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("vault.db");
@@ -352,11 +392,9 @@ fn rewrapping_goes_on_after_a_kill() {
 
 const SHARED: usize = 1_000;
 
-fn share(place: &Path) {
-    let vault = SqliteVault::open(place).expect("every start succeeds");
+fn share(vault: &dyn Vault) {
     thread::scope(|s| {
         for worker in 0..8 {
-            let vault = &vault;
             s.spawn(move || {
                 // Every thread goes its own way through the values.
                 let step = [7, 11, 13, 17, 19, 23, 29, 31][worker];
@@ -372,11 +410,8 @@ fn share(place: &Path) {
     });
 }
 
-#[test]
-fn two_processes_with_eight_threads_make_one_row_a_value() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("vault.db");
-    let writers: Vec<Writer> = (0..2).map(|n| Writer::start("share", &path, n)).collect();
+/// What the two wrote: one token a value, whoever asked for it.
+fn check_shared(vault: &dyn Vault, writers: Vec<Writer>) {
     let mut returned: HashMap<String, String> = HashMap::new();
     for line in writers.into_iter().flat_map(Writer::finish) {
         let (token, value) = line.split_once(' ').unwrap();
@@ -384,14 +419,116 @@ fn two_processes_with_eight_threads_make_one_row_a_value() {
         assert!(before.is_none_or(|before| before == value));
     }
     assert_eq!(returned.len(), SHARED, "one token a value");
-    let vault = SqliteVault::open(&path).unwrap();
     assert_eq!(vault.stats().unwrap().rows, SHARED as u64, "one row a value");
-    check_tokens(&vault, &returned);
+    assert_eq!(vault.orphans().unwrap(), 0);
+    check_tokens(vault, &returned);
+}
+
+fn two_processes_with_eight_threads_make_one_row_a_value() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("vault.db");
+    let writers: Vec<Writer> = (0..2).map(|n| Writer::start("share", &path, n)).collect();
+    let vault = SqliteVault::open(&path).unwrap();
+    check_shared(&vault, writers);
+}
+
+#[cfg(feature = "vault-postgres")]
+mod postgres {
+    use std::env;
+    use std::path::Path;
+
+    use ::postgres::{Client, NoTls};
+    use masker_core::PostgresVault;
+
+    use super::{Writer, check_shared, share};
+
+    const URL: &str = "MASKER_TEST_POSTGRES";
+
+    pub(super) fn share_there(place: &Path) {
+        let url = place.to_str().expect("a URL is text");
+        share(&PostgresVault::connect(url).expect("every start succeeds"));
+    }
+
+    pub(super) fn two_processes_with_eight_threads_make_one_row_a_value() {
+        let Some(url) = env::var(URL).ok().filter(|url| !url.is_empty()) else {
+            assert!(env::var_os("MASKER_REQUIRE_POSTGRES").is_none(), "{URL} is not set");
+            eprintln!("not run: {URL} names no PostgreSQL server");
+            return;
+        };
+        let mut client = Client::connect(&url, NoTls).unwrap();
+        client
+            .batch_execute("DROP SCHEMA IF EXISTS masker_processes CASCADE; CREATE SCHEMA masker_processes")
+            .unwrap();
+        let mark = if url.contains('?') { '&' } else { '?' };
+        let url = format!("{url}{mark}options=-csearch_path%3Dmasker_processes");
+        // Both make the tables as well.
+        let writers = (0..2).map(|n| Writer::start("share postgres", Path::new(&url), n)).collect();
+        let vault = PostgresVault::connect(&url).unwrap();
+        check_shared(&vault, writers);
+    }
+}
+
+/// A small disk of its own where this process may mount one; elsewhere a folder whose files are limited instead.
+struct Disk {
+    folder: tempfile::TempDir,
+    mounted: bool,
+}
+
+impl Disk {
+    fn new(kilobytes: usize) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let mount = Command::new("mount")
+            .args(["-t", "tmpfs", "-o", &format!("size={kilobytes}k,mode=0700"), "tmpfs"])
+            .arg(folder.path())
+            .stderr(Stdio::null())
+            .status();
+        Self { mounted: mount.is_ok_and(|status| status.success()), folder }
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    fn remount(&self, how: &str) {
+        let mut command = Command::new("mount");
+        let status = command.args(["-o", &format!("remount,{how}")]).arg(self.folder.path()).status();
+        assert!(status.unwrap().success(), "remounting with {how}");
+    }
+
+    /// A writer that meets the end of the disk.
+    fn start(&self, role: &str, name: &str, kilobytes: usize) -> Writer {
+        if self.mounted {
+            Writer::start(role, &self.path(name), 0)
+        } else {
+            Writer::start_limited(role, &self.path(name), kilobytes * 2)
+        }
+    }
+
+    /// There is space again.
+    fn grow(&self) {
+        if self.mounted {
+            self.remount("size=64m");
+        }
+    }
+}
+
+impl Drop for Disk {
+    fn drop(&mut self) {
+        if self.mounted {
+            // Lazily: a process that is being started by another test holds our files until it has begun.
+            let _ = Command::new("umount").arg("-l").arg(self.folder.path()).status();
+        }
+    }
+}
+
+/// Sizes of disks: so close to one another that each step of making and filling a file meets the end of some.
+fn sizes() -> impl Iterator<Item = usize> {
+    (4..120).step_by(4).chain((120..900).step_by(52)).chain([1_500])
 }
 
 /// Mints until that fails, and some more.
 fn fill_vault(place: &Path) {
-    let vault = SqliteVault::open(place).expect("an empty vault fits");
+    let Ok(vault) = SqliteVault::open(place) else { return say("refused") };
     let (keys, scope, reference, kid) = (ring(), Scope::default(), Reference::default(), kid("K1"));
     let mut refused = 0;
     for n in 0.. {
@@ -415,34 +552,45 @@ fn fill_vault(place: &Path) {
     }
 }
 
-#[test]
 fn a_full_disk_loses_no_returned_token() {
-    let folder = tempfile::tempdir().unwrap();
-    for blocks in [200, 900, 3_000] {
-        let path = folder.path().join(format!("{blocks}.db"));
-        let mut lines = Writer::start_limited("fill vault", &path, blocks).finish();
-        assert_eq!(lines.pop().as_deref(), Some("refused"));
-        assert!(lines.len() >= 20, "{blocks} blocks hold something");
+    let mut held = 0;
+    for kilobytes in sizes() {
+        let disk = Disk::new(kilobytes);
+        let mut lines = disk.start("fill vault", "vault.db", kilobytes).finish();
+        assert_eq!(lines.pop().as_deref(), Some("refused"), "{kilobytes} kB");
+        held += usize::from(!lines.is_empty());
         let returned: HashMap<String, String> = lines
             .iter()
             .map(|line| line.split_once(' ').unwrap())
             .map(|(token, value)| (token.to_owned(), value.to_owned()))
             .collect();
-        let vault = SqliteVault::open(&path).unwrap();
+        if disk.mounted && !returned.is_empty() {
+            // On the disk that is still full the rows can be read all the same, or the refusal says so.
+            if let Ok(vault) = SqliteVault::open(disk.path("vault.db")) {
+                check_tokens(&vault, &returned);
+            }
+        }
+        disk.grow();
+        let vault = SqliteVault::open(disk.path("vault.db")).unwrap();
         check_tokens(&vault, &returned);
         // With room again the vault goes on, with the values that were refused as well.
-        let values: Vec<String> = (0..4_000).map(|n| format!("value {} {}", n / 20, n % 20)).collect();
+        let values: Vec<String> = (0..400).map(|n| format!("value {} {}", n / 20, n % 20)).collect();
         let tokens = mint(&vault, &values);
-        assert!(tokens.iter().filter(|token| returned.contains_key(token.text())).count() >= 20);
+        for (token, value) in tokens.iter().zip(&values) {
+            // A value that had a token keeps it.
+            assert!(returned.get(token.text()).is_none_or(|before| before == value));
+            assert!(returned.contains_key(token.text()) || returned.values().all(|before| before != value));
+        }
         let checked = masker_core::vault::verify(&ring(), &vault).unwrap();
         assert_eq!((checked.unreadable, checked.orphans), (0, 0));
     }
+    assert!(held >= 10, "{held} disks held something");
 }
 
 /// Appends until that fails, and some more.
 fn fill_log(place: &Path) {
     let options = AuditOptions::default().fsync(Fsync::Always);
-    let log = AuditLog::open(place, &audit_keys(), options).expect("an empty log fits");
+    let Ok(log) = AuditLog::open(place, &audit_keys(), options) else { return say("refused") };
     let mut refused = 0;
     while refused < 20 {
         let events =
@@ -455,23 +603,127 @@ fn fill_log(place: &Path) {
     say("refused");
 }
 
-#[test]
 fn a_full_disk_breaks_no_chain() {
-    let folder = tempfile::tempdir().unwrap();
-    for blocks in [3, 40, 200] {
-        let path = folder.path().join(format!("{blocks}.log"));
-        let mut lines = Writer::start_limited("fill log", &path, blocks).finish();
-        assert_eq!(lines.pop().as_deref(), Some("refused"));
-        assert!(!lines.is_empty(), "{blocks} blocks hold something");
+    let mut held = 0;
+    for kilobytes in sizes() {
+        let disk = Disk::new(kilobytes);
+        let path = disk.path("audit.log");
+        let mut lines = disk.start("fill log", "audit.log", kilobytes).finish();
+        assert_eq!(lines.pop().as_deref(), Some("refused"), "{kilobytes} kB");
+        held += usize::from(!lines.is_empty());
+        disk.grow();
         let log = AuditLog::open(&path, &audit_keys(), AuditOptions::default()).unwrap();
-        assert_eq!(log.head().unwrap().seq, lines.len() as u64, "refused events are not in the log");
+        // An append that failed only to save the head left its events behind, and said so.
+        let seq = log.head().map_or(0, |head| head.seq);
+        assert!(seq >= lines.len() as u64, "{kilobytes} kB: {} events returned, {seq} there", lines.len());
         log.append(vec![AuditEvent::new(EventKind::Logout, "")]).unwrap();
         let text = std::fs::read_to_string(&path).unwrap();
-        for (line, event) in lines.iter().zip(text.lines()) {
-            let event = read_event(event.as_bytes()).unwrap();
+        let stored: HashMap<String, String> = text
+            .lines()
+            .map(|line| read_event(line.as_bytes()).unwrap())
+            .map(|event| (event["seq"].to_string(), event["this_hash"].as_str().unwrap().to_owned()))
+            .collect();
+        for line in &lines {
             let (seq, hash) = line.split_once(' ').unwrap();
-            assert_eq!((event["seq"].to_string().as_str(), event["this_hash"].as_str()), (seq, Some(hash)));
+            assert_eq!(stored[seq], hash);
         }
         assert!(verify(text.as_bytes(), &audit_keys(), &Checks::default()).unwrap().ok);
+    }
+    assert!(held >= 10, "{held} disks held something");
+}
+
+/// A disk that is read-only when the files are opened, and files that become so between two calls.
+fn a_read_only_disk_is_an_error_and_no_token() {
+    let disk = Disk::new(4_000);
+    let path = disk.path("vault.db");
+    let log_path = disk.path("audit.log");
+    let values: Vec<String> = (0..50).map(|n| format!("value {n}")).collect();
+    let returned: HashMap<String, String> = {
+        let vault = SqliteVault::open(&path).unwrap();
+        mint(&vault, &values).iter().map(|token| token.text().to_owned()).zip(values.clone()).collect()
+    };
+    let log = AuditLog::open(&log_path, &audit_keys(), AuditOptions::default()).unwrap();
+    log.append(vec![AuditEvent::new(EventKind::Logout, "")]).unwrap();
+    drop(log);
+    let set_writable = |writable: bool| {
+        if disk.mounted {
+            disk.remount(if writable { "rw" } else { "ro" });
+        } else {
+            use std::os::unix::fs::PermissionsExt as _;
+            let mode = |mode| std::fs::Permissions::from_mode(mode);
+            for entry in std::fs::read_dir(disk.folder.path()).unwrap() {
+                let mode = mode(if writable { 0o600 } else { 0o400 });
+                std::fs::set_permissions(entry.unwrap().path(), mode).unwrap();
+            }
+            let mode = mode(if writable { 0o700 } else { 0o500 });
+            std::fs::set_permissions(disk.folder.path(), mode).unwrap();
+        }
+    };
+    set_writable(false);
+    // An administrator writes where permissions forbid it; only a disk that is mounted read-only refuses.
+    let is_refused = disk.mounted || File::options().append(true).open(&path).is_err();
+    let vault = SqliteVault::open(&path);
+    let log = AuditLog::open(&log_path, &audit_keys(), AuditOptions::default());
+    set_writable(true);
+    if is_refused {
+        assert!(matches!(vault, Err(VaultError::ReadOnly { .. })), "{vault:?}");
+        assert!(matches!(log, Err(AuditError::Io { .. })), "{log:?}");
+    }
+    drop((vault, log));
+    let vault = SqliteVault::open(&path).unwrap();
+    check_tokens(&vault, &returned);
+    assert_eq!(mint(&vault, &values).len(), 50);
+    let log = AuditLog::open(&log_path, &audit_keys(), AuditOptions::default()).unwrap();
+    assert_eq!(log.append(vec![AuditEvent::new(EventKind::Logout, "")]).unwrap()[0].seq, 2);
+}
+
+fn purge_once(place: &Path) {
+    let vault = SqliteVault::open(place).expect("every start succeeds");
+    say("started");
+    vault.delete(&Selection::Subject("doomed".to_owned())).expect("purging succeeds");
+    say("purged");
+}
+
+/// A purge killed at any instant has happened or has not, and what it left in the file goes with the next start.
+fn a_killed_purge_is_made_good() {
+    let folder = tempfile::tempdir().unwrap();
+    for n in 0..kills().div_ceil(10) {
+        let path = folder.path().join(format!("{n}.db"));
+        let (keys, scope, kid) = (ring(), Scope::default(), kid("K1"));
+        let vault = SqliteVault::open(&path).unwrap();
+        let values: Vec<String> = (0..2_000).map(|n| format!("value {n}")).collect();
+        for (subject, values) in ["doomed", "kept"].iter().zip(values.chunks(1_000)) {
+            let mentions: Vec<Mention<'_>> = values
+                .iter()
+                .map(|value| Mention { kind: &Kind::Id, kid: &kid, original: value, normalised: value })
+                .collect();
+            let reference = Reference::new("agent", subject);
+            Records::new(&keys, &vault, &scope, &reference).mint(&mentions).unwrap();
+        }
+        let rows = vault.page(None, 5_000).unwrap();
+        drop(vault);
+        let mut writer = Writer::start("purge", &path, 0);
+        writer.await_line();
+        thread::sleep(Duration::from_micros(random(40_000)));
+        let _ = writer.child.kill();
+        writer.child.wait().unwrap();
+        let said_so = writer.lines().last().is_some_and(|line| line == "purged");
+        let vault = SqliteVault::open(&path).unwrap();
+        let left = vault.stats().unwrap().rows;
+        assert!(left == 1_000 || (left == 2_000 && !said_so), "{left} rows");
+        if left == 1_000 {
+            assert!(!vault.stats().unwrap().erasure_pending);
+            drop(vault);
+            for entry in std::fs::read_dir(folder.path()).unwrap() {
+                let name = entry.unwrap().path();
+                if !name.to_string_lossy().contains(&format!("/{n}.db")) {
+                    continue;
+                }
+                let bytes = std::fs::read(&name).unwrap();
+                for row in rows.iter().filter(|row| &*row.references[0].subject == "doomed") {
+                    assert!(memchr::memmem::find(&bytes, &row.bytes[..20]).is_none(), "{}", name.display());
+                }
+            }
+        }
     }
 }

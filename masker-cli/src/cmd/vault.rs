@@ -4,14 +4,14 @@ use std::collections::BTreeMap;
 use std::env;
 use std::path::{Path, PathBuf};
 
-use masker_core::vault::{Selection, Vault as _, VaultError, export, rewrap};
+use masker_core::vault::{Selection, Vault as _, VaultError, export, read_export, rewrap, verify};
 use masker_core::{Kid, SqliteVault};
 use serde_json::json;
 
 use crate::args::{self, VaultAt, VaultCommand};
 use crate::config::Settings;
 use crate::error::{CliError, Exit, Result};
-use crate::io::write_output;
+use crate::io::{Source, write_output};
 use crate::setup;
 use crate::time;
 use crate::ui::Ui;
@@ -20,23 +20,30 @@ pub(crate) fn run(command: &VaultCommand, ui: &Ui, settings: &Settings) -> Resul
     match command {
         VaultCommand::Stats(at) => stats(at, ui, settings),
         VaultCommand::Export(command) => export_rows(command, ui, settings),
+        VaultCommand::Import(command) => import_rows(command, ui, settings),
         VaultCommand::Purge(command) => purge(command, ui, settings),
         VaultCommand::RotateKey(command) => rotate(command, ui, settings),
+        VaultCommand::Verify(at) => verify_rows(at, ui, settings),
     }
 }
 
 /// The vault named on the command line or in the environment; it must exist.
 fn open(at: &VaultAt, settings: &Settings) -> Result<(SqliteVault, PathBuf)> {
+    let path = path(at, settings)?;
+    Ok((setup::existing_vault(&path)?, path))
+}
+
+fn path(at: &VaultAt, settings: &Settings) -> Result<PathBuf> {
     if at.vault.is_none() && settings.server.is_some() {
         return Err(CliError::usage("this build does not look after the vault of a server")
             .hint("name a local file with --vault"));
     }
     let set = |name| env::var_os(name).filter(|v| !v.is_empty()).map(PathBuf::from);
-    let path =
-        at.vault.clone().or_else(|| set("MASKER_VAULT_PATH")).unwrap_or_else(|| {
-            set("MASKER_DATA_DIR").unwrap_or_else(|| PathBuf::from("data")).join("vault.db")
-        });
-    Ok((setup::existing_vault(&path)?, path))
+    Ok(at
+        .vault
+        .clone()
+        .or_else(|| set("MASKER_VAULT_PATH"))
+        .unwrap_or_else(|| set("MASKER_DATA_DIR").unwrap_or_else(|| PathBuf::from("data")).join("vault.db")))
 }
 
 fn stats(at: &VaultAt, ui: &Ui, settings: &Settings) -> Result<Exit> {
@@ -93,6 +100,48 @@ fn export_rows(command: &args::VaultExport, ui: &Ui, settings: &Settings) -> Res
     Ok(Exit::Success)
 }
 
+fn import_rows(command: &args::VaultImport, ui: &Ui, settings: &Settings) -> Result<Exit> {
+    let path = path(&command.at, settings)?;
+    let keys = setup::keys(ui)?;
+    let mut input = Source::from_arg(Some(&command.file)).open()?;
+    // The whole export is checked before the vault is touched: a bad one must not even make an empty file.
+    let checked = read_export(&keys, &mut input).map_err(|e| setup::vault_error(&e))?;
+    let vault = setup::open_vault(&path)?;
+    let done = checked.merge_into(&vault).map_err(|e| setup::vault_error(&e))?;
+    ui.print_json(&json!({ "new_rows": done.rows, "tombstones": done.tombstones }))?;
+    Ok(Exit::Success)
+}
+
+fn verify_rows(at: &VaultAt, ui: &Ui, settings: &Settings) -> Result<Exit> {
+    let (vault, _) = open(at, settings)?;
+    let keys = setup::keys(ui)?;
+    let found = verify(&keys, &vault).map_err(|e| setup::vault_error(&e))?;
+    let without_key: BTreeMap<String, u64> =
+        found.keyless.iter().map(|(kid, n)| (kid.to_string(), *n)).collect();
+    let ok = found.unreadable == 0 && found.orphans == 0;
+    ui.print_json(&json!({
+        "ok": ok,
+        "readable": found.readable,
+        "unreadable": found.unreadable,
+        "damaged": found.damaged,
+        "without_key": without_key,
+        "orphans": found.orphans,
+    }))?;
+    if ok {
+        return Ok(Exit::Success);
+    }
+    let error = CliError::refused(format!(
+        "{} rows do not open and {} belong to nothing",
+        found.unreadable, found.orphans
+    ))
+    .code("vault_unsound");
+    Err(if found.keyless.is_empty() {
+        error.hint("restore the file from a backup, or purge what cannot be read")
+    } else {
+        error.hint("set the keys that are missing and run the command again")
+    })
+}
+
 fn purge(command: &args::VaultPurge, ui: &Ui, settings: &Settings) -> Result<Exit> {
     let selection = selection(&command.which, ui, settings)?;
     let (vault, _) = open(&command.at, settings)?;
@@ -126,7 +175,14 @@ fn selection(which: &args::PurgeWhich, ui: &Ui, settings: &Settings) -> Result<S
     if let Some(agent) = &which.agent {
         return Ok(Selection::Agent(agent.clone()));
     }
-    let subject = which.subject.as_deref().expect("the argument group holds exactly one of the four");
+    if let Some(scope) = &which.scope {
+        let scope = scope.parse().map_err(|e| CliError::usage(format!("the value of --scope is {e}")))?;
+        return Ok(Selection::Scope(scope));
+    }
+    if which.expired {
+        return Ok(Selection::Expired(time::now()));
+    }
+    let subject = which.subject.as_deref().expect("the argument group holds exactly one of the six");
     // Vaults know subjects by their pseudonym alone.
     if subject.len() == 32 && subject.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f')) {
         return Ok(Selection::Subject(subject.to_owned()));
