@@ -82,3 +82,27 @@ fn parts_of_different_values_share_no_token() {
     assert_eq!(tokens[0], tokens[2]);
     assert_ne!(tokens[0], tokens[1], "equal ends of different values do not show");
 }
+
+#[test]
+fn ages_become_ninety_and_more() {
+    let policy = |action| {
+        let yaml = format!(
+            "name: ages\ntokenization: vault-deterministic\nkid: K1\nversion: 1\npasses: [regex, spoken]\nentities:\n  \
+             AGE_OVER_89: {{ action: {action}, keep: over_89 }}\n"
+        );
+        let keys = KeyRing::builder().key(&"K1".parse::<Kid>().unwrap(), [3; 32]).build().unwrap();
+        Masker::builder().policy(Policy::from_yaml(&yaml).unwrap()).keys(keys).build().unwrap()
+    };
+    let redacting = policy("redact");
+    let text = "she is 93 years old, he is ninety four years old";
+    let masked = redacting.mask(text).unwrap().text;
+    let expected = "she is 90+[REDACTED:AGE_OVER_89] years old, he is 90+[REDACTED:AGE_OVER_89] years old";
+    assert_eq!(masked, expected);
+    assert_eq!(redacting.mask(&masked).unwrap().text, masked);
+    let tokenizing = policy("tokenize");
+    let masked = tokenizing.mask(text).unwrap().text;
+    assert!(!masked.contains("93") && !masked.contains("90+"));
+    assert_eq!(tokenizing.rehydrate(&masked).unwrap().text, text);
+    let misplaced = "name: a\ntokenization: synthetic\nkid: K1\nversion: 1\npasses: [regex]\nentities:\n  DOB: { keep: over_89 }\n";
+    assert!(Policy::from_yaml(misplaced).is_err());
+}

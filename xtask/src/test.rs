@@ -15,7 +15,19 @@ pub(crate) fn run_long(workspace: &Workspace) -> Outcome {
             .cargo(["test", "--workspace", "--all-features", "--release"])
             .env("PROPTEST_CASES", "20000")
             .env("PROPTEST_RNG_SEED", fresh_seed()),
-    )
+    )?;
+    shell::run(&mut workspace.cargo([
+        "test",
+        "--package",
+        "masker-core",
+        "--all-features",
+        "--release",
+        "--test",
+        "kill",
+        "--",
+        "--kills",
+        "500",
+    ]))
 }
 
 /// A seed that no earlier run had; it is in the failure message of a property, so a find can be repeated.

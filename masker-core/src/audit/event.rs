@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 
 use super::error::AuditError;
 use crate::Event;
-use crate::token::synthetic::civil;
+use crate::token::calendar::civil;
 
 macro_rules! kinds {
     ($($variant:ident $name:literal $doc:literal,)*) => {

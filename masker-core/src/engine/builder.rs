@@ -119,6 +119,7 @@ impl MaskerBuilder {
             Some(seed) => Synthesizer::seeded(seed, policy.epsilon()),
             None => Synthesizer::random(policy.epsilon())?,
         };
+        let synthesizer = synthesizer.preserve_locale(policy.synthetic().preserve_locale);
         let order = match policy.overlap() {
             Overlap::Priority => Order::Priority,
             Overlap::Score => Order::Score,

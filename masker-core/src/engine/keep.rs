@@ -5,7 +5,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::lexicon::lookup;
 use crate::policy::{Action, Keep};
-use crate::token::synthetic::civil;
+use crate::token::calendar::civil;
 use crate::view::{WordHash, hash_word};
 use crate::{Kind, Span};
 
@@ -40,6 +40,10 @@ pub(super) fn segments<'t>(keep: Keep, action: Action, kind: &Kind, value: &'t s
     let reversible = action == Action::Tokenize;
     if keep == Keep::Zip3 && zip3(value).is_some_and(|range| is_restricted(&value[range])) {
         return if reversible { whole() } else { vec![Segment::Instead("000"), Segment::Hidden(value)] };
+    }
+    // A token gives the age back, so beside it the general form would stand for nothing.
+    if keep == Keep::Over89 {
+        return if reversible { whole() } else { vec![Segment::Instead("90+"), Segment::Hidden(value)] };
     }
     let Some(range) = kept(keep, kind, value) else { return whole() };
     let (before, clear, after) = (&value[..range.start], &value[range.clone()], &value[range.end..]);
@@ -218,6 +222,7 @@ pub(super) fn with_kept(keep: Keep, text: &str, marker: Span) -> Span {
             gap_before.filter(|gap| digits_back(&before[..before.len() - gap]) == 4).map(|gap| gap + 4)
         }
         Keep::Zip3 => (digits_back(before) == 3).then_some(3),
+        Keep::Over89 => before.ends_with("90+").then_some(3),
         _ => None,
     };
     Span::new(marker.start - behind.unwrap_or(0), marker.end + ahead.unwrap_or(0))
@@ -284,6 +289,8 @@ mod tests {
         }
         let redacted = |keep, kind, value| parts(keep, Action::Redact, &kind, value);
         assert_eq!(redacted(Keep::Zip3, Kind::Zip, "03601"), "=000=<03601>");
+        assert_eq!(redacted(Keep::Over89, Kind::AgeOver89, "ninety three"), "=90+=<ninety three>");
+        assert_eq!(parts(Keep::Over89, Action::Tokenize, &Kind::AgeOver89, "93"), "<93>");
         assert_eq!(redacted(Keep::Last4, Kind::CreditCard, "4111111111111111"), "<411111111111>1111");
     }
 

@@ -4,6 +4,7 @@ use super::keep::{Segment, segments};
 use super::{Event, Masked, Masker, Restored};
 use crate::detect::canonical;
 use crate::policy::{Action, Keep, Policy, Scheme};
+use crate::token::synthetic::Memory;
 use crate::token::{Kid, Marker, Scope, Token, TokenKind, find_markers, normalise, redacted, seal};
 use crate::vault::{Mention, Opened, Records};
 use crate::{Error, Finding, Kind, SecretText, Span};
@@ -121,6 +122,21 @@ impl Masker {
         let mut minted = self.mint(scope, &mentions)?.into_iter();
         if findings.iter().any(|finding| inner.plan.step(&finding.kind).scheme == Scheme::Synthetic) {
             surrogates.note(text, findings);
+            // Whole names first: they tell which part is whose, for where one stands alone.
+            let mut names: Vec<(&str, &str)> = findings
+                .iter()
+                .zip(&parts)
+                .filter(|(finding, _)| {
+                    let step = inner.plan.step(&finding.kind);
+                    finding.kind == Kind::Name
+                        && (step.action, step.scheme) == (Action::Tokenize, Scheme::Synthetic)
+                })
+                .flat_map(|(_, parts)| parts.iter().map(|p| (&text[p.span.range()], p.normalised.expose())))
+                .collect();
+            names.sort_by_key(|(original, _)| std::cmp::Reverse(original.split_whitespace().count()));
+            for (original, normalised) in names {
+                surrogates.draw(self, &Kind::Name, original, normalised);
+            }
         }
         let mut outcomes = Vec::with_capacity(findings.len());
         for (finding, parts) in findings.iter().zip(parts) {
@@ -281,15 +297,25 @@ impl Masker {
 /// The surrogates of one text or conversation: equal values share one, and none is another original.
 #[derive(Default)]
 pub(crate) struct Surrogates {
-    /// By kind and value.
+    /// By kind and value; those of the parts of names under a value that no text has.
     pub(crate) drawn: HashMap<(Kind, String), String>,
-    /// In lower case.
+    /// In lower case, whole and the parts of names.
     pub(crate) originals: HashSet<String>,
+    /// What `drawn` holds, in lower case, as far as it has been counted.
+    used: HashSet<String>,
+    counted: usize,
 }
 
 impl Surrogates {
     fn note(&mut self, text: &str, findings: &[Finding]) {
-        self.originals.extend(findings.iter().map(|finding| text[finding.span.range()].to_lowercase()));
+        for finding in findings {
+            let original = text[finding.span.range()].to_lowercase();
+            if finding.kind == Kind::Name {
+                let parts = original.split(|c: char| !c.is_alphanumeric()).filter(|part| !part.is_empty());
+                self.originals.extend(parts.map(str::to_owned));
+            }
+            self.originals.insert(original);
+        }
     }
 
     /// The surrogate that a value has already.
@@ -302,10 +328,47 @@ impl Surrogates {
         if let Some(surrogate) = self.drawn.get(&key) {
             return surrogate.clone();
         }
-        let taken = |candidate: &str| self.originals.contains(&candidate.to_lowercase());
-        let surrogate = masker.inner.synthesizer.surrogate(kind, original, normalised, taken);
+        // A conversation that was taken up again brings its surrogates along.
+        if self.counted != self.drawn.len() {
+            self.used = self.drawn.values().map(|surrogate| surrogate.to_lowercase()).collect();
+        }
+        let Self { drawn, originals, used, .. } = self;
+        let taken = |candidate: &str| originals.contains(&candidate.to_lowercase());
+        let mut parts = Parts { drawn, used };
+        let surrogate =
+            masker.inner.synthesizer.surrogate_among(kind, original, normalised, &mut parts, &taken);
+        self.used.insert(surrogate.to_lowercase());
         self.drawn.insert(key, surrogate.clone());
+        self.counted = self.drawn.len();
         surrogate
+    }
+}
+
+/// The parts of names among the surrogates.
+struct Parts<'a> {
+    drawn: &'a mut HashMap<(Kind, String), String>,
+    used: &'a mut HashSet<String>,
+}
+
+impl Parts<'_> {
+    fn key(word: &str) -> (Kind, String) {
+        // No key of a whole value begins like this: a normalised name has no control characters at its start.
+        (Kind::Name, format!("\u{1}{word}"))
+    }
+}
+
+impl Memory for Parts<'_> {
+    fn word(&self, word: &str) -> Option<String> {
+        self.drawn.get(&Self::key(word)).cloned()
+    }
+
+    fn remember(&mut self, word: &str, surrogate: &str) {
+        self.used.insert(surrogate.to_lowercase());
+        self.drawn.insert(Self::key(word), surrogate.to_owned());
+    }
+
+    fn is_used(&self, surrogate: &str) -> bool {
+        self.used.contains(surrogate)
     }
 }
 

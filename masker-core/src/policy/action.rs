@@ -129,6 +129,8 @@ named! {
         Domain = "domain",
         /// The state in an address.
         State = "state",
+        /// `90+` for an age above 89.
+        Over89 = "over_89",
     }
 }
 

@@ -1180,6 +1180,7 @@ fn produced_kinds(top: &Fields<'_>) -> BTreeSet<Kind> {
 fn keep_fits(keep: Keep, kind: &Kind) -> bool {
     match keep {
         Keep::None => true,
+        Keep::Over89 => *kind == Kind::AgeOver89,
         Keep::Year => matches!(kind, Kind::Dob | Kind::Date),
         Keep::Zip3 => *kind == Kind::Zip,
         Keep::Last4 => matches!(kind, Kind::CreditCard | Kind::Account),

@@ -1,5 +1,6 @@
 //! What stands in the text instead of a value: its forms, the keys behind them, and how values are made comparable.
 
+pub(crate) mod calendar;
 mod error;
 mod format;
 pub(crate) mod keyed;

@@ -7,9 +7,9 @@ use std::path::PathBuf;
 
 use zeroize::Zeroizing;
 
+use super::calendar::days;
 use super::error::KeyError;
 use super::keys::{KeyRing, Kid};
-use super::synthetic::days;
 
 const PREFIX: &str = "MASKER_KEY_";
 /// Shares the prefix of the keys without being one.
