@@ -86,7 +86,7 @@ impl fmt::Debug for AuditKeys {
 
 impl AuditKey {
     fn new(key: &mut [u8; 32]) -> Self {
-        let id = HEXLOWER.encode(&Sha256::digest(&*key)[..4]);
+        let id = HEXLOWER.encode(&Sha256::digest(*key)[..4]);
         Self { key: KeyBytes::new(key), id }
     }
 

@@ -199,7 +199,7 @@ impl SqliteVault {
         loop {
             match connect(&path, options) {
                 Err(VaultError::Busy) if started.elapsed() < options.wait => {
-                    thread::sleep(Duration::from_millis(5))
+                    thread::sleep(Duration::from_millis(5));
                 }
                 Err(error) => return Err(error),
                 Ok(connection) => {

@@ -37,7 +37,7 @@ pub(super) fn phone(form: &str, keep_country: bool, draw: &mut Draw) -> String {
                 let common = number.bytes().zip(rest.bytes()).take_while(|(a, b)| a == b).count();
                 (number.len() == rest.len(), common)
             };
-            let best = numbers.iter().map(|number| likeness(number)).max();
+            let best = numbers.iter().map(likeness).max();
             let fitting: Vec<&str> = numbers.iter().filter(|n| Some(likeness(n)) == best).copied().collect();
             let number = draw.pick(&fitting);
             let number: String = number.chars().map(|c| if c == '#' { draw.digit() } else { c }).collect();
