@@ -94,8 +94,8 @@ impl PostgresOptions {
 
 /// A vault in a PostgreSQL database.
 ///
-/// Calls block on the network: on an async executor they belong on a thread for blocking work ([`AsyncVault`](crate::AsyncVault)
-/// with the feature `async`). Connections are made as they are needed and made again when the server went away.
+/// Calls block on the network: on an async executor they belong on a thread for blocking work (`AsyncVault` with the feature
+/// `async`). Connections are made as they are needed and made again when the server went away.
 ///
 /// # TLS
 ///
@@ -287,6 +287,18 @@ impl Drop for Lent<'_> {
         }
         drop(pool);
         self.vault.returned.notify_one();
+    }
+}
+
+impl Drop for PostgresVault {
+    /// Closes the connections on a thread of its own: each has a runtime inside, which must not end on a thread of an async executor.
+    fn drop(&mut self) {
+        let pool = self.pool.get_mut().unwrap_or_else(PoisonError::into_inner);
+        let idle = std::mem::take(&mut pool.idle);
+        if !idle.is_empty() {
+            // A thread that cannot be started leaves them to the end of the process.
+            let _ = std::thread::Builder::new().spawn(move || drop(idle)).map(std::thread::JoinHandle::join);
+        }
     }
 }
 

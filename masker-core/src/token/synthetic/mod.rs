@@ -21,6 +21,8 @@ use crate::secret::KeyBytes;
 const SEED_CONTEXT: &str = "masker 2026 synthetic seed v1";
 /// A surrogate that is the original, or taken, is drawn again this often before a plain label stands in.
 const ATTEMPTS: u32 = 64;
+/// After as many equal draws in a row it stands in at once.
+const REPEATS: u32 = 4;
 const WEEK: u32 = 7;
 /// No shift of dates is longer, in days, however small epsilon is.
 const SHIFT_MAX: u32 = 36_500;
@@ -145,6 +147,8 @@ impl Synthesizer {
         is_taken: &dyn Fn(&str) -> bool,
     ) -> String {
         let mut attempt = 0;
+        let mut before = String::new();
+        let mut repeats = 0;
         loop {
             let text = if attempt < ATTEMPTS {
                 self.draw(kind, original, normalised, attempt, memory, is_taken)
@@ -160,7 +164,10 @@ impl Synthesizer {
             if is_free {
                 return text;
             }
-            attempt += 1;
+            // A form that leaves nothing to draw gives the same each time.
+            repeats = if text == before { repeats + 1 } else { 0 };
+            attempt = if repeats == REPEATS { ATTEMPTS.max(attempt + 1) } else { attempt + 1 };
+            before = text;
         }
     }
 

@@ -16,6 +16,9 @@ const KEPT: [&str; 47] = [
     "np", "pa", "phd", "rn", "san", "senior", "sr", "ter", "van", "von", "y", "zu",
 ];
 
+/// The places of a run of letters that are looked at for the end of one name and the start of another.
+const LONGEST_RUN: usize = 24;
+
 struct Names {
     given: &'static [&'static str],
     family: &'static [&'static str],
@@ -365,7 +368,8 @@ impl People<'_> {
         if let Some(number) = other_number(run, draw) {
             return number.to_owned();
         }
-        let places: Vec<usize> = run.char_indices().skip(1).map(|(at, _)| at).collect();
+        // No two names make a longer run than this, and trying every place of a long one would take its square.
+        let places: Vec<usize> = run.char_indices().skip(1).map(|(at, _)| at).take(LONGEST_RUN).collect();
         for at in &places {
             let (one, two) = run.split_at(*at);
             let known = |part: &str| self.memory.word(if part.chars().count() == 1 { "" } else { part });

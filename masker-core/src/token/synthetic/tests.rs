@@ -179,13 +179,15 @@ fn seeds_matter_and_random_keys_differ() {
 
 proptest! {
     #[test]
-    fn never_the_original(seed: u64, text in "\\PC{0,24}|[0-9]{1,3}|[A-Z][a-z]{1,6} [A-Z][a-z]{1,6}", epsilon in 0.001f64..10.0) {
+    fn never_the_original(seed: u64, text in "\\PC{0,24}|(?s:.{0,16})|[0-9]{1,3}|[A-Z][a-z]{1,6} [A-Z][a-z]{1,6}|[a-z0-9._-]{1,12}@[a-z.]{3,12}", epsilon in 0.001f64..10.0) {
         let synthesizer = Synthesizer::seeded(seed, epsilon);
         for kind in Kind::BUILT_IN {
             let form = normalise(kind, &text, None, Normalization::Value);
             let surrogate = synthesizer.surrogate(kind, &text, form.expose(), |_| false);
             prop_assert!(!surrogate.eq_ignore_ascii_case(&text), "{}", kind);
             prop_assert_eq!(surrogate, synthesizer.surrogate(kind, &text, form.expose(), |_| false));
+            let elsewhere = Synthesizer::seeded(seed, epsilon).preserve_locale(false);
+            prop_assert!(elsewhere.surrogate(kind, &text, form.expose(), |_| false) != text);
         }
     }
 }
@@ -305,4 +307,17 @@ fn places_keep_what_they_are() {
         assert!(make(seed, &Kind::Url, "http://www.example.org/x").starts_with("http://www.example.com/"));
         assert!(make(seed, &Kind::IpAddress, "198.51.100.7:8080").ends_with(":8080"));
     }
+}
+
+#[test]
+fn a_long_value_takes_no_more_than_its_length() {
+    let started = std::time::Instant::now();
+    for unit in ["a", "a ", "a.", "1", "-", "ab-", "\u{301}", "one ", "s as in ", "王", "@"] {
+        let text = unit.repeat(30_000 / unit.len());
+        for kind in Kind::BUILT_IN {
+            Synthesizer::seeded(1, 0.5).surrogate(kind, &text, &text, |_| false);
+        }
+    }
+    // Quadratic work on one of these takes minutes.
+    assert!(started.elapsed() < std::time::Duration::from_secs(60), "{:?}", started.elapsed());
 }
