@@ -8,7 +8,7 @@ use std::env;
 use std::error::Error;
 use std::time::{Duration, Instant};
 
-use masker_core::vault::Selection;
+use masker_core::vault::{Selection, export, verify};
 use masker_core::{
     Durability, KeyRing, Kid, Kind, Mention, Opened, PostgresVault, Records, Reference, Scope, SqliteVault,
     Token, Vault,
@@ -92,6 +92,13 @@ fn measure(name: &str, vault: &dyn Vault, rows: usize) -> Result<(), Box<dyn Err
         times.push(started.elapsed());
     }
     show("mint 20 tokens that are there", times);
+    let started = Instant::now();
+    let checked = verify(&setting.keys, vault)?;
+    assert_eq!((checked.unreadable, checked.orphans), (0, 0), "every row opens");
+    println!("  verify all rows                        {:.1?}", started.elapsed());
+    let started = Instant::now();
+    export(&setting.keys, &setting.kid, vault, &mut std::io::sink())?;
+    println!("  export all rows                        {:.1?}", started.elapsed());
     let other = Setting { reference: Reference::new("agent", "another"), ..setting };
     // Behind all that was inserted above.
     other.mint(vault, &values(rows + (ROUNDS + 1) * BATCH, BATCH))?;

@@ -3,10 +3,11 @@
 use std::fmt::Write as _;
 use std::fs;
 use std::sync::Arc;
+use std::time::Duration;
 
 use data_encoding::{BASE64, HEXLOWER, HEXUPPER};
 use masker_core::audit::{AuditEvent, AuditKeys, AuditLog, AuditOptions};
-use masker_core::vault::{export, import};
+use masker_core::vault::{Selection, export, import};
 use masker_core::{
     KeyRing, Kid, Kind, Masker, MemoryVault, Mention, Opened, Policy, Records, Reference, Scope, SqliteVault,
     Token, Vault, VaultError,
@@ -148,4 +149,25 @@ fn a_flipped_bit_in_any_byte_of_a_token_restores_nothing() {
             assert!(!matches!(opened, Opened::Original(_)), "bit {bit}");
         }
     }
+}
+
+#[test]
+fn rows_end_when_they_were_told_to() {
+    let vault = Arc::new(MemoryVault::new());
+    let masker = |lifetime| {
+        let builder = Masker::builder().keys(ring()).vault(vault.clone() as Arc<dyn Vault>);
+        builder.policy(Policy::healthcare_default()).row_lifetime(lifetime).build().unwrap()
+    };
+    let text = "my email is ada@example.com";
+    let lasting = masker(Duration::from_secs(3_600));
+    let masked = lasting.mask(text).unwrap();
+    assert_eq!(lasting.rehydrate(&masked.text).unwrap().text, text);
+    let row = vault.page(None, 1).unwrap().remove(0);
+    assert_eq!(row.expires, Some(row.used + 3_600_000));
+    assert_eq!(vault.delete(&Selection::Expired(row.used)).unwrap(), 0);
+    let brief = masker(Duration::from_millis(1));
+    let masked = brief.mask("my email is ben@example.com").unwrap();
+    std::thread::sleep(Duration::from_millis(5));
+    assert_eq!(brief.rehydrate(&masked.text).unwrap().unknown, 1);
+    assert_eq!(vault.delete(&Selection::Expired(i64::MAX - 1)).unwrap(), 2);
 }

@@ -103,7 +103,9 @@ fn export_rows(command: &args::VaultExport, ui: &Ui, settings: &Settings) -> Res
 fn import_rows(command: &args::VaultImport, ui: &Ui, settings: &Settings) -> Result<Exit> {
     let path = path(&command.at, settings)?;
     let keys = setup::keys(ui)?;
-    let mut input = Source::from_arg(Some(&command.file)).open()?;
+    let source = Source::from_arg(Some(&command.file));
+    source.check()?;
+    let mut input = source.open()?;
     // The whole export is checked before the vault is touched: a bad one must not even make an empty file.
     let checked = read_export(&keys, &mut input).map_err(|e| setup::vault_error(&e))?;
     let vault = setup::open_vault(&path)?;
@@ -131,7 +133,7 @@ fn verify_rows(at: &VaultAt, ui: &Ui, settings: &Settings) -> Result<Exit> {
         return Ok(Exit::Success);
     }
     let error = CliError::refused(format!(
-        "{} rows do not open and {} belong to nothing",
+        "rows that do not open: {}; rows and references that belong to nothing: {}",
         found.unreadable, found.orphans
     ))
     .code("vault_unsound");

@@ -1,5 +1,6 @@
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::rewrite::Plan;
 use super::{Inner, Masker};
@@ -41,6 +42,7 @@ pub struct MaskerBuilder {
     recognizers: Vec<Arc<dyn Recognizer>>,
     seed: Option<u64>,
     wipe_buffers: bool,
+    row_lifetime: Option<Duration>,
 }
 
 impl MaskerBuilder {
@@ -83,6 +85,15 @@ impl MaskerBuilder {
     /// Fixes the draw of scheme `synthetic`, over the policy's own seed.
     pub fn seed(mut self, seed: u64) -> Self {
         self.seed = Some(seed);
+        self
+    }
+
+    /// Lets vault rows end this long after they were last masked, to the millisecond; without it they stay until they are deleted.
+    ///
+    /// A token whose row has ended is as dead as a purged one. [`Vault::delete`] with
+    /// [`Selection::Expired`](crate::vault::Selection::Expired) takes such rows out of the store.
+    pub fn row_lifetime(mut self, lifetime: Duration) -> Self {
+        self.row_lifetime = Some(lifetime);
         self
     }
 
@@ -136,6 +147,9 @@ impl MaskerBuilder {
                 order,
                 synthesizer,
                 wipe_buffers: self.wipe_buffers,
+                row_lifetime: self
+                    .row_lifetime
+                    .map(|lifetime| i64::try_from(lifetime.as_millis()).unwrap_or(i64::MAX)),
                 policy,
             }),
         })

@@ -63,6 +63,8 @@ struct Inner {
     order: Order,
     synthesizer: Synthesizer,
     wipe_buffers: bool,
+    /// In milliseconds.
+    row_lifetime: Option<i64>,
 }
 
 impl fmt::Debug for Masker {

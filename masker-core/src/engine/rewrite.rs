@@ -246,7 +246,8 @@ impl Masker {
 
     pub(crate) fn records<'a>(&'a self, scope: &'a Scope) -> Records<'a> {
         let inner = &*self.inner;
-        Records::new(&inner.keys, &*inner.vault, scope, &inner.reference)
+        let records = Records::new(&inner.keys, &*inner.vault, scope, &inner.reference);
+        inner.row_lifetime.map_or(records, |lifetime| records.lifetime(lifetime))
     }
 
     /// Replaces tokens by originals; restored text is not looked into again.

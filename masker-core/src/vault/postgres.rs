@@ -548,8 +548,8 @@ impl Vault for PostgresVault {
     }
 
     fn page(&self, after: Option<&RowKey>, limit: usize) -> Result<Vec<Row>, VaultError> {
-        let scope = after.map(|key| key.scope.as_str());
-        let token = after.map(|key| &*key.token);
+        // Every row comes after the empty scope and token.
+        let (scope, token) = after.map_or(("", ""), |key| (key.scope.as_str(), &*key.token));
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
         self.read(|client| {
             let rows = client.query(
@@ -558,7 +558,7 @@ impl Vault for PostgresVault {
                                ORDER BY agent, subject),
                         ARRAY (SELECT subject FROM masker_issued i WHERE i.scope = r.scope AND i.token = r.token
                                ORDER BY agent, subject)
-                 FROM masker_rows r WHERE $1::text IS NULL OR (scope, token) > ($1, $2::text)
+                 FROM masker_rows r WHERE (scope, token) > ($1, $2)
                  ORDER BY scope, token LIMIT $3",
                 &[&scope, &token, &limit],
             )?;

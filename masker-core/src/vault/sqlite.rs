@@ -508,19 +508,16 @@ impl Stored {
 
 fn add_checksums(transaction: &Transaction<'_>) -> Result<(), Failure> {
     let mut update = transaction.prepare("UPDATE rows SET checksum = ?2 WHERE id = ?1")?;
-    let mut after = None;
+    let mut after = i64::MIN;
     loop {
         // In pages, so that no row is read while another is written.
-        let sql = format!(
-            "SELECT {} FROM rows WHERE ?1 IS NULL OR id > ?1 ORDER BY id LIMIT {PAGE}",
-            Stored::COLUMNS
-        );
+        let sql = format!("SELECT {} FROM rows WHERE id > ?1 ORDER BY id LIMIT {PAGE}", Stored::COLUMNS);
         let page = transaction
             .prepare_cached(&sql)?
             .query_map([after], Stored::read)?
             .collect::<Result<Vec<_>, _>>()?;
         let Some(last) = page.last() else { break };
-        after = Some(last.id);
+        after = last.id;
         for row in &page {
             update.execute([row.id, row.content().checksum()])?;
         }
@@ -778,9 +775,9 @@ impl Vault for SqliteVault {
 
     fn page(&self, after: Option<&RowKey>, limit: usize) -> Result<Vec<Row>, VaultError> {
         self.read(|transaction| {
+            // Every row comes after the empty scope and token. A condition with OR would walk the index from its start.
             let sql = format!(
-                "SELECT {} FROM rows WHERE ?1 IS NULL OR (scope, token) > (?1, ?2)
-                 ORDER BY scope, token LIMIT ?3",
+                "SELECT {} FROM rows WHERE (scope, token) > (?1, ?2) ORDER BY scope, token LIMIT ?3",
                 Stored::COLUMNS
             );
             let mut select = transaction.prepare_cached(&sql)?;
@@ -788,8 +785,8 @@ impl Vault for SqliteVault {
                 "SELECT agent, subject FROM issued JOIN refs ON refs.id = ref WHERE row = ?1
                  ORDER BY agent, subject",
             )?;
-            let after = after.map(|key| (key.scope.as_str(), &*key.token));
-            let mut rows = select.query(params![after.map(|a| a.0), after.map(|a| a.1), row_limit(limit)])?;
+            let (scope, token) = after.map_or(("", ""), |key| (key.scope.as_str(), &*key.token));
+            let mut rows = select.query(params![scope, token, row_limit(limit)])?;
             let mut page = Vec::new();
             while let Some(row) = rows.next()? {
                 let row = Stored::read(row)?;
