@@ -60,18 +60,23 @@ fn garbles_are_restored_and_look_alikes_are_not() {
         out += &stream.flush().unwrap().0;
         out
     };
+    // All that fail are told at once.
+    let mut wrong = Vec::new();
     for Garble { text, restored } in &fixture.garble {
         let back = conversation.rehydrate(text).unwrap();
-        assert_eq!(back.text, *restored, "{text:?}");
-        assert!(back.restored > 0 && back.unknown + back.foreign + back.ambiguous == 0, "{text:?}");
-        assert_eq!(streamed(text), *restored);
+        if back.text != *restored || back.restored == 0 || back.unknown + back.foreign + back.ambiguous > 0 {
+            wrong.push(format!("{text:?} became {:?}", back.text));
+        }
+        assert_eq!(streamed(text), back.text, "{text:?}");
     }
     for LookAlike { text, ambiguous } in &fixture.lookalike {
         let back = conversation.rehydrate(text).unwrap();
-        assert_eq!(back.text, *text);
-        assert_eq!((back.restored, back.ambiguous), (0, *ambiguous), "{text:?}");
-        assert_eq!(streamed(text), *text);
+        if back.text != *text || (back.restored, back.ambiguous) != (0, *ambiguous) {
+            wrong.push(format!("{text:?} became {:?}, {} ambiguous", back.text, back.ambiguous));
+        }
+        assert_eq!(streamed(text), back.text, "{text:?}");
     }
+    assert!(wrong.is_empty(), "{wrong:#?}");
 }
 
 /// A call of 60 turns in which 40 values are said, each more than once.

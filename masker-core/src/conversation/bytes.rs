@@ -115,6 +115,7 @@ fn write(shared: &Shared, state: &State, out: &mut Writer) {
     out.list(&state.aliases.kinds, |out, kind| {
         out.text(kind.kind.as_str());
         out.list(&kind.reserved, |out, number| out.number((*number).into()));
+        out.number(kind.bare_is_taken.into());
     });
     out.list(&state.surrogates.drawn, |out, ((kind, value), surrogate)| {
         out.text(kind.as_str());
@@ -164,6 +165,7 @@ fn read(masker: &Masker, from: &mut Reader<'_>) -> Option<Conversation> {
         for _ in 0..from.number()? {
             state.aliases.kinds[kind].reserved.insert(u32::try_from(from.number()?).ok()?);
         }
+        state.aliases.kinds[kind].bare_is_taken = from.number()? != 0;
     }
     for _ in 0..from.number()? {
         let key = (from.text()?.parse().ok()?, from.text()?.to_owned());

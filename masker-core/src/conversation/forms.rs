@@ -1,16 +1,18 @@
 //! Finds tokens and aliases in what comes back: exact for tokens, tolerant for aliases.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 
 use crate::Kind;
 use crate::token::{Token, is_unfinished_token, token_at};
+use crate::view::fold_char;
 
 /// The most digits of an alias.
 const DIGITS: usize = 9;
-/// How many backslashes are counted to tell an escape from an escaped backslash.
-const BACKSLASHES: usize = 32;
-/// How many bytes before a place say whether a word begins there.
-pub(super) const LOOK_BEHIND: usize = BACKSLASHES + 8;
+/// The most characters of white space that stand for one mark, and of invisible ones that are skipped.
+const RUN: usize = 8;
+/// How many bytes before a place say whether a word begins there: two characters.
+pub(super) const LOOK_BEHIND: usize = 8;
 
 /// The aliases of a conversation, by kind and number, with the value that each stands for.
 #[derive(Default)]
@@ -25,6 +27,14 @@ pub(super) struct AliasKind {
     pub(super) numbers: BTreeMap<u32, u32>,
     /// Numbers that stood in the input before they were given out.
     pub(super) reserved: BTreeSet<u32>,
+    /// The kind in brackets without a number stood in the input before there was an alias of it.
+    pub(super) bare_is_taken: bool,
+}
+
+impl AliasKind {
+    fn new(kind: Kind) -> Self {
+        Self { kind, numbers: BTreeMap::new(), reserved: BTreeSet::new(), bare_is_taken: false }
+    }
 }
 
 struct Begins([bool; 256]);
@@ -40,22 +50,41 @@ impl Default for Begins {
 impl Begins {
     fn add(&mut self, kind: &Kind) {
         let first = kind.as_str().as_bytes()[0];
-        for byte in [first, first.to_ascii_lowercase(), b'[', b'\\', FULL_WIDTH_OPEN.as_bytes()[0]] {
-            self.0[usize::from(byte)] = true;
+        for byte in [first, first.to_ascii_lowercase()].iter().chain(BRACKET_BYTES) {
+            self.0[usize::from(*byte)] = true;
         }
     }
 }
 
-const FULL_WIDTH_OPEN: &str = "\u{ff3b}";
-const FULL_WIDTH_CLOSE: &str = "\u{ff3d}";
+/// First bytes of brackets, of what escapes one, and of full-width letters.
+const BRACKET_BYTES: &[u8] = b"[<{\\\xEF\xE3";
 
 /// A token or alias.
 pub(super) enum Form {
-    /// Index of the kind, and the number.
-    Alias(usize, u32),
-    /// A kind in brackets without a number.
+    /// An alias.
+    Alias {
+        /// Index of the kind.
+        kind: usize,
+        /// Its number.
+        number: u32,
+        /// What stands inside the brackets behind the number and stays: a possessive ending.
+        tail: Range<usize>,
+        /// It stands in brackets.
+        is_bracketed: bool,
+    },
+    /// A kind in brackets without a number, by its index.
     Bare(usize),
     Token(Token),
+}
+
+impl Form {
+    /// What stays of a form that ends there.
+    pub(super) fn tail(&self, end: usize) -> Range<usize> {
+        match self {
+            Self::Alias { tail, .. } => tail.clone(),
+            _ => end..end,
+        }
+    }
 }
 
 /// Which aliases are looked for.
@@ -71,8 +100,6 @@ pub(super) enum Which {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Reading {
     pub(super) which: Which,
-    /// The text is the inside of JSON strings, or a JSON text.
-    pub(super) json: bool,
     /// No text follows.
     pub(super) complete: bool,
 }
@@ -92,18 +119,32 @@ enum Step<T> {
     No,
 }
 
+/// Goes on behind a match, and returns anything else.
+macro_rules! follow {
+    ($step:expr) => {
+        match $step {
+            Step::Match(end, found) => (end, found),
+            Step::More => return Step::More,
+            Step::No => return Step::No,
+        }
+    };
+}
+
 impl Aliases {
-    /// Makes the kinds known of which there may be aliases.
+    /// Makes the kinds known of which there may be aliases. Those that are built in are always known: a later policy may
+    /// find them, and then what the input holds now must not become one.
     pub(super) fn new(kinds: impl Iterator<Item = Kind>) -> Self {
-        let kinds = kinds.map(|kind| AliasKind { kind, numbers: BTreeMap::new(), reserved: BTreeSet::new() });
-        Self { kinds: kinds.collect(), begins: Begins::default() }
+        let mut aliases = Self::default();
+        for kind in Kind::BUILT_IN.iter().cloned().chain(kinds) {
+            aliases.known(&kind);
+        }
+        aliases
     }
 
     /// The index of a kind, which is made known if it is not yet.
     pub(super) fn known(&mut self, kind: &Kind) -> usize {
         self.kinds.iter().position(|known| known.kind == *kind).unwrap_or_else(|| {
-            let kind = kind.clone();
-            self.kinds.push(AliasKind { kind, numbers: BTreeMap::new(), reserved: BTreeSet::new() });
+            self.kinds.push(AliasKind::new(kind.clone()));
             self.kinds.len() - 1
         })
     }
@@ -125,6 +166,14 @@ impl Aliases {
         self.begins.add(&kind.kind);
     }
 
+    /// Whether a form can begin with one of these characters, given as a range of code points.
+    pub(super) fn may_begin_with(&self, codes: Range<u32>) -> bool {
+        codes.into_iter().filter_map(char::from_u32).any(|c| {
+            let mut bytes = [0; 4];
+            self.begins.0[usize::from(c.encode_utf8(&mut bytes).as_bytes()[0])]
+        })
+    }
+
     /// The first form at or after `from`.
     pub(super) fn next(&self, text: &str, from: usize, reading: Reading) -> Next {
         let bytes = text.as_bytes();
@@ -132,7 +181,7 @@ impl Aliases {
         let mut at = from;
         while let Some(skip) = bytes[at..].iter().position(|&byte| {
             self.begins.0[usize::from(byte)]
-                || any && (byte.is_ascii_alphabetic() || matches!(byte, b'[' | b'\\' | 0xEF))
+                || any && (byte.is_ascii_alphabetic() || BRACKET_BYTES.contains(&byte))
         }) {
             at += skip;
             match self.at(text, at, reading) {
@@ -145,8 +194,7 @@ impl Aliases {
     }
 
     fn at(&self, text: &str, at: usize, reading: Reading) -> Step<Form> {
-        let bytes = text.as_bytes();
-        if bytes[at] == b'M' && reading.which == Which::Live {
+        if text.as_bytes()[at] == b'M' && reading.which == Which::Live {
             let rest = &text[at..];
             if !reading.complete && is_unfinished_token(rest) {
                 return Step::More;
@@ -155,23 +203,25 @@ impl Aliases {
                 return Step::Match(end, Form::Token(token));
             }
         }
-        if bytes[at].is_ascii_alphabetic() {
-            if !begins_word(text, at, reading.json) {
-                return Step::No;
-            }
-            return self.best(reading, |index| self.bare_word(text, at, index, reading));
+        if !self.has_any(reading) {
+            return Step::No;
         }
-        let inside = match bracket(bytes, at, reading, Bracket::Open) {
-            Step::Match(end, ()) => end,
-            Step::More => return if self.has_any(reading) { Step::More } else { Step::No },
+        let scan = Scan { text, complete: reading.complete };
+        let (inside, bracket) = match scan.opening(at) {
+            Step::Match(inside, bracket) => (inside, bracket),
+            Step::More => return Step::More,
+            Step::No if scan.begins_word(at) => {
+                return self.best(reading, |index| self.bare_word(scan, at, index, reading));
+            }
             Step::No => return Step::No,
         };
-        match bracket(bytes, inside, reading, Bracket::Open) {
-            Step::Match(second, ()) => {
-                self.best(reading, |index| self.bracketed(bytes, second, index, 2, reading))
+        match scan.opening(inside) {
+            Step::Match(second, other) if other == bracket => {
+                self.best(reading, |index| self.bracketed(scan, second, index, [Some(bracket); 2], reading))
             }
-            Step::More if self.has_any(reading) => Step::More,
-            _ => self.best(reading, |index| self.bracketed(bytes, inside, index, 1, reading)),
+            Step::More => Step::More,
+            _ => self
+                .best(reading, |index| self.bracketed(scan, inside, index, [Some(bracket), None], reading)),
         }
     }
 
@@ -197,35 +247,23 @@ impl Aliases {
     }
 
     /// `PHONE_1` as a word of its own.
-    fn bare_word(&self, text: &str, at: usize, index: usize, reading: Reading) -> Step<Form> {
-        let bytes = text.as_bytes();
+    fn bare_word(&self, scan: Scan<'_>, at: usize, index: usize, reading: Reading) -> Step<Form> {
+        let (end, ()) = follow!(scan.name(at, self.kinds[index].kind.as_str(), Joint::Underscore));
+        let (end, ()) = follow!(scan.joint(end, Joint::Underscore));
+        let (end, number) = follow!(self.number(scan, end, index, reading));
+        let form = Form::Alias { kind: index, number, tail: end..end, is_bracketed: false };
+        let matched = Step::Match(end, form);
         let end_of_text = if reading.complete { Step::No } else { Step::More };
-        let mut next = match name(bytes, at, self.kinds[index].kind.as_str(), Joint::Underscore, reading) {
-            Step::Match(end, ()) => end,
-            Step::More => return Step::More,
-            Step::No => return Step::No,
-        };
-        match joint(bytes, next, Joint::Underscore, reading) {
-            Step::Match(end, ()) => next = end,
-            Step::More => return Step::More,
-            Step::No => return Step::No,
-        }
-        let (number, end) = match self.number(bytes, next, index, reading) {
-            Step::Match(end, number) => (number, end),
-            Step::More => return Step::More,
-            Step::No => return Step::No,
-        };
-        let matched = Step::Match(end, Form::Alias(index, number));
-        let mut after = text[end..].chars();
+        let mut after = scan.text[end..].chars();
         match after.next() {
             None if reading.complete => matched,
             None => end_of_text,
             Some(c) if c.is_alphanumeric() || matches!(c, '_' | '(' | '[') => Step::No,
             // "PHONE_1." ends a sentence, "PHONE_1.csv" names a file.
-            Some('-' | '.' | '/' | ':' | '@' | '=') => match after.next() {
+            Some('-' | '.' | '/' | ':' | '@' | '=' | '\\') => match after.next() {
                 None if reading.complete => matched,
                 None => end_of_text,
-                Some(c) if c.is_alphanumeric() => Step::No,
+                Some(c) if c.is_alphanumeric() || c == '_' => Step::No,
                 Some(_) => matched,
             },
             Some(_) => matched,
@@ -235,152 +273,226 @@ impl Aliases {
     /// What stands behind one or two opening brackets.
     fn bracketed(
         &self,
-        bytes: &[u8],
+        scan: Scan<'_>,
         at: usize,
         index: usize,
-        brackets: usize,
+        brackets: [Option<Bracket>; 2],
         reading: Reading,
     ) -> Step<Form> {
         let kind = self.kinds[index].kind.as_str();
-        let after_name = match name(bytes, at, kind, Joint::Loose, reading) {
-            Step::Match(end, ()) => end,
-            Step::More => return Step::More,
-            Step::No => return Step::No,
-        };
-        let (end, form) = match joint(bytes, after_name, Joint::Loose, reading) {
-            Step::Match(end, ()) => match self.number(bytes, end, index, reading) {
-                Step::Match(end, number) => (end, Form::Alias(index, number)),
-                Step::More => return Step::More,
-                Step::No => return Step::No,
-            },
-            // Without a number only the exact name counts: "[Date]" is a gap in a form letter.
-            _ if bytes[at..after_name] == *kind.as_bytes() => (after_name, Form::Bare(index)),
-            Step::More => return Step::More,
-            Step::No => return Step::No,
-        };
-        let mut end = end;
-        for _ in 0..brackets {
-            match bracket(bytes, end, reading, Bracket::Close) {
-                Step::Match(after, ()) => end = after,
-                Step::More => return Step::More,
-                Step::No => return Step::No,
+        let is_square = brackets[0] == Some(Bracket::Square);
+        // Angles and braces are also those of tags and templates, so in them only the exact alias counts.
+        let within = if is_square { Joint::Loose } else { Joint::Underscore };
+        let name_at = scan.white(at);
+        let (after_name, ()) = follow!(scan.name(name_at, kind, within));
+        let is_exact = scan.text[name_at..after_name] == *kind;
+        if !is_square && !is_exact {
+            return Step::No;
+        }
+        let (mut end, form) = match scan.joint(after_name, within) {
+            Step::Match(end, ()) => {
+                let (end, number) = follow!(self.number(scan, end, index, reading));
+                let (tail, ()) = follow!(scan.possessive(end));
+                (scan.white(tail), Form::Alias { kind: index, number, tail: end..tail, is_bracketed: true })
             }
+            Step::More => return Step::More,
+            // Without a number only the exact name counts: "[Date]" is a gap in a form letter.
+            Step::No if is_square && is_exact && name_at == at => (after_name, Form::Bare(index)),
+            Step::No => return Step::No,
+        };
+        for bracket in brackets.into_iter().flatten() {
+            (end, ()) = follow!(scan.closing(end, bracket));
         }
         Step::Match(end, form)
     }
 
-    fn number(&self, bytes: &[u8], at: usize, index: usize, reading: Reading) -> Step<u32> {
-        let digits = bytes[at..].iter().take(DIGITS + 1).take_while(|b| b.is_ascii_digit()).count();
-        let at_end = at + digits == bytes.len() && !reading.complete;
-        if digits == 0 {
-            return if at_end { Step::More } else { Step::No };
-        }
-        if digits > DIGITS || bytes[at] == b'0' {
-            return Step::No;
-        }
-        let number = bytes[at..at + digits].iter().fold(0, |number, b| number * 10 + u32::from(b - b'0'));
+    fn number(&self, scan: Scan<'_>, at: usize, index: usize, reading: Reading) -> Step<u32> {
+        let mut number = 0_u32;
+        let mut digits = 0;
+        let mut end = at;
+        let at_end = loop {
+            match scan.next(end) {
+                Step::Match(after, Some(c)) if c.is_ascii_digit() => {
+                    if digits == DIGITS || (digits == 0 && c == '0') {
+                        return Step::No;
+                    }
+                    number = number * 10 + (c as u32 - '0' as u32);
+                    digits += 1;
+                    end = after;
+                }
+                Step::More => break true,
+                _ => break false,
+            }
+        };
         let numbers = &self.kinds[index].numbers;
         if at_end {
             let may_be = reading.which == Which::Any
                 || (0..=(DIGITS - digits) as u32).any(|more| {
                     let scale = 10_u64.pow(more);
                     let low = u64::from(number) * scale;
-                    let low_number = u32::try_from(low).expect("nine digits fit");
-                    let high_number = u32::try_from(low + scale - 1).expect("nine digits fit");
-                    numbers.range(low_number..=high_number).next().is_some()
+                    let number_of = |number| u32::try_from(number).expect("nine digits fit");
+                    numbers.range(number_of(low)..=number_of(low + scale - 1)).next().is_some()
                 });
             return if may_be { Step::More } else { Step::No };
         }
-        if reading.which == Which::Any || numbers.contains_key(&number) {
-            Step::Match(at + digits, number)
-        } else {
-            Step::No
-        }
+        let is_one = digits > 0 && (reading.which == Which::Any || numbers.contains_key(&number));
+        if is_one { Step::Match(end, number) } else { Step::No }
     }
 }
 
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum Bracket {
-    Close,
-    Open,
-}
-
-/// A bracket: plain, full-width, or escaped as Markdown does it.
-fn bracket(bytes: &[u8], at: usize, reading: Reading, which: Bracket) -> Step<()> {
-    let (plain, full_width) = match which {
-        Bracket::Open => ("[", FULL_WIDTH_OPEN),
-        Bracket::Close => ("]", FULL_WIDTH_CLOSE),
-    };
-    let escape = if reading.json { "\\\\" } else { "\\" };
-    one_of(bytes, at, reading, &[plain.as_bytes(), full_width.as_bytes()], escape, plain)
+    Angle,
+    Curly,
+    Square,
 }
 
 /// What joins the words of a kind, and the kind and the number.
 #[derive(Clone, Copy)]
 enum Joint {
-    /// Also a space or hyphen, as inside brackets.
+    /// Also white space or a hyphen, as inside brackets.
     Loose,
     Underscore,
 }
 
-fn joint(bytes: &[u8], at: usize, which: Joint, reading: Reading) -> Step<()> {
-    let joints: &[&[u8]] = match which {
-        Joint::Loose => &[b"_", b" ", b"-"],
-        Joint::Underscore => &[b"_"],
-    };
-    one_of(bytes, at, reading, joints, if reading.json { "\\\\" } else { "\\" }, "_")
+/// A text as it is read by the rules of aliases: characters that look alike count as the same, and invisible ones not at
+/// all.
+#[derive(Clone, Copy)]
+struct Scan<'t> {
+    text: &'t str,
+    complete: bool,
 }
 
-/// One of some marks, or an escaped one.
-fn one_of(
-    bytes: &[u8],
-    at: usize,
-    reading: Reading,
-    marks: &[&[u8]],
-    escape: &str,
-    escaped: &str,
-) -> Step<()> {
-    let rest = &bytes[at..];
-    let long = [escape.as_bytes(), escaped.as_bytes()].concat();
-    let mut unfinished = false;
-    for mark in marks.iter().copied().chain(std::iter::once(long.as_slice())) {
-        if rest.starts_with(mark) {
-            return Step::Match(at + mark.len(), ());
-        }
-        unfinished |= mark.starts_with(rest);
+impl Scan<'_> {
+    fn end<T>(self) -> Step<T> {
+        if self.complete { Step::No } else { Step::More }
     }
-    if unfinished && !reading.complete { Step::More } else { Step::No }
-}
 
-/// The name of a kind, in any case.
-fn name(bytes: &[u8], at: usize, name: &str, which: Joint, reading: Reading) -> Step<()> {
-    let mut next = at;
-    for &byte in name.as_bytes() {
-        if byte == b'_' {
-            match joint(bytes, next, which, reading) {
-                Step::Match(end, ()) => next = end,
-                other => return other,
+    /// The next character; nothing where it stands for several.
+    fn next(self, mut at: usize) -> Step<Option<char>> {
+        for _ in 0..=RUN {
+            let Some(c) = self.text[at..].chars().next() else { return self.end() };
+            at += c.len_utf8();
+            if c.is_ascii() {
+                return Step::Match(at, Some(c));
             }
-        } else {
-            match bytes.get(next) {
-                Some(found) if found.eq_ignore_ascii_case(&byte) => next += 1,
-                None if !reading.complete => return Step::More,
-                _ => return Step::No,
+            let mut folded = String::new();
+            fold_char(c, &mut folded);
+            let mut chars = folded.chars();
+            if let Some(first) = chars.next() {
+                return Step::Match(at, Some(first).filter(|_| chars.next().is_none()));
             }
         }
+        Step::No
     }
-    Step::Match(next, ())
-}
 
-/// Whether a word can begin at a byte: the character before it is no part of a word, path or address.
-fn begins_word(text: &str, at: usize, json: bool) -> bool {
-    let before = &text[..at];
-    let Some(last) = before.chars().next_back() else { return true };
-    if json && matches!(last, 'b' | 'f' | 'n' | 'r' | 't') {
-        let marks = before[..before.len() - 1].bytes().rev().take(BACKSLASHES).take_while(|&b| b == b'\\');
-        if marks.count() % 2 == 1 {
-            return true;
+    fn mark(self, at: usize, is_it: impl Fn(char) -> bool) -> Step<()> {
+        match self.next(at) {
+            Step::Match(end, Some(c)) if is_it(c) => Step::Match(end, ()),
+            Step::More => Step::More,
+            _ => Step::No,
         }
     }
-    !(last.is_alphanumeric() || matches!(last, '_' | '-' | '.' | '/' | '@' | '#' | '$' | '\\' | '<'))
+
+    /// A mark, or one with a backslash before it, as Markdown escapes it.
+    fn escapable(self, at: usize, is_it: impl Fn(char) -> bool) -> Step<()> {
+        let (end, is_escaped) = match self.next(at) {
+            Step::Match(end, Some('\\')) => (end, true),
+            Step::Match(..) => (at, false),
+            Step::More => return Step::More,
+            Step::No => return Step::No,
+        };
+        self.mark(if is_escaped { end } else { at }, is_it)
+    }
+
+    /// An opening bracket: plain, full-width or lenticular, or escaped.
+    fn opening(self, at: usize) -> Step<Bracket> {
+        let mut chars = self.text[at..].chars();
+        let Some(c) = chars.next() else { return self.end() };
+        let end = at + c.len_utf8();
+        let is_code = || self.text[..at].ends_with(['$', '#', '%', '&', '\\']);
+        match c {
+            '[' | '\u{ff3b}' | '\u{3010}' => Step::Match(end, Bracket::Square),
+            '\\' => match chars.next() {
+                Some('[') => Step::Match(end + 1, Bracket::Square),
+                Some(_) => Step::No,
+                None => self.end(),
+            },
+            '<' | '\u{ff1c}' if !is_code() => Step::Match(end, Bracket::Angle),
+            '{' | '\u{ff5b}' if !is_code() => Step::Match(end, Bracket::Curly),
+            _ => Step::No,
+        }
+    }
+
+    fn closing(self, at: usize, bracket: Bracket) -> Step<()> {
+        match bracket {
+            Bracket::Angle => self.mark(at, |c| c == '>'),
+            Bracket::Curly => self.mark(at, |c| c == '}'),
+            Bracket::Square => self.escapable(at, |c| matches!(c, ']' | '\u{3011}')),
+        }
+    }
+
+    fn joint(self, at: usize, which: Joint) -> Step<()> {
+        let Joint::Loose = which else { return self.escapable(at, |c| c == '_') };
+        let after = self.white(at);
+        match self.escapable(after, |c| c == '_') {
+            Step::No => match self.mark(after, |c| c == '-') {
+                Step::Match(end, ()) => Step::Match(self.white(end), ()),
+                _ if after > at => Step::Match(after, ()),
+                step => step,
+            },
+            Step::Match(end, ()) => Step::Match(self.white(end), ()),
+            Step::More => Step::More,
+        }
+    }
+
+    /// Where white space ends that is not too long.
+    fn white(self, at: usize) -> usize {
+        let mut end = at;
+        for _ in 0..RUN {
+            match self.mark(end, char::is_whitespace) {
+                Step::Match(after, ()) => end = after,
+                _ => break,
+            }
+        }
+        end
+    }
+
+    /// A possessive ending, or nothing.
+    fn possessive(self, at: usize) -> Step<()> {
+        match self.mark(at, |c| c == '\'') {
+            Step::Match(end, ()) => match self.mark(end, |c| c.eq_ignore_ascii_case(&'s')) {
+                Step::No => Step::Match(end, ()),
+                step => step,
+            },
+            _ => Step::Match(at, ()),
+        }
+    }
+
+    /// The name of a kind, in any case.
+    fn name(self, at: usize, name: &str, which: Joint) -> Step<()> {
+        let mut end = at;
+        for expected in name.chars() {
+            (end, ()) = follow!(match expected {
+                '_' => self.joint(end, which),
+                _ => self.mark(end, |c| c.eq_ignore_ascii_case(&expected)),
+            });
+        }
+        Step::Match(end, ())
+    }
+
+    /// Whether a word can begin at a byte: the character before it is no part of a word, path or address.
+    fn begins_word(self, at: usize) -> bool {
+        if !self.text[at..]
+            .starts_with(|c: char| c.is_ascii_alphabetic() || ('\u{ff21}'..='\u{ff5a}').contains(&c))
+        {
+            return false;
+        }
+        let before = &self.text[..at];
+        let Some(last) = before.chars().next_back() else { return true };
+        let is_code = last == '{' && ["${", "#{", "%{"].iter().any(|code| before.ends_with(code));
+        !(is_code
+            || last.is_alphanumeric()
+            || matches!(last, '_' | '-' | '.' | '/' | '@' | '#' | '$' | '%' | '\\' | '<'))
+    }
 }

@@ -205,23 +205,25 @@ impl Draft {
         spans: &mut Vec<Span>,
         edits: &mut Vec<Edit>,
     ) {
-        let reading = Reading { which: Which::Any, json: false, complete: true };
+        let reading = Reading { which: Which::Any, complete: true };
         let outside = matches!(self.role, Role::Tool | Role::User);
         let mut at = from;
         while let Next::Found(start, end, form) = state.aliases.next(text, at, reading) {
             at = end;
-            let (kind, live, forged) = match form {
-                Form::Alias(kind, number) => {
+            let (kind, live, kept) = match form {
+                Form::Alias { kind, number, .. } => {
                     let live = state.aliases.kinds[kind].numbers.contains_key(&number);
-                    let kept = live || commit == Commit::No || state.reserve(kind, number);
-                    (kind, live, outside && (live || !kept))
+                    (kind, live, live || commit == Commit::No || state.reserve(kind, number))
                 }
                 Form::Bare(kind) => {
-                    let live = !state.aliases.kinds[kind].numbers.is_empty();
-                    (kind, live, outside && live)
+                    let of_kind = &mut state.aliases.kinds[kind];
+                    let live = !of_kind.numbers.is_empty();
+                    of_kind.bare_is_taken |= outside && !live && commit == Commit::Yes;
+                    (kind, live, true)
                 }
                 Form::Token(_) => continue,
             };
+            let forged = outside && live || !kept;
             let span = Span::new(start, end);
             if live || forged {
                 spans.push(span);

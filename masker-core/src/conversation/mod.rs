@@ -3,6 +3,7 @@
 mod bytes;
 mod forms;
 mod message;
+mod nesting;
 mod restore;
 mod state;
 mod stream;
@@ -11,6 +12,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use self::message::Draft;
+use self::nesting::Syntax;
 pub use self::restore::{Dangling, StreamRehydrator};
 use self::state::{Hash, State, truncated};
 pub use self::stream::StreamMasker;
@@ -247,7 +249,7 @@ impl Conversation {
     ///
     /// When the text is above [`MAX_TEXT_BYTES`](crate::MAX_TEXT_BYTES) or the vault cannot be read.
     pub fn rehydrate(&self, text: &str) -> Result<Restored, Error> {
-        self.restore_whole(text, false)
+        self.restore_whole(text)
     }
 
     /// [`Conversation::rehydrate`] for a JSON text, or a part of one: what is restored is escaped as JSON strings need it.
@@ -256,7 +258,7 @@ impl Conversation {
     ///
     /// As [`Conversation::rehydrate`].
     pub fn rehydrate_json(&self, text: &str) -> Result<Restored, Error> {
-        self.restore_whole(text, true)
+        self.restore_json(text)
     }
 
     /// Masks what is said next while it is being said.
@@ -269,12 +271,17 @@ impl Conversation {
 
     /// Restores text that comes in parts.
     pub fn stream_rehydrator(&self) -> StreamRehydrator {
-        StreamRehydrator::new(self.clone(), false)
+        StreamRehydrator::new(self.clone(), Syntax::Text)
     }
 
     /// Restores JSON text that comes in parts, such as the arguments of a function call.
     pub fn stream_json_rehydrator(&self) -> StreamRehydrator {
-        StreamRehydrator::new(self.clone(), true)
+        StreamRehydrator::new(self.clone(), Syntax::Json)
+    }
+
+    /// Restores text that comes in parts and is JSON if it begins like it, as the words of a model may be.
+    pub(crate) fn stream_rehydrator_of_either(&self) -> StreamRehydrator {
+        StreamRehydrator::new(self.clone(), Syntax::Perhaps)
     }
 
     /// What to tell a model about the aliases, in its instructions; empty where the policy puts none in the text. The same

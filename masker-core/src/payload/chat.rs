@@ -54,13 +54,17 @@ const SETTINGS: [&str; 40] = [
 ];
 
 /// Members of blocks that are the protocol's own.
-const IDENTIFIERS: [&str; 17] = [
+const IDENTIFIERS: [&str; 21] = [
+    "approval_request_id",
     "call_id",
+    "container_id",
     "detail",
+    "file_id",
     "finish_reason",
     "format",
     "id",
     "index",
+    "item_id",
     "media_type",
     "model",
     "object",
@@ -74,6 +78,27 @@ const IDENTIFIERS: [&str; 17] = [
     "voice",
 ];
 
+/// Members of the tools that a provider runs itself, which are chosen from lists or made up by it.
+const TOOL_SETTINGS: [&str; 14] = [
+    "allowed_callers",
+    "allowed_tools",
+    "connector_id",
+    "container",
+    "defer_loading",
+    "environment",
+    "filters",
+    "output_format",
+    "quality",
+    "ranking_options",
+    "require_approval",
+    "search_context_size",
+    "server_label",
+    "vector_store_ids",
+];
+
+/// How members begin that only the provider can read.
+const ENCRYPTED: &str = "encrypted_";
+
 const ROLES: [(&str, Role); 6] = [
     ("assistant", Role::Assistant),
     ("developer", Role::System),
@@ -84,25 +109,29 @@ const ROLES: [(&str, Role); 6] = [
 ];
 
 /// Types of blocks that hold text, beside those whose names end as in [`TEXT_ENDINGS`].
-const TEXT_BLOCKS: [&str; 14] = [
+const TEXT_BLOCKS: [&str; 19] = [
+    "compaction",
     "custom",
     "function",
     "input_text",
     "item_reference",
+    "logs",
+    "mcp_approval_request",
+    "mcp_approval_response",
+    "mcp_list_tools",
     "message",
     "output_text",
     "reasoning",
     "reasoning_text",
     "redacted_thinking",
     "refusal",
-    "search_result",
     "summary_text",
     "text",
     "thinking",
+    "tool_reference",
 ];
 
-const TEXT_ENDINGS: [&str; 6] =
-    ["_call", "_call_output", "tool_result", "tool_use", "tool_use_result", "_tool_result_error"];
+const TEXT_ENDINGS: [&str; 5] = ["_call", "_output", "_result", "_result_error", "tool_use"];
 
 const IMAGE_CALLS: [&str; 2] = ["image_generation_call", "computer_call_output"];
 
@@ -162,10 +191,7 @@ where
                 Some(choices) => w.each(choices, Self::choice),
                 None => w.free(value, None),
             },
-            "tools" | "functions" => w.as_role(Role::System, |w| match value.items() {
-                Some(tools) => w.each(tools, Self::tool),
-                None => w.free(value, None),
-            }),
+            "tools" | "functions" => w.tools(value),
             "response_format" | "text" | "output_config" | "output_format" => {
                 w.as_role(Role::System, |w| w.schema(value))
             }
@@ -218,7 +244,9 @@ where
     /// Judges a part that cannot be masked and stands where it can be left out.
     fn non_text(&self) -> Result<(), E> {
         match self.purpose {
-            Purpose::Rehydrate | Purpose::Mask(NonText::Drop | NonText::Pass) => Ok(()),
+            Purpose::Rehydrate | Purpose::RehydrateLeaves | Purpose::Mask(NonText::Drop | NonText::Pass) => {
+                Ok(())
+            }
             Purpose::Mask(_) => Err(Error::Unmaskable { path: self.shown.clone() }.into()),
         }
     }
@@ -250,7 +278,8 @@ where
             w.each_member(members, |w, key, value| match key {
                 "role" if known.is_some() => Ok(()),
                 "thinking" | "data" if is_signed => Ok(()),
-                "signature" | "encrypted_content" | "thought_signature" => Ok(()),
+                "signature" | "thought_signature" => Ok(()),
+                _ if key.starts_with(ENCRYPTED) => Ok(()),
                 "logprobs" | "usage" => Ok(()),
                 "name" | "namespace" | "server_label" | "server_name" if names_a_tool => w.identifier(value),
                 "name" => w.text(value, Some(key)),
@@ -263,12 +292,14 @@ where
                     Some(members) => w.block(value, members),
                     None => w.text(value, None),
                 },
-                "arguments" | "input" => w.nested_text(value, None),
-                "content" | "output" | "summary" => w.content(value),
+                "arguments" => w.arguments(value),
+                "input" => w.nested_text(value, None),
+                "content" | "output" | "outputs" | "summary" => w.content(value),
+                "tools" => w.tools(value),
                 "source" => w.source(value),
                 "audio" => w.audio(value),
-                "cache_control" => w.setting(value),
-                "annotations" | "citations" => w.free(value, None),
+                "cache_control" | "caller" => w.setting(value),
+                "annotations" | "citations" => w.citations(value),
                 "text" | "refusal" | "reasoning_content" | "reasoning" | "thinking" | "title" => {
                     match &value.data {
                         Data::Text(_) => w.said(value),
@@ -282,7 +313,11 @@ where
         // Log probabilities spell the text out as it was.
         if self.edits.len() > before {
             for member in members.iter().filter(|member| member.key == "logprobs") {
-                self.edits.replace(member.value.start, member.value.end, "null".to_owned());
+                self.edits.replace(
+                    member.value.start,
+                    member.value.end,
+                    no_logprobs(&member.value).to_owned(),
+                );
             }
         }
         Ok(())
@@ -333,9 +368,31 @@ where
         self.each_member(members, |w, key, value| match key {
             "id" | "type" | "name" | "index" => w.identifier(value),
             "function" | "custom" => w.call(value),
-            "arguments" | "input" | "parameters" => w.nested_text(value, None),
+            "arguments" | "parameters" => w.arguments(value),
+            "input" => w.nested_text(value, None),
             "extra_content" => Ok(()),
             _ => w.free(value, Some(key)),
+        })
+    }
+
+    /// Where an answer has its words from.
+    fn citations(&mut self, value: &Value<'_>) -> Result<(), E> {
+        match &value.data {
+            Data::Array(items) => self.each(items, Self::citations),
+            Data::Object(members) => self.each_member(members, |w, key, value| match key {
+                _ if key.starts_with(ENCRYPTED) => Ok(()),
+                _ if IDENTIFIERS.contains(&key) => w.identifier(value),
+                "url_citation" | "file_citation" | "file_path" => w.citations(value),
+                _ => w.free(value, None),
+            }),
+            _ => self.free(value, None),
+        }
+    }
+
+    fn tools(&mut self, value: &Value<'_>) -> Result<(), E> {
+        self.as_role(Role::System, |w| match value.items() {
+            Some(tools) => w.each(tools, Self::tool),
+            None => w.free(value, None),
         })
     }
 
@@ -348,6 +405,9 @@ where
             "parameters" | "input_schema" | "output_schema" | "format" => w.schema(value),
             "description" => w.text(value, None),
             "cache_control" | "strict" => w.setting(value),
+            _ if TOOL_SETTINGS.contains(&key) => w.setting(value),
+            // What the server needs to reach another one; it goes nowhere else.
+            "authorization" | "headers" | "server_url" => Ok(()),
             _ => w.free(value, Some(key)),
         })
     }
@@ -430,6 +490,44 @@ where
             _ => self.free(value, None),
         }
     }
+}
+
+/// What log probabilities of a text that changed become: as empty as the protocol allows.
+pub(super) fn no_logprobs(before: &Value<'_>) -> &'static str {
+    if before.items().is_some() { "[]" } else { "null" }
+}
+
+/// Walks an event of a stream that holds texts as a whole: items, parts and replies.
+pub(super) fn walk_event<E: From<Error>>(
+    json: &str,
+    event: &Value<'_>,
+    visit: impl FnMut(&Place<'_>) -> Result<Option<String>, E>,
+) -> Result<String, E> {
+    let mut walker = Walker {
+        visit,
+        purpose: Purpose::Rehydrate,
+        rules: None,
+        path: String::new(),
+        shown: String::new(),
+        role: Role::Assistant,
+        edits: Edits::default(),
+        depth: MAX_JSON_DEPTH,
+    };
+    walker.each_member(event.members().unwrap_or_default(), |w, key, value| {
+        match (key, value.members()) {
+            ("response", Some(members)) => w.top(members),
+            ("content_block" | "item" | "message" | "part", Some(members)) => w.block(value, members),
+            ("annotation" | "citation", Some(_)) => w.free(value, None),
+            ("delta", Some(members)) => w.each_member(members, |w, key, value| match key {
+                "citation" => w.free(value, None),
+                _ => Ok(()),
+            }),
+            ("arguments", None) => w.arguments(value),
+            ("code" | "input" | "refusal" | "text" | "transcript", None) => w.said(value),
+            _ => Ok(()),
+        }
+    })?;
+    Ok(walker.edits.apply(json))
 }
 
 /// Whether a part is an image, audio, a file or of a type that is not known: nothing in it can be masked.

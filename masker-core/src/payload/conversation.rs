@@ -29,8 +29,18 @@ impl TextWorker for &Conversation {
     }
 
     fn rehydrate(&mut self, text: &str) -> Result<Restored, Error> {
-        Conversation::rehydrate(self, text)
+        restored(self.stream_rehydrator(), text)
     }
+
+    fn rehydrate_nested(&mut self, text: &str, mode: StreamMode) -> Result<Restored, Error> {
+        restored(self.rehydrator_of(mode), text)
+    }
+}
+
+/// Restores a text as a stream of one piece, so that both give the same.
+fn restored(mut stream: StreamRehydrator, text: &str) -> Result<Restored, Error> {
+    let restored = stream.push(text)? + &stream.end()?;
+    Ok(Restored { text: restored, ..stream.totals() })
 }
 
 /// What is left of a masked line without the name before the value; nothing where the name itself was masked.
@@ -52,7 +62,7 @@ impl StreamRestorer for StreamRehydrator {
     }
 
     fn finish(&mut self) -> Result<String, Error> {
-        Ok(self.flush()?.0)
+        self.end()
     }
 
     fn tally(&self) -> StreamTally {
@@ -101,9 +111,14 @@ impl Conversation {
         &self,
     ) -> SseRehydrator<StreamRehydrator, impl FnMut(StreamMode) -> StreamRehydrator + use<>> {
         let conversation = self.clone();
-        SseRehydrator::new(move |mode| match mode {
-            StreamMode::JsonString => conversation.stream_json_rehydrator(),
-            StreamMode::Text => conversation.stream_rehydrator(),
-        })
+        SseRehydrator::new(move |mode| conversation.rehydrator_of(mode))
+    }
+
+    fn rehydrator_of(&self, mode: StreamMode) -> StreamRehydrator {
+        match mode {
+            StreamMode::JsonString => self.stream_json_rehydrator(),
+            StreamMode::Text => self.stream_rehydrator(),
+            StreamMode::TextOrJson => self.stream_rehydrator_of_either(),
+        }
     }
 }

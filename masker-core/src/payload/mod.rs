@@ -53,6 +53,19 @@ pub trait TextWorker {
     ///
     /// As [`Masker::rehydrate`].
     fn rehydrate(&mut self, text: &str) -> Result<Restored, Error>;
+
+    /// Puts originals back into a text that is JSON, or may be, so that JSON stays JSON.
+    ///
+    /// Given here: if the text is an object or array, each string in it is restored by itself, through JSON inside strings;
+    /// else the text is.
+    ///
+    /// # Errors
+    ///
+    /// As [`TextWorker::rehydrate`].
+    fn rehydrate_nested(&mut self, text: &str, mode: StreamMode) -> Result<Restored, Error> {
+        let _ = mode;
+        walk::restore_leaves(text, |leaf| self.rehydrate(leaf))
+    }
 }
 
 impl TextWorker for &Masker {
@@ -223,10 +236,12 @@ fn restoring(
     total: &mut RestoredPayload,
 ) -> impl FnMut(&Place<'_>) -> Result<Option<String>, Error> {
     |place| {
-        if place.form == Form::Number {
-            return Ok(None);
-        }
-        let restored = worker.rehydrate(place.text)?;
+        let restored = match place.form {
+            Form::Number => return Ok(None),
+            Form::Arguments => worker.rehydrate_nested(place.text, StreamMode::JsonString)?,
+            Form::Nested => worker.rehydrate_nested(place.text, StreamMode::TextOrJson)?,
+            Form::Key | Form::Text => worker.rehydrate(place.text)?,
+        };
         total.restored += restored.restored;
         total.unknown += restored.unknown;
         total.foreign += restored.foreign;

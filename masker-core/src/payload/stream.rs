@@ -1,9 +1,12 @@
-//! Restoring in streams of server-sent events: OpenAI chat completion chunks and Anthropic message events.
+//! Restoring in streams of server-sent events: OpenAI chat completion chunks, OpenAI response events and Anthropic message
+//! events.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
+use super::chat::{no_logprobs, walk_event};
 use super::json::{Data, Edits, MAX_JSON_DEPTH, Value, parse, quoted};
 use super::sse::{SseDecoder, SseEvent};
+use super::walk::{Form, Place};
 use crate::Error;
 
 /// How restored values are written into a stream.
@@ -11,10 +14,13 @@ use crate::Error;
 #[non_exhaustive]
 pub enum StreamMode {
     /// The pieces make one JSON text, such as the arguments of a tool call: restored values are escaped as the content of a
-    /// JSON string.
+    /// JSON string, and once more for every string of JSON around it.
     JsonString,
     /// The pieces make a plain text.
     Text,
+    /// The pieces make a text that may be JSON: from where it begins as an object or array does, and for as long as it goes
+    /// on like one, restored values are escaped in its strings, and in the strings of JSON inside them.
+    TextOrJson,
 }
 
 /// Restores one text that comes in pieces.
@@ -76,6 +82,12 @@ enum Field {
     Block,
     /// The input of an Anthropic tool call.
     BlockInput,
+    /// The text of a choice of the old completions.
+    Completion,
+    /// A text of an item of an OpenAI response: what the events that bring it are called, and the index of its part.
+    Item(String, u64),
+    /// What the sound of an answer says.
+    Transcript,
 }
 
 /// Members of a delta that are pieces of text. Those of one group come side by side; a new group ends the others.
@@ -88,15 +100,31 @@ impl Field {
             Self::Member(name) => {
                 MEMBERS.iter().find(|(member, _)| member == name).map_or(0, |(_, group)| *group)
             }
-            Self::Block | Self::BlockInput => 0,
+            Self::Block | Self::BlockInput | Self::Completion | Self::Item(..) | Self::Transcript => 0,
             Self::Call(_) | Self::CustomCall(_) | Self::FunctionCall => 2,
         }
     }
 
-    /// A delta with a text at the place of this field.
+    /// How restored values are written into it, if the words of the answer are written as given.
+    fn mode(&self, words: StreamMode) -> StreamMode {
+        match self {
+            Self::Call(_) | Self::FunctionCall | Self::BlockInput => StreamMode::JsonString,
+            Self::Member("content") | Self::Block => words,
+            Self::Item(name, _) if name.ends_with("output_text") => words,
+            Self::Item(name, _) if name.ends_with("arguments") => StreamMode::JsonString,
+            Self::Member(_) | Self::CustomCall(_) | Self::Item(..) | Self::Transcript => {
+                StreamMode::TextOrJson
+            }
+            Self::Completion => StreamMode::Text,
+        }
+    }
+
+    /// A delta with a text at the place of this field; for a text of no delta, the text.
     fn delta(&self, text: &str) -> String {
         let text = quoted(text);
         match self {
+            Self::Completion | Self::Item(..) => text,
+            Self::Transcript => format!("{{\"audio\":{{\"transcript\":{text}}}}}"),
             Self::Member(name) => format!("{{\"{name}\":{text}}}"),
             Self::Call(index) => {
                 format!("{{\"tool_calls\":[{{\"index\":{index},\"function\":{{\"arguments\":{text}}}}}]}}")
@@ -113,10 +141,11 @@ impl Field {
 
 /// Restores the answers in a stream of server-sent events, event by event.
 ///
-/// Every choice, tool call and block is a text of its own, with a [`StreamRestorer`] made by `open`. What one holds back is
-/// sent before `finish_reason`, before the choice goes on with something else, before a block stops, and before the stream
-/// ends. An event of which all text is held back is not sent, so that no empty pieces are made up. Ids, usage, signed
-/// thinking and whatever is no text of an answer pass as they are; log probabilities of a text that changed become null.
+/// Every choice, tool call, block and part of an item is a text of its own, with a [`StreamRestorer`] made by `open`. What
+/// one holds back is sent before `finish_reason`, before the choice goes on with something else, before a block, part or item
+/// is done, and before the stream ends. An event of which all text is held back is not sent, so that no empty pieces are made
+/// up. Events that repeat a text as a whole are restored as a whole. Ids, usage, thinking and whatever is no text of an answer
+/// pass as they are; log probabilities of a text that changed are taken out.
 #[expect(missing_debug_implementations, reason = "holds text")]
 pub struct SseRehydrator<S, F> {
     open: F,
@@ -125,6 +154,10 @@ pub struct SseRehydrator<S, F> {
     tally: StreamTally,
     /// The last chunk, from which a chunk for held text can be made.
     template: String,
+    /// The last event of each text of an item, for the same.
+    last: BTreeMap<(u64, Field), SseEvent>,
+    /// Items of which tokens were counted: what repeats them is not counted again.
+    counted: BTreeSet<u64>,
     /// How the words of an answer are written.
     words: StreamMode,
 }
@@ -138,7 +171,9 @@ impl<S: StreamRestorer, F: FnMut(StreamMode) -> S> SseRehydrator<S, F> {
             streams: BTreeMap::new(),
             tally: StreamTally::default(),
             template: String::new(),
-            words: StreamMode::Text,
+            last: BTreeMap::new(),
+            counted: BTreeSet::new(),
+            words: StreamMode::TextOrJson,
         }
     }
 
@@ -206,7 +241,14 @@ impl<S: StreamRestorer, F: FnMut(StreamMode) -> S> SseRehydrator<S, F> {
             return self.chunk(&event, data, &value, choices);
         }
         match value.get("type").and_then(Value::text) {
+            Some(name) if name.starts_with("response.") => self.response_event(&event, data, &value, name),
+            Some("message_start") => self.whole(&event, data, &value),
             Some("content_block_start" | "content_block_delta") => self.block_delta(&event, data, &value),
+            Some("error") => {
+                let mut events = self.flush_all()?;
+                events.push(event);
+                Ok(events)
+            }
             Some("content_block_stop") => {
                 let mut events = self.flush_block(index_of(&value, 0))?;
                 events.push(event);
@@ -221,16 +263,8 @@ impl<S: StreamRestorer, F: FnMut(StreamMode) -> S> SseRehydrator<S, F> {
         }
     }
 
-    fn mode(&self, field: &Field) -> StreamMode {
-        match field {
-            Field::Call(_) | Field::FunctionCall | Field::BlockInput => StreamMode::JsonString,
-            Field::Member("content") | Field::Block => self.words,
-            Field::Member(_) | Field::CustomCall(_) => StreamMode::Text,
-        }
-    }
-
     fn push_piece(&mut self, key: (u64, Field), piece: &str) -> Result<String, Error> {
-        let mode = self.mode(&key.1);
+        let mode = key.1.mode(self.words);
         self.streams.entry(key).or_insert_with(|| (self.open)(mode)).push(piece)
     }
 
@@ -249,6 +283,10 @@ impl<S: StreamRestorer, F: FnMut(StreamMode) -> S> SseRehydrator<S, F> {
         for (index, field) in keys {
             if matches!(field, Field::Block | Field::BlockInput) {
                 events.extend(self.flush_block(index)?);
+                continue;
+            }
+            if matches!(field, Field::Item(..)) {
+                events.extend(self.flush_item(&(index, field))?);
                 continue;
             }
             let held = self.end(&(index, field.clone()))?;
@@ -276,7 +314,12 @@ impl<S: StreamRestorer, F: FnMut(StreamMode) -> S> SseRehydrator<S, F> {
             let index = index_of(choice, position);
             let is_last = choice.get("finish_reason").is_some_and(|reason| !reason.is_null(source));
             let delta = choice.get("delta");
-            let (pieces, has_more) = pieces(delta);
+            let (mut pieces, has_more) = pieces(delta);
+            if let Some(value) =
+                choice.get("text").filter(|value| value.text().is_some_and(|text| !text.is_empty()))
+            {
+                pieces.push(Piece { field: Field::Completion, value });
+            }
             is_left |= is_last || has_more;
             let groups: Vec<u8> = pieces.iter().map(|piece| piece.field.group()).collect();
             let ends = |field: &Field| groups.iter().any(|group| *group != field.group());
@@ -321,7 +364,7 @@ impl<S: StreamRestorer, F: FnMut(StreamMode) -> S> SseRehydrator<S, F> {
             }
             let logprobs = choice.get("logprobs").filter(|value| !value.is_null(source));
             if let (true, Some(logprobs)) = (edits.len() > changes, logprobs) {
-                edits.replace(logprobs.start, logprobs.end, "null".to_owned());
+                edits.replace(logprobs.start, logprobs.end, no_logprobs(logprobs).to_owned());
             }
         }
         if !self.streams.is_empty() {
@@ -350,7 +393,11 @@ impl<S: StreamRestorer, F: FnMut(StreamMode) -> S> SseRehydrator<S, F> {
         let (text, field) = match delta.get("type").and_then(Value::text) {
             Some("text" | "text_delta") => (delta.get("text"), Field::Block),
             Some("input_json_delta") => (delta.get("partial_json"), Field::BlockInput),
-            _ => (None, Field::Block),
+            // Signed, and to be sent back byte for byte.
+            Some("thinking" | "redacted_thinking" | "thinking_delta" | "signature_delta") => {
+                (None, Field::Block)
+            }
+            _ => return self.whole(event, source, value),
         };
         let Some((place, piece)) =
             text.and_then(|place| Some((place, place.text()?))).filter(|(_, piece)| !piece.is_empty())
@@ -370,6 +417,105 @@ impl<S: StreamRestorer, F: FnMut(StreamMode) -> S> SseRehydrator<S, F> {
         Ok(vec![event])
     }
 
+    /// An event of an OpenAI response.
+    fn response_event(
+        &mut self,
+        event: &SseEvent,
+        source: &str,
+        value: &Value<'_>,
+        name: &str,
+    ) -> Result<Vec<SseEvent>, Error> {
+        let item = number(value.get("output_index"));
+        let part = number(value.get("content_index").or_else(|| value.get("summary_index"))).unwrap_or(0);
+        // Sound is the one thing that comes in pieces and is no text.
+        if let (Some(stem), Some(piece)) = (name.strip_suffix(".delta"), value.get("delta"))
+            && let Some(text) = piece.text().filter(|_| !stem.ends_with("audio"))
+        {
+            let key = (item.unwrap_or(0), Field::Item(stem.to_owned(), part));
+            let restored = self.push_piece(key.clone(), text)?;
+            self.last.insert(key, event.clone());
+            return Ok(if restored.is_empty() && !text.is_empty() {
+                Vec::new()
+            } else {
+                vec![with_delta(event, source, value, text, &restored)]
+            });
+        }
+        let ended: Vec<(u64, Field)> = match (name.strip_suffix(".done"), item) {
+            (Some(stem), _)
+                if self
+                    .streams
+                    .keys()
+                    .any(|(_, field)| matches!(field, Field::Item(of, _) if of == stem)) =>
+            {
+                vec![(item.unwrap_or(0), Field::Item(stem.to_owned(), part))]
+            }
+            (Some(_), Some(item)) => self.items(|of| of == item),
+            _ if ENDINGS.contains(&name) => self.items(|_| true),
+            _ => Vec::new(),
+        };
+        let mut events = Vec::new();
+        for key in ended {
+            events.extend(self.flush_item(&key)?);
+        }
+        events.extend(self.whole(event, source, value)?);
+        Ok(events)
+    }
+
+    /// The texts of some items.
+    fn items(&self, which: impl Fn(u64) -> bool) -> Vec<(u64, Field)> {
+        let is_one = |(item, field): &&(u64, Field)| matches!(field, Field::Item(..)) && which(*item);
+        self.streams.keys().filter(is_one).cloned().collect()
+    }
+
+    /// Ends a text of an item; what it held back is sent like the piece before.
+    fn flush_item(&mut self, key: &(u64, Field)) -> Result<Option<SseEvent>, Error> {
+        let before = self.tally;
+        let held = self.end(key)?;
+        if self.tally != before {
+            self.counted.insert(key.0);
+        }
+        let Some(last) = self.last.remove(key).filter(|_| !held.is_empty()) else { return Ok(None) };
+        let source = last.data.clone().unwrap_or_default();
+        let value = parse(&source, MAX_JSON_DEPTH)?;
+        let like = SseEvent { event: last.event, ..SseEvent::default() };
+        Ok(Some(with_delta(&like, &source, &value, "", &held)))
+    }
+
+    /// An event that holds texts as a whole.
+    fn whole(&mut self, event: &SseEvent, source: &str, value: &Value<'_>) -> Result<Vec<SseEvent>, Error> {
+        let item = number(value.get("output_index"));
+        let name = value.get("type").and_then(Value::text).unwrap_or_default();
+        let is_response = name.starts_with("response.");
+        let is_answer = !name.contains("reasoning");
+        let mut counted = BTreeSet::new();
+        let restored = walk_event::<Error>(source, value, |place: &Place<'_>| {
+            let mode = match place.form {
+                Form::Number => return Ok(None),
+                Form::Arguments => StreamMode::JsonString,
+                Form::Nested if is_answer && place.path.ends_with("/text") => self.words,
+                Form::Nested => StreamMode::TextOrJson,
+                Form::Key | Form::Text => StreamMode::Text,
+            };
+            let mut stream = (self.open)(mode);
+            let restored = stream.push(place.text)? + &stream.finish()?;
+            let tally = stream.tally();
+            let of = item
+                .or_else(|| place.path.strip_prefix("/response/output/")?.split('/').next()?.parse().ok());
+            let is_new = match of {
+                Some(item) => !self.counted.contains(&item),
+                // The request is repeated in the reply.
+                None => !is_response,
+            };
+            if is_new && tally != StreamTally::default() {
+                self.tally.add(tally);
+                counted.extend(of);
+            }
+            Ok(Some(restored))
+        })?;
+        self.counted.extend(counted);
+        Ok(vec![SseEvent { data: Some(restored), ..event.clone() }])
+    }
+
     fn flush_block(&mut self, index: u64) -> Result<Vec<SseEvent>, Error> {
         let mut events = Vec::new();
         for field in [Field::Block, Field::BlockInput] {
@@ -384,6 +530,24 @@ impl<S: StreamRestorer, F: FnMut(StreamMode) -> S> SseRehydrator<S, F> {
         }
         Ok(events)
     }
+}
+
+/// Events that end an OpenAI response.
+const ENDINGS: [&str; 4] =
+    ["response.cancelled", "response.completed", "response.failed", "response.incomplete"];
+
+/// An event with another text as its delta.
+fn with_delta(event: &SseEvent, source: &str, value: &Value<'_>, before: &str, delta: &str) -> SseEvent {
+    let mut edits = Edits::default();
+    for member in value.members().unwrap_or_default() {
+        let with = match &*member.key {
+            "delta" if delta != before => quoted(delta),
+            "logprobs" if delta != before => no_logprobs(&member.value).to_owned(),
+            _ => continue,
+        };
+        edits.replace(member.value.start, member.value.end, with);
+    }
+    SseEvent { data: Some(edits.apply(source)), ..event.clone() }
 }
 
 /// A piece of text in a delta.
@@ -425,6 +589,11 @@ fn pieces<'v, 's>(delta: Option<&'v Value<'s>>) -> (Vec<Piece<'v, 's>>, bool) {
                         });
                 }
             }
+            ("audio", Data::Object(members)) => {
+                has_more |= members.iter().any(|member| member.key != "transcript");
+                let transcript = value.get("transcript").filter(|value| value.text().is_some());
+                pieces.extend(transcript.map(|value| Piece { field: Field::Transcript, value }));
+            }
             ("function_call", Data::Object(_)) => {
                 has_more |= value.get("name").is_some();
                 pieces
@@ -437,9 +606,13 @@ fn pieces<'v, 's>(delta: Option<&'v Value<'s>>) -> (Vec<Piece<'v, 's>>, bool) {
 }
 
 fn index_of(value: &Value<'_>, position: usize) -> u64 {
-    match value.get("index").map(|index| &index.data) {
-        Some(Data::Number(text)) => text.parse().unwrap_or(position as u64),
-        _ => position as u64,
+    number(value.get("index")).unwrap_or(position as u64)
+}
+
+fn number(value: Option<&Value<'_>>) -> Option<u64> {
+    match &value?.data {
+        Data::Number(text) => text.parse().ok(),
+        _ => None,
     }
 }
 
@@ -457,7 +630,8 @@ fn chunk_like(
         let with = match &*member.key {
             "choices" => {
                 let delta = field.delta(text);
-                format!("[{{\"index\":{index},\"delta\":{delta},\"finish_reason\":null}}]")
+                let name = if *field == Field::Completion { "text" } else { "delta" };
+                format!("[{{\"index\":{index},\"{name}\":{delta},\"finish_reason\":null}}]")
             }
             "usage" => "null".to_owned(),
             _ => continue,

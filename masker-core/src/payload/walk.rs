@@ -1,8 +1,8 @@
 use super::json::{Data, Edits, MAX_JSON_DEPTH, Member, Value, parse, quoted};
 use super::rules::JsonRules;
-use crate::Error;
 use crate::conversation::Role;
 use crate::policy::NonText;
+use crate::{Error, Restored};
 
 /// A text met in a payload.
 #[derive(Clone, Copy)]
@@ -25,8 +25,12 @@ pub struct Place<'a> {
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub enum Form {
+    /// The arguments of a tool call, which are JSON, as a string. Met whole where originals are put back; else its leaves are.
+    Arguments,
     /// The key of an object.
     Key,
+    /// A string that may be JSON. Met whole where originals are put back; else, if it is JSON, its leaves are.
+    Nested,
     /// A whole number of four or more digits; what replaces it is written as a string.
     Number,
     /// A string.
@@ -48,6 +52,8 @@ const EMPTY_LABELS: [&str; 9] =
 pub(super) enum Purpose {
     Mask(NonText),
     Rehydrate,
+    /// JSON in strings is walked like that around it.
+    RehydrateLeaves,
 }
 
 /// Walks one payload, asks `visit` about every text, and collects the edits.
@@ -177,7 +183,21 @@ where
 
     /// A string, or the JSON object or array that is written in it.
     pub(super) fn nested_text(&mut self, value: &Value<'_>, label: Option<&str>) -> Result<(), E> {
+        self.nested(value, label, Form::Nested)
+    }
+
+    /// The arguments of a tool call.
+    pub(super) fn arguments(&mut self, value: &Value<'_>) -> Result<(), E> {
+        self.nested(value, None, Form::Arguments)
+    }
+
+    fn nested(&mut self, value: &Value<'_>, label: Option<&str>, form: Form) -> Result<(), E> {
         let Data::Text(text) = &value.data else { return self.free(value, label) };
+        if self.purpose == Purpose::Rehydrate {
+            let replacement = self.ask(form, label, text)?;
+            self.put(value.start, value.end, replacement);
+            return Ok(());
+        }
         let begins_json = text.trim_start().starts_with(['{', '[']);
         let Some(inner) = begins_json.then(|| parse(text, self.depth)).and_then(Result::ok) else {
             return self.text(value, label);
@@ -253,6 +273,28 @@ pub(super) fn walk_json<E: From<Error>>(
     };
     walker.free(&value, None)?;
     Ok(walker.edits.apply(json))
+}
+
+/// Puts originals back into a text that may be JSON, leaf by leaf if it is.
+pub(super) fn restore_leaves(
+    text: &str,
+    mut rehydrate: impl FnMut(&str) -> Result<Restored, Error>,
+) -> Result<Restored, Error> {
+    let begins_json = text.trim_start().starts_with(['{', '[']);
+    if !begins_json || parse(text, MAX_JSON_DEPTH).is_err() {
+        return rehydrate(text);
+    }
+    let mut total = Restored::default();
+    total.text = walk_json::<Error>(text, None, Purpose::RehydrateLeaves, |place| {
+        if place.form == Form::Number {
+            return Ok(None);
+        }
+        let mut restored = rehydrate(place.text)?;
+        let text = std::mem::take(&mut restored.text);
+        total.add(restored);
+        Ok(Some(text))
+    })?;
+    Ok(total)
 }
 
 #[cfg(test)]

@@ -310,6 +310,13 @@ pub(crate) fn is_unfinished_token(rest: &str) -> bool {
     }
 }
 
+/// What is known of the kind where a text is the beginning of a token.
+pub(crate) fn cut_off_kind(rest: &str) -> Option<Option<Kind>> {
+    let after = [VAULT_PREFIX, AEAD_PREFIX].into_iter().find_map(|prefix| rest.strip_prefix(prefix))?;
+    let kind = dotted_name(skip_gap(after, Gaps::Allowed)).and_then(|(name, _)| name.parse().ok());
+    is_unfinished_token(rest).then_some(kind)
+}
+
 /// How many bytes of a text that goes on hold no marker, and no beginning of one, that what follows can change.
 pub(crate) fn settled(text: &str) -> usize {
     let bytes = text.as_bytes();

@@ -12,7 +12,7 @@ const DIGIT_ZEROS: [u32; 36] = [
 ];
 
 /// Appends the folded form of a character; nothing for characters that have no width.
-pub(super) fn fold_char(c: char, out: &mut String) {
+pub(crate) fn fold_char(c: char, out: &mut String) {
     match c {
         'A'..='Z' => out.push(c.to_ascii_lowercase()),
         '\0'..='\x7F' => out.push(c),

@@ -8,6 +8,7 @@ mod normal;
 mod spoken;
 mod words;
 
+pub(crate) use self::fold::fold_char;
 pub(crate) use self::hash::WordHashBuilder;
 pub use self::hash::{WordHash, hash_word};
 pub(crate) use self::normal::BARRIER;
