@@ -1,28 +1,16 @@
 //! Streams give, joined, what the whole text gives, wherever it is cut.
 #![expect(clippy::unwrap_used, reason = "a failed step fails the test")]
 
-use masker_core::{Conversation, Masker, Policy, Role};
+mod random;
+
+use masker_core::{Conversation, Masker, Policy, Restored, Role};
+
+use self::random::{Random, cases, parts, seed};
 
 fn masker(surface: &str) -> Masker {
     let source = Policy::preset_source("healthcare-default").unwrap();
     let policy = Policy::from_yaml(&format!("{source}\nsurface: {surface}\n")).unwrap();
     Masker::builder().policy(policy).build().unwrap()
-}
-
-/// xorshift64: enough to vary test data, and the same on every machine.
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, limit: usize) -> usize {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        (self.0 % limit as u64) as usize
-    }
-
-    fn pick<'a, T>(&mut self, items: &'a [T]) -> &'a T {
-        &items[self.below(items.len())]
-    }
 }
 
 const FRAGMENTS: &[&str] = &[
@@ -77,33 +65,204 @@ const FRAGMENTS: &[&str] = &[
 
 const JOINTS: &[&str] = &[" ", " ", " ", ". ", ", ", "\n", "? ", "", "\r\n", "\t", " - "];
 
-fn chat(random: &mut Random, tokens: &[String]) -> String {
-    // One in five is long enough to be masked in several pieces.
-    let fragments = if random.below(5) == 0 { 60 + random.below(90) } else { 1 + random.below(12) };
+/// What one side says, with live tokens and aliases, written in all ways, and beginnings of them.
+fn message(random: &mut Random, live: &[String]) -> String {
+    // One in twenty is long enough to be masked in several pieces.
+    let fragments = if random.one_in(20) { 60 + random.below(60) } else { 1 + random.below(7) };
     let mut text = String::new();
     for _ in 0..fragments {
-        if random.below(8) == 0 && !tokens.is_empty() {
-            text += random.pick(tokens).as_str();
-        } else {
-            text += *random.pick(FRAGMENTS);
+        match random.below(10) {
+            0 | 1 => text += &random.noise(),
+            2 if !live.is_empty() => text += random.pick(live).as_str(),
+            3 | 4 if !live.is_empty() => {
+                let token = random.pick(live).clone();
+                let token = if token.starts_with('[') { random.garbled(&token) } else { token };
+                let end = if random.one_in(4) { random.below(token.chars().count()) } else { usize::MAX };
+                text.extend(token.chars().take(end));
+            }
+            5 => {
+                let dead = format!("[{}_{}]", random.pick(&["PHONE", "NAME", "SSN"]), random.below(30));
+                text += &random.garbled(&dead);
+            }
+            _ => text += *random.pick(FRAGMENTS),
         }
         text += *random.pick(JOINTS);
     }
     text
 }
 
-/// The text cut every `step` characters, or at random where it is 0.
-fn parts<'t>(text: &'t str, step: usize, random: &mut Random) -> Vec<&'t str> {
-    let mut parts = Vec::new();
-    let mut rest = text;
-    while !rest.is_empty() {
-        let length = if step == 0 { 1 + random.below(200) } else { step };
-        let end = rest.char_indices().nth(length).map_or(rest.len(), |(at, _)| at);
-        let (part, after) = rest.split_at(end);
-        parts.push(part);
-        rest = after;
+/// The tokens and aliases in masked texts.
+fn live_in(masked: &[String]) -> Vec<String> {
+    let mut live: Vec<String> = Vec::new();
+    for text in masked {
+        for found in masker_core::find_markers(text) {
+            let marker = &text[found.span.range()];
+            if !marker.starts_with("[REDACTED") && !live.iter().any(|known| known == marker) {
+                live.push(marker.to_owned());
+            }
+        }
     }
-    parts
+    live
+}
+
+/// A chat masked whole in one conversation, and cut in every way in others.
+struct Chat {
+    whole: Conversation,
+    masked: Vec<String>,
+    live: Vec<String>,
+}
+
+fn mask_in_all_ways(masker: &Masker, random: &mut Random, longest_held: &mut usize) -> Chat {
+    let whole = masker.conversation("whole");
+    let steps = [1, 2, 0];
+    let streamed = steps.map(|_| masker.conversation("streamed"));
+    let mut masked: Vec<String> = Vec::new();
+    for _ in 0..1 + random.below(4) {
+        let live = live_in(&masked);
+        let role = *random.pick(&[Role::User, Role::User, Role::Tool, Role::Assistant, Role::System]);
+        let text = message(random, &live);
+        let expected = whole.mask_turn(role, &text).unwrap();
+        for (conversation, step) in streamed.iter().zip(steps) {
+            let mut stream = conversation.stream_masker(role);
+            let mut out = String::new();
+            for part in parts(&text, step, random) {
+                out += &stream.push(part).unwrap();
+                *longest_held = stream.held().max(*longest_held);
+            }
+            let rest = stream.finish().unwrap();
+            assert_eq!(out + &rest.text, expected.text, "{role:?} {step} {text:?}");
+            assert_eq!(rest.events, expected.events, "{role:?} {step} {text:?}");
+            assert_eq!(stream.held(), 0);
+        }
+        masked.push(expected.text);
+    }
+    let live = live_in(&masked);
+    Chat { whole, masked, live }
+}
+
+#[test]
+fn random_chats_are_the_same_whole_and_cut() {
+    for (surface, seed_of) in [("alias", 0x5eed_0001), ("token", 0x5eed_0002)] {
+        let masker = masker(surface);
+        let mut random = seed(seed_of);
+        let (mut longest_held, mut restored) = (0, 0);
+        let cases = cases(1_000).div_ceil(2);
+        for _ in 0..cases {
+            let chat = mask_in_all_ways(&masker, &mut random, &mut longest_held);
+            let mut reply = chat.masked.join(" ");
+            reply.truncate(reply.char_indices().nth(300).map_or(reply.len(), |(at, _)| at));
+            reply += &message(&mut random, &chat.live);
+            restored += restore_in_all_ways(&chat, &reply, &mut random);
+        }
+        assert!(longest_held < 2300, "{longest_held}");
+        assert!(restored > cases, "{restored} in {cases}");
+    }
+}
+
+/// Restores a reply whole and cut in every way; gives how many values came back.
+fn restore_in_all_ways(chat: &Chat, reply: &str, random: &mut Random) -> usize {
+    let conversation = &chat.whole;
+    let as_json = serde_json::json!({ "text": reply, "again": [reply] }).to_string();
+    let mut restored = 0;
+    for (text, json) in [(reply, false), (&as_json, true)] {
+        let stream = || {
+            if json { conversation.stream_json_rehydrator() } else { conversation.stream_rehydrator() }
+        };
+        let whole =
+            if json { conversation.rehydrate_json(text) } else { conversation.rehydrate(text) }.unwrap();
+        restored += whole.restored;
+        for step in [1, 2, 0] {
+            let mut stream = stream();
+            let (mut out, mut seen) = (String::new(), String::new());
+            for part in parts(text, step, random) {
+                out += &stream.push(part).unwrap();
+                seen += part;
+                let held = &seen[seen.len() - stream.held()..];
+                let live = &chat.live;
+                assert!(may_become_live(held, live, json), "{held:?} held after {seen:?}, with {live:?}");
+            }
+            out += &stream.flush().unwrap().0;
+            assert_eq!(out, whole.text, "{step} {text:?}");
+            let counts = |r: &Restored| (r.restored, r.unknown, r.foreign, r.ambiguous, r.lost.clone());
+            assert_eq!(counts(&stream.totals()), counts(&whole));
+        }
+        // Two parts, cut at every place.
+        if text.len() < 250 {
+            for (at, _) in text.char_indices() {
+                let mut stream = stream();
+                let out = stream.push(&text[..at]).unwrap() + &stream.push(&text[at..]).unwrap();
+                assert_eq!(out + &stream.flush().unwrap().0, whole.text, "{at} {text:?}");
+            }
+        }
+        if json {
+            let value: serde_json::Value = serde_json::from_str(&whole.text).unwrap();
+            let plain = conversation.rehydrate(reply).unwrap().text;
+            assert!(reply.starts_with(['{', '[']) || value["text"] == plain, "{reply:?}");
+        }
+    }
+    restored
+}
+
+/// Whether more text may make a live token or alias of this one. Told without the code under test: by what is left of the
+/// text when everything is taken away in which writings of an alias differ.
+fn may_become_live(held: &str, live: &[String], json: bool) -> bool {
+    let (read, is_cut) = if json { unescaped(held) } else { (held.to_owned(), false) };
+    let is_token = |begin: &&str| begin.starts_with(read.as_str()) || read.starts_with(*begin);
+    if held.is_empty() || ["MSKV1.", "MSK1."].iter().any(|begin| is_token(begin)) || read.is_empty() && is_cut
+    {
+        return true;
+    }
+    let mut word = String::new();
+    for c in read.chars() {
+        let c = match c {
+            '\u{ff01}'..='\u{ff5e}' => char::from_u32(c as u32 - 0xfee0).unwrap(),
+            c => c,
+        };
+        match c {
+            '[' | ']' | '\u{3010}' | '\u{3011}' | '\\' | '<' | '>' | '{' | '}' | '\'' | '\u{2019}' => {}
+            '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' => {}
+            '\u{61c}' | '\u{180e}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' => {}
+            c if c.is_alphanumeric() => word.extend(c.to_uppercase()),
+            _ if word.ends_with('_') => {}
+            _ => word.push('_'),
+        }
+    }
+    let word = word.trim_start_matches('_');
+    // What follows a complete alias may have to be known: "PHONE_1." and "PHONE_1.csv", "[PHONE_1's]".
+    let complete = word.trim_end_matches('_');
+    let complete = complete.strip_suffix('S').unwrap_or(complete);
+    live.iter().filter(|alias| alias.starts_with('[')).any(|alias| {
+        let alias = alias.trim_matches(['[', ']']);
+        alias.starts_with(word) || alias.starts_with(word.trim_end_matches('_')) || alias == complete
+    })
+}
+
+/// What a part of JSON strings says, and whether it ends in the middle of an escape.
+fn unescaped(raw: &str) -> (String, bool) {
+    let mut text = String::new();
+    let mut chars = raw.chars();
+    while let Some(c) = chars.next() {
+        if c != '\\' {
+            text.push(c);
+            continue;
+        }
+        match chars.next() {
+            Some('u') => {
+                let digits: String = chars.by_ref().take(4).collect();
+                if digits.len() < 4 {
+                    return (text, true);
+                }
+                let code = u32::from_str_radix(&digits, 16).unwrap();
+                text.push(char::from_u32(code).unwrap_or('\u{fffd}'));
+            }
+            Some('n') => text.push('\n'),
+            Some('r') => text.push('\r'),
+            Some('t') => text.push('\t'),
+            Some(c) => text.push(c),
+            None => return (text, true),
+        }
+    }
+    (text, false)
 }
 
 fn live_tokens(conversation: &Conversation) -> Vec<String> {
@@ -116,107 +275,6 @@ fn live_tokens(conversation: &Conversation) -> Vec<String> {
             masked.strip_suffix(" ok").unwrap_or(&masked).to_owned()
         })
         .collect()
-}
-
-#[test]
-fn a_masked_stream_is_the_masked_whole() {
-    for surface in ["token", "alias"] {
-        let masker = masker(surface);
-        let mut random = Random(0x5eed_0001);
-        let mut longest_held = 0;
-        for case in 0..500 {
-            let role = *random.pick(&[Role::User, Role::Tool, Role::Assistant, Role::System]);
-            let (whole, streamed) = (masker.conversation("whole"), masker.conversation("streamed"));
-            let tokens = live_tokens(&whole);
-            assert_eq!(tokens, live_tokens(&streamed));
-            let text = chat(&mut random, &tokens);
-            let expected = whole.mask_turn(role, &text).unwrap();
-            let next = whole.mask_turn(Role::User, "thanks Reed, 415-555-0199").unwrap();
-            for step in [1, 2, 0] {
-                // Every case one way of cutting, the short ones all.
-                if text.len() > 1000 && case % 3 != step {
-                    continue;
-                }
-                let conversation = Conversation::from_bytes(&masker, &streamed.to_bytes().unwrap()).unwrap();
-                let mut stream = conversation.stream_masker(role);
-                let mut masked = String::new();
-                for part in parts(&text, step, &mut random) {
-                    masked += &stream.push(part).unwrap();
-                    longest_held = longest_held.max(stream.held());
-                }
-                let rest = stream.finish().unwrap();
-                masked += &rest.text;
-                assert_eq!(masked, expected.text, "{surface} {role:?} {step} {text:?}");
-                assert_eq!(rest.events, expected.events, "{text:?}");
-                let after = conversation.mask_turn(Role::User, "thanks Reed, 415-555-0199").unwrap();
-                assert_eq!(after.text, next.text, "what the stream taught");
-            }
-        }
-        assert!((1024..2300).contains(&longest_held), "{longest_held}");
-    }
-}
-
-#[test]
-fn a_restored_stream_is_the_restored_whole() {
-    for (surface, json) in [("token", false), ("alias", false), ("alias", true)] {
-        let masker = masker(surface);
-        let conversation = masker.conversation("call");
-        let tokens = live_tokens(&conversation);
-        let mut random = Random(0x5eed_0002);
-        let mut restored = 0;
-        for _ in 0..500 {
-            let mut text = chat(&mut random, &tokens);
-            if json {
-                text = text.replace('\n', "\\n").replace('\t', "\\t").replace('\r', "\\r");
-            }
-            let expected =
-                if json { conversation.rehydrate_json(&text) } else { conversation.rehydrate(&text) }
-                    .unwrap();
-            restored += expected.restored;
-            for step in [1, 2, 0] {
-                let mut stream = if json {
-                    conversation.stream_json_rehydrator()
-                } else {
-                    conversation.stream_rehydrator()
-                };
-                let mut out = String::new();
-                let mut seen = String::new();
-                for part in parts(&text, step, &mut random) {
-                    out += &stream.push(part).unwrap();
-                    seen += part;
-                    let held = &seen[seen.len() - stream.held()..];
-                    assert!(may_be_held(held, surface == "alias"), "{held:?} after {seen:?}");
-                }
-                let (rest, _) = stream.flush().unwrap();
-                out += &rest;
-                assert_eq!(out, expected.text, "{surface} {step} {text:?}");
-                let totals = stream.totals();
-                let counts = |r: &masker_core::Restored| (r.restored, r.unknown, r.foreign, r.ambiguous);
-                assert_eq!(counts(&totals), counts(&expected));
-                assert_eq!(totals.lost, expected.lost);
-            }
-        }
-        assert!(restored > 200, "{restored}");
-    }
-}
-
-/// Whether text may be held back: it begins a token, or an alias that is alive (`PHONE_1`, `NAME_1`, `EMAIL_1`).
-fn may_be_held(held: &str, aliases: bool) -> bool {
-    if held.is_empty()
-        || "MSKV1.".starts_with(held)
-        || held.starts_with("MSKV1.")
-        || held.starts_with("MSK1.")
-    {
-        return true;
-    }
-    let plain: String = held
-        .chars()
-        .filter(|c| !matches!(c, '\\' | '[' | ']' | '\u{ff3b}' | '\u{ff3d}'))
-        .map(|c| if matches!(c, ' ' | '-') { '_' } else { c.to_ascii_uppercase() })
-        .collect();
-    // One character behind a bare alias may have to be known: "PHONE_1." and "PHONE_1.csv".
-    let word = plain.trim_end_matches(['.', '/', ':', '@', '=', '_']);
-    aliases && ["PHONE_1", "NAME_1", "EMAIL_1"].iter().any(|a| a.starts_with(&plain) || *a == word)
 }
 
 #[test]
@@ -265,6 +323,9 @@ fn a_truncated_token_is_reported_and_stays() {
         let (rest, dangling) = stream.flush().unwrap();
         assert_eq!(out + &rest, token[..end]);
         assert_eq!(dangling.bytes, end);
+        let prefix = "MSKV1.PHONE.".len();
+        assert_eq!(dangling.is_token, end >= "MSKV1.".len());
+        assert_eq!(dangling.kind.is_some(), end >= prefix);
         assert_eq!(stream.totals().restored, 0);
     }
     let mut stream = conversation.stream_rehydrator();

@@ -355,6 +355,11 @@ enum Joint {
     Underscore,
 }
 
+fn is_invisible(c: char) -> bool {
+    matches!(c, '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}'
+        | '\u{2060}'..='\u{2064}' | '\u{2066}'..='\u{206f}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}')
+}
+
 /// A text as it is read by the rules of aliases: characters that look alike count as the same, and invisible ones not at
 /// all.
 #[derive(Clone, Copy)]
@@ -376,12 +381,13 @@ impl Scan<'_> {
             if c.is_ascii() {
                 return Step::Match(at, Some(c));
             }
+            if is_invisible(c) {
+                continue;
+            }
             let mut folded = String::new();
             fold_char(c, &mut folded);
             let mut chars = folded.chars();
-            if let Some(first) = chars.next() {
-                return Step::Match(at, Some(first).filter(|_| chars.next().is_none()));
-            }
+            return Step::Match(at, chars.next().filter(|_| chars.next().is_none()));
         }
         Step::No
     }
