@@ -216,6 +216,9 @@ fn may_become_live(held: &str, live: &[String], json: bool) -> bool {
     for c in read.chars() {
         let c = match c {
             '\u{ff01}'..='\u{ff5e}' => char::from_u32(c as u32 - 0xfee0).unwrap(),
+            '\u{660}'..='\u{669}' => char::from_digit(c as u32 - 0x660, 10).unwrap(),
+            '\u{966}'..='\u{96f}' => char::from_digit(c as u32 - 0x966, 10).unwrap(),
+            '\u{1d7ce}'..='\u{1d7ff}' => char::from_digit((c as u32 - 0x1d7ce) % 10, 10).unwrap(),
             c => c,
         };
         match c {

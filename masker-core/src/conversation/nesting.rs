@@ -73,6 +73,8 @@ struct Level {
     is_key: bool,
     /// Where the escape at hand begins.
     escape: usize,
+    /// The first half of a surrogate pair, and where it is written, until it is known what follows.
+    high: Option<(u32, usize)>,
     inner: Inner,
 }
 
@@ -153,16 +155,15 @@ impl Source {
 
     /// The code points that the unread part may turn into.
     pub(super) fn unread_codes(&self) -> Option<Range<u32>> {
-        let any = Some(0..0x11_0000);
-        let mut inner =
-            self.json.as_ref()?.levels.iter().filter(|level| level.string.is_some_and(|s| s != Str::Plain));
-        let level = inner.next()?;
-        match (level.string, inner.next()) {
-            (Some(Str::Unicode(digits, code)), None) => {
+        let mut pending = self.json.as_ref()?.levels.iter().filter(|level| level.pending().is_some());
+        let level = pending.next()?;
+        match (level.string, level.high, pending.next()) {
+            (Some(Str::Unicode(digits, code)), None, None) => {
                 let bits = 4 * u32::from(4 - digits);
                 Some(code << bits..(code + 1) << bits)
             }
-            _ => any,
+            (Some(Str::Plain), Some(_), None) => Some(0x1_0000..0x11_0000),
+            _ => Some(0..0x11_0000),
         }
     }
 
@@ -204,32 +205,43 @@ impl Json {
 
     /// Where the escape begins that is not complete, or the end.
     fn unread_from(&self) -> usize {
-        let is_pending = |level: &&Level| level.string.is_some_and(|string| string != Str::Plain);
-        let escapes = self.levels.iter().filter(is_pending).map(|level| level.escape);
+        let escapes = self.levels.iter().filter_map(Level::pending);
         escapes.min().unwrap_or(self.base + self.raw.len())
     }
 
     /// Takes a character; tells `out` what is there to read now, where it is written, and where it stands.
     fn take(&mut self, c: char, raw: usize, out: &mut impl FnMut(char, usize, Place, &mut Vec<Run>)) {
-        let (mut c, mut raw) = (c, raw);
-        let mut depth = 0;
+        self.take_at(0, c, raw, out);
+    }
+
+    /// [`Json::take`] for what stands in so many strings.
+    fn take_at(
+        &mut self,
+        mut depth: usize,
+        mut c: char,
+        mut raw: usize,
+        out: &mut impl FnMut(char, usize, Place, &mut Vec<Run>),
+    ) {
         loop {
             let is_key = depth > 0 && self.levels[depth - 1].is_key;
             let place = Place { depth, is_key };
-            let inner = if depth == 0 { &mut self.root } else { &mut self.levels[depth - 1].inner };
+            let is_begin = matches!(c, '{' | '[') || depth == 0 && self.syntax == Syntax::Json;
+            let inner = self.inner(depth);
             if *inner == Inner::Unread && !(c == '\u{feff}' && depth == 0) && !is_space(c) {
-                let is_begin = matches!(c, '{' | '[') || depth == 0 && self.syntax == Syntax::Json;
                 *inner = if is_begin && depth < LEVELS { Inner::Json } else { Inner::Text };
                 if *inner == Inner::Json {
                     self.levels.push(Level::new());
                 }
             }
-            let inner = if depth == 0 { self.root } else { self.levels[depth - 1].inner };
-            if inner != Inner::Json {
+            if *self.inner(depth) != Inner::Json {
                 return out(c, raw, place, &mut self.runs);
             }
             let level = &mut self.levels[depth];
             match level.take(c, raw) {
+                Taken::Half(from) => {
+                    self.take_at(depth + 1, char::REPLACEMENT_CHARACTER, from, out);
+                    continue;
+                }
                 Taken::Inside(inside, from) => (c, raw) = (inside, from),
                 Taken::Mark => {
                     self.levels.truncate(depth + 1);
@@ -245,8 +257,7 @@ impl Json {
                         _ => None,
                     };
                     self.levels.truncate(depth);
-                    *(if depth == 0 { &mut self.root } else { &mut self.levels[depth - 1].inner }) =
-                        Inner::Text;
+                    *self.inner(depth) = Inner::Text;
                     if let Some((mark, from)) = escape {
                         out(mark, from, place, &mut self.runs);
                     }
@@ -256,10 +267,20 @@ impl Json {
             depth += 1;
         }
     }
+
+    /// What stands in so many strings.
+    fn inner(&mut self, depth: usize) -> &mut Inner {
+        match depth.checked_sub(1) {
+            None => &mut self.root,
+            Some(around) => &mut self.levels[around].inner,
+        }
+    }
 }
 
 /// What a character is in a JSON text.
 enum Taken {
+    /// Before it stands half of a surrogate pair, written there; it is to be given again.
+    Half(usize),
     /// It stands, or an escape that it ends stands, for this one in a string, and is written from there on.
     Inside(char, usize),
     /// It is a part of the structure, the ends of strings included.
@@ -278,14 +299,43 @@ impl Level {
             string: None,
             is_key: false,
             escape: 0,
+            high: None,
             inner: Inner::Unread,
         }
+    }
+
+    /// Where what is not complete yet begins.
+    fn pending(&self) -> Option<usize> {
+        let is_escape = self.string.is_some_and(|string| string != Str::Plain);
+        self.high.map(|(_, from)| from).or_else(|| is_escape.then_some(self.escape))
     }
 
     fn take(&mut self, c: char, raw: usize) -> Taken {
         let Some(string) = &mut self.string else {
             return if self.structure(c) { Taken::Mark } else { Taken::Wrong };
         };
+        let digits = match (*string, c.to_digit(16)) {
+            (Str::Unicode(3, code), Some(digit)) => Some(code * 16 + digit),
+            _ => None,
+        };
+        if let Some((high, from)) = self.high {
+            let goes_on = match (*string, c) {
+                (Str::Plain, '\\') | (Str::Escape, 'u') => true,
+                (Str::Unicode(3, _), _) => digits.is_some_and(|low| (0xdc00..0xe000).contains(&low)),
+                (Str::Unicode(..), _) => c.is_ascii_hexdigit(),
+                _ => false,
+            };
+            if !goes_on {
+                self.high = None;
+                return Taken::Half(from);
+            }
+            if let Some(low) = digits {
+                self.high = None;
+                *string = Str::Plain;
+                let code = 0x1_0000 + ((high - 0xd800) << 10) + (low - 0xdc00);
+                return Taken::Inside(char::from_u32(code).unwrap_or(char::REPLACEMENT_CHARACTER), from);
+            }
+        }
         match (*string, c) {
             (Str::Plain, '"') => {
                 self.string = None;
@@ -328,7 +378,10 @@ impl Level {
                     return Taken::Unread;
                 }
                 *string = Str::Plain;
-                // Half of a surrogate pair is no character; nothing that is looked for needs one.
+                if (0xd800..0xdc00).contains(&code) {
+                    self.high = Some((code, self.escape));
+                    return Taken::Unread;
+                }
                 Taken::Inside(char::from_u32(code).unwrap_or(char::REPLACEMENT_CHARACTER), self.escape)
             }
         }
@@ -472,7 +525,7 @@ mod tests {
     fn escapes_are_read_and_kept_as_written() {
         let raw = r#"{"a":"x\u005bP\u0041\n\ud83d\ude00\/y\\z"}"#;
         let source = read(Syntax::Json, raw);
-        assert_eq!(source.text(), "{\"a\":\"x[PA\n\u{fffd}\u{fffd}/y\\z\"}");
+        assert_eq!(source.text(), "{\"a\":\"x[PA\n\u{1f600}/y\\z\"}");
         let at = source.text().find('[').unwrap();
         assert_eq!(source.raw(at..at + 3), r"\u005bP\u0041");
         assert_eq!(source.raw(0..source.text().len()), raw);
@@ -482,6 +535,11 @@ mod tests {
             ("\"a\\u00", "\\u00", Some(0..0x100)),
             ("\"a\\u005", "\\u005", Some(0x50..0x60)),
             ("\"a\\u005b", "", None),
+            ("\"a\\ud83d", "\\ud83d", Some(0x1_0000..0x11_0000)),
+            ("\"a\\ud83d\\", "\\ud83d\\", Some(0..0x11_0000)),
+            ("\"a\\ud83dx", "", None),
+            ("\"a\\ud83d\\ude00", "", None),
+            ("\"a\\ud83d\\ud83d", "\\ud83d", Some(0x1_0000..0x11_0000)),
             ("\"{\\\"a\\\":\\\"\\\\u00", "\\\\u00", Some(0..0x100)),
             ("\"{\\\"a\\\":\\\"\\", "\\", Some(0..0x11_0000)),
         ] {
@@ -493,7 +551,7 @@ mod tests {
     proptest! {
         #[test]
         fn what_is_written_is_what_was_pushed(
-            raw in r#"[\[\]{}",:\\ u0bnré@5]{0,40}"#,
+            raw in r#"([\[\]{}",:\\ u0bnré@5]|\\u[dD][89cC]00){0,40}"#,
             cuts in proptest::collection::vec(0usize..40, 0..6),
             json in any::<bool>(),
         ) {
