@@ -216,7 +216,8 @@ fn json_in_strings_stays_json_whole_and_cut() {
                 let out: String = parts.iter().map(|part| stream.push(part).unwrap()).collect();
                 assert_eq!(out + &stream.flush().unwrap().0, whole, "{parts:?}");
             };
-            for step in [1, 2, 0] {
+            // Where every character is escaped at every level, the text is long and much the same.
+            for step in if json.len() < 2000 { [1, 2, 0] } else { [0; 3] } {
                 cut(&parts(&json, step, &mut random));
             }
             if case % 4 == 0 && json.len() < 300 {

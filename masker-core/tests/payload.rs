@@ -71,6 +71,76 @@ fn positions() -> Vec<Position> {
         .collect()
 }
 
+#[derive(Debug, serde::Deserialize)]
+struct Stream {
+    section: String,
+    name: String,
+    treatment: String,
+    path: String,
+    #[serde(default)]
+    before: Vec<String>,
+    piece: Option<String>,
+    whole: Option<String>,
+    #[serde(default)]
+    after: Vec<String>,
+}
+
+fn streams() -> Vec<Stream> {
+    let table: toml::Table = read("fixtures/chat/positions.toml").parse().unwrap();
+    table["stream"].clone().try_into().unwrap()
+}
+
+#[test]
+fn every_position_of_a_stream_is_treated_as_its_row_says() {
+    let yaml = read("configs/mask_policy.yaml");
+    let policy = Policy::from_yaml(&format!("{yaml}\nsurface: alias\n")).unwrap();
+    let conversation = with_policy(policy).conversation("call 1");
+    let name = "Sarah \"Sally\" Chen";
+    let known = json!({ "full_name": name, "phone": PHONE }).to_string();
+    conversation.mask_chat(&json!([{"role": "tool", "content": known}]).to_string()).unwrap();
+    assert_eq!(conversation.rehydrate("[NAME_1] [PHONE_1]").unwrap().text, format!("{name} {PHONE}"));
+
+    for stream in streams() {
+        let Stream { name: row, treatment, path, before, piece, whole, after, .. } = &stream;
+        let json = r#"{"to":"[NAME_1]","in":"{\"a\":\"[PHONE_1] [NAME_1]\"}"}"#.to_owned();
+        let (text, expected) = match treatment.as_str() {
+            "kept" => ("[NAME_1]".to_owned(), "[NAME_1]".to_owned()),
+            "text" => ("to [NAME_1], [name 1".to_owned() + "]", format!("to {name}, {name}")),
+            "JSON" => (json.clone(), conversation.rehydrate_json(&json).unwrap().text),
+            other => panic!("{row}: {other}"),
+        };
+        for size in [1, 2, 5, 1000] {
+            let mut events = before.clone();
+            let template = piece.as_ref().or(whole.as_ref()).unwrap();
+            let size = if piece.is_some() && treatment != "kept" { size } else { 1000 };
+            for piece in pieces(&text, size) {
+                let quoted = serde_json::to_string(&piece).unwrap();
+                events.push(template.replace('@', &quoted[1..quoted.len() - 1]));
+            }
+            events.extend(after.iter().cloned());
+            let bytes: String = events.iter().map(|data| format!("data: {data}\n\n")).collect();
+            let mut rehydrator = conversation.sse_rehydrator();
+            let mut out = Vec::new();
+            for piece in bytes.as_bytes().chunks(1 + size % 7) {
+                out.extend(rehydrator.push(piece).unwrap());
+            }
+            out.extend(rehydrator.finish().unwrap());
+            let sent: Vec<String> =
+                SseDecoder::new().push(&out).unwrap().into_iter().filter_map(|event| event.data).collect();
+            let values: Vec<Value> = sent.iter().filter_map(|data| serde_json::from_str(data).ok()).collect();
+            let got: String = values.iter().map(|value| text(value, path)).collect();
+            assert_eq!(got, expected, "{row}, by {size}");
+            // What is around the text comes through, and nothing comes after the end.
+            for event in before.iter().chain(after) {
+                assert!(sent.contains(event), "{row}: {event} in {sent:?}");
+            }
+            assert_eq!(sent.last(), events.last().filter(|_| !after.is_empty()).or(sent.last()), "{row}");
+            let restored = usize::from(treatment != "kept") * expected.matches("Sally").count();
+            assert!(rehydrator.tally().restored >= restored, "{row}");
+        }
+    }
+}
+
 #[test]
 fn every_position_is_treated_as_its_row_says() {
     let masker = masker();
@@ -129,8 +199,9 @@ fn the_documentation_lists_the_positions_that_are_tested() {
             documented.push((section.to_owned(), position.to_owned(), treatment.to_owned()));
         }
     }
-    let tested: Vec<_> = positions().into_iter().map(|p| (p.section, p.name, p.treatment)).collect();
-    assert!(tested.len() > 50);
+    let mut tested: Vec<_> = positions().into_iter().map(|p| (p.section, p.name, p.treatment)).collect();
+    tested.extend(streams().into_iter().map(|s| (s.section, s.name, s.treatment)));
+    assert!(tested.len() > 130);
     assert_eq!(documented, tested);
 }
 

@@ -199,7 +199,9 @@ where
                 Some(members) => w.block(value, members),
                 None => w.free(value, None),
             }),
-            "thinking" | "reasoning" | "audio" => w.setting(value),
+            // What the server needs to reach others.
+            "mcp_servers" => Ok(()),
+            "thinking" | "reasoning" | "audio" | "container" => w.setting(value),
             "user" | "safety_identifier" | "prompt_cache_key" | "output_text" => w.text(value, None),
             "id" | "type" | "conversation" => w.setting(value),
             _ if SETTINGS.contains(&key) => w.setting(value),
