@@ -1,15 +1,20 @@
 //! A conversation: aliases, memory, scope of restoring.
 #![expect(clippy::unwrap_used, reason = "a failed step fails the test")]
 
-use std::collections::HashMap;
+#[expect(dead_code, reason = "other tests use the rest")]
+mod random;
+
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use masker_core::vault::Selection;
 use masker_core::{
-    Conversation, Error, KeyRing, Kid, Kind, Masked, Masker, MemoryVault, Policy, Role, Scope, Vault,
+    Conversation, Error, KeyRing, Kid, Kind, Masked, Masker, MemoryVault, Policy, Recognizer,
+    RecognizerError, RecognizerHit, Role, Scope, StreamMasker, StreamRehydrator, Vault,
 };
 use serde::Deserialize;
+
+use self::random::{cases, seed};
 
 fn policy(more: &str) -> Policy {
     let source = Policy::preset_source("healthcare-default").unwrap();
@@ -79,60 +84,82 @@ fn garbles_are_restored_and_look_alikes_are_not() {
     assert!(wrong.is_empty(), "{wrong:#?}");
 }
 
-/// A call of 60 turns in which 40 values are said, each more than once.
+/// How many values are said in the call.
+const VALUES: usize = 40;
+
+/// A call of 60 turns in which 40 values are said, the first of them again in the end.
 fn call() -> Vec<(Role, String)> {
-    let names = ["Ann Reed", "Maria Lopez", "David Kim", "Susan Clark", "James Walker"];
+    const NAMES: [&str; 10] = [
+        "Ann Reed",
+        "Maria Lopez",
+        "David Kim",
+        "Susan Clark",
+        "James Walker",
+        "Peter Novak",
+        "Laura Bianchi",
+        "Kevin Murphy",
+        "Julia Sanders",
+        "Robert Hughes",
+    ];
     (0..60)
         .map(|turn| {
-            let value = turn % 40;
-            match turn % 4 {
-                0 => (Role::User, format!("this is {}, number {value}", names[value / 4 % 5])),
-                1 => (Role::Assistant, format!("I have 415-555-01{:02} for that, is it right?", value + 10)),
-                2 => {
-                    (Role::User, format!("write to person{value}@example.com please, and take 5 milligrams"))
-                }
-                _ => (
-                    Role::Tool,
-                    format!(r#"{{"dob":"0{}/1{}/19{}"}}"#, value % 9 + 1, value % 10, 50 + value),
-                ),
+            let value = turn % VALUES;
+            let nth = value / 4;
+            match value % 4 {
+                0 => (Role::User, format!("this is {}, about the ten milligrams", NAMES[nth])),
+                1 => (Role::Assistant, format!("I have 415-555-01{} for that, is it right?", nth + 10)),
+                2 => (Role::User, format!("write to person{nth}@example.com please, twice a day")),
+                _ => (Role::Tool, format!(r#"{{"dob":"0{}/14/19{}"}}"#, nth % 9 + 1, nth + 50)),
             }
         })
         .collect()
 }
 
+/// The same call as a client sends it.
+fn as_chat(history: &[(Role, String)]) -> String {
+    let messages: Vec<serde_json::Value> = history
+        .iter()
+        .map(|(role, text)| match role {
+            Role::Tool => serde_json::json!({"role": "tool", "tool_call_id": "c1", "content": text}),
+            Role::Assistant => serde_json::json!({"role": "assistant", "content": text, "tool_calls": [
+                {"id": "c1", "type": "function", "function": {"name": "find", "arguments": format!("{{\"q\":{text:?}}}")}}]}),
+            _ => serde_json::json!({"role": "user", "content": text}),
+        })
+        .collect();
+    serde_json::json!(messages).to_string()
+}
+
 #[test]
 fn a_history_that_grows_keeps_its_masked_beginning() {
-    for more in ["surface: alias", "surface: token", "tokenization: reversible-aead"] {
-        let more = more.to_owned();
-        let masker = if more.starts_with("tokenization") {
-            let policy = Policy::healthcare_default().with_scheme(masker_core::Scheme::ReversibleAead);
-            Masker::builder().policy(policy).build().unwrap()
-        } else {
-            masker(&more)
-        };
-        let conversation = masker.conversation("call");
+    let sealed = Policy::healthcare_default().with_scheme(masker_core::Scheme::ReversibleAead);
+    for (aliased, policy) in
+        [(true, policy("surface: alias")), (false, policy("surface: token")), (false, sealed)]
+    {
+        let masker = Masker::builder().policy(policy).build().unwrap();
+        let (conversation, chat) = (masker.conversation("call"), masker.conversation("chat"));
         let history = call();
-        let mut before = String::new();
-        let mut values: HashMap<(usize, usize, usize), String> = HashMap::new();
+        let (mut before, mut chat_before) = (String::new(), String::new());
+        let mut last = Vec::new();
         for turns in 1..=history.len() {
             let masked = conversation.mask_history(&history[..turns]).unwrap();
             let joined = texts(&masked).join("\n") + "\n";
             assert!(joined.starts_with(&before), "turn {turns}");
             before = joined;
-            for (turn, message) in masked.iter().enumerate() {
-                for event in &message.events {
-                    let place = (turn, event.span.start, event.span.end);
-                    let known = values.entry(place).or_insert_with(|| message.text.clone());
-                    assert_eq!(*known, message.text);
-                }
-            }
+            let json = chat.mask_chat(&as_chat(&history[..turns])).unwrap().json;
+            assert!(json.starts_with(chat_before.trim_end_matches(']')), "turn {turns}");
+            chat_before = json;
+            last = masked;
         }
-        assert!(conversation.value_count() >= 30, "{}", conversation.value_count());
-        let again = conversation.mask_history(&history).unwrap();
-        let back =
-            texts(&again).iter().map(|text| conversation.rehydrate(text).unwrap().text).collect::<Vec<_>>();
-        assert_eq!(back[1], history[1].1);
-        assert_eq!(back[2], history[2].1);
+        assert!(last.iter().all(|message| message.redaction_count() == 1), "a value in every turn");
+        assert_eq!(conversation.value_count(), VALUES);
+        for turn in 0..20 {
+            assert!(!aliased || last[turn].text == last[turn + VALUES].text, "a value has one alias");
+        }
+        for (masked, (_, said)) in last.iter().zip(&history) {
+            assert_eq!(conversation.rehydrate(&masked.text).unwrap().text, *said);
+        }
+        let back = chat.rehydrate_chat(&chat_before).unwrap();
+        assert_eq!(back.json, as_chat(&history));
     }
 }
 
@@ -151,25 +178,121 @@ fn turns_and_history_are_one() {
     }
 }
 
+/// Counts what is read.
+#[derive(Default)]
+struct Counter(AtomicUsize);
+
+impl Recognizer for Counter {
+    fn name(&self) -> &'static str {
+        "counter"
+    }
+
+    fn recognize(&self, text: &str) -> Result<Vec<RecognizerHit>, RecognizerError> {
+        self.0.fetch_add(text.len(), Ordering::Relaxed);
+        Ok(Vec::new())
+    }
+}
+
+/// Work and not time is counted, so that a busy machine says nothing else; `benches/conversation.rs` has the times.
 #[test]
-fn the_last_turn_costs_a_tenth_of_the_whole() {
+fn only_the_last_turn_is_read_again() {
     let history = call();
+    let counter = Arc::new(Counter::default());
+    let masker =
+        Masker::builder().policy(policy("surface: alias")).recognizer(counter.clone()).build().unwrap();
+    let read = |run: &mut dyn FnMut()| {
+        let before = counter.0.load(Ordering::Relaxed);
+        run();
+        counter.0.load(Ordering::Relaxed) - before
+    };
+    let turns = masker.conversation("turns");
+    let chat = masker.conversation("chat");
+    for turn in 1..=history.len() {
+        let said = history[turn - 1].1.len();
+        let with = read(&mut || drop(turns.mask_history(&history[..turn]).unwrap()));
+        assert_eq!(with, said, "turn {turn}");
+        // The arguments of a call repeat what was said, and fields are read with their names.
+        let with = read(&mut || drop(chat.mask_chat(&as_chat(&history[..turn])).unwrap()));
+        assert!((1..3 * said + 64).contains(&with), "turn {turn}: {with} for {said}");
+    }
+    let without = read(&mut || drop(masker.conversation("cold").mask_history(&history).unwrap()));
+    assert!(history[59].1.len() * 10 <= without);
+    assert_eq!(read(&mut || drop(turns.mask_history(&history).unwrap())), 0);
+}
+
+#[test]
+fn what_was_typed_before_a_value_never_comes_to_stand_for_it() {
     let masker = masker("surface: alias");
-    let fastest = |run: &dyn Fn() -> Duration| (0..7).map(|_| run()).min().unwrap();
-    let without = fastest(&|| {
-        let conversation = masker.conversation("cold");
-        let begin = Instant::now();
-        conversation.mask_history(&history).unwrap();
-        begin.elapsed()
-    });
-    let with = fastest(&|| {
-        let conversation = masker.conversation("warm");
-        conversation.mask_history(&history[..59]).unwrap();
-        let begin = Instant::now();
-        conversation.mask_history(&history).unwrap();
-        begin.elapsed()
-    });
-    assert!(with * 10 <= without, "{with:?} with memory, {without:?} without");
+    let mut random = seed(0xf0);
+    let mut live = 0;
+    for _ in 0..cases(60) {
+        let mut conversation = masker.conversation("call");
+        let mut turns: Vec<(String, String)> = Vec::new();
+        for _ in 0..12 {
+            let role = *random.pick(&[Role::User, Role::Tool, Role::Assistant]);
+            let typed = match random.below(6) {
+                // The model may say so, and mean the one that is alive.
+                0 if role != Role::Assistant => format!("[{}]", random.pick(&["PHONE", "EMAIL"])),
+                _ => format!("[{}_{}]", random.pick(&["PHONE", "EMAIL"]), 1 + random.below(7)),
+            };
+            let typed = if random.one_in(3) { typed } else { random.garbled(&typed) };
+            let said = random.below(30);
+            let text = match random.below(5) {
+                0 => format!("415-555-01{:02} and {typed}", 10 + said),
+                1 => format!("{typed}, person{said}@example.com"),
+                2 => format!("415-555-01{:02}", 10 + said),
+                3 => format!("say {typed} to {typed}"),
+                _ => format!("person{said}@example.com"),
+            };
+            let masked = conversation.mask_turn(role, &text).unwrap().text;
+            let back = conversation.rehydrate(&masked).unwrap();
+            live += back.restored;
+            turns.push((masked, back.text));
+            if random.one_in(6) {
+                conversation = Conversation::from_bytes(&masker, &conversation.to_bytes().unwrap()).unwrap();
+            }
+        }
+        for (masked, back) in &turns {
+            assert_eq!(conversation.rehydrate(masked).unwrap().text, *back, "{masked:?} in {turns:#?}");
+        }
+    }
+    assert!(live > 60);
+}
+
+#[test]
+fn a_kind_in_brackets_that_was_typed_stands_for_nothing() {
+    let conversation = masker("surface: alias").conversation("call");
+    let mask = |role, text: &str| conversation.mask_turn(role, text).unwrap().text;
+    assert_eq!(mask(Role::User, "they call me [NAME], at [PHONE]"), "they call me [NAME], at [PHONE]");
+    assert_eq!(mask(Role::System, "greet them: hello [EMAIL]"), "greet them: hello [EMAIL]");
+    mask(Role::User, "I'm Ann Reed, 415-555-0142, ada@example.com");
+    let back = conversation.rehydrate("[NAME] [PHONE] [EMAIL] [NAME_1]").unwrap();
+    assert_eq!(back.text, "[NAME] [PHONE] ada@example.com Ann Reed");
+    assert_eq!((back.restored, back.ambiguous), (2, 2));
+    assert_eq!(mask(Role::User, "[NAME] again"), "[REDACTED:NAME] again");
+}
+
+#[test]
+fn the_keys_of_a_tool_are_no_aliases() {
+    let conversation = masker("surface: alias").conversation("call");
+    conversation.mask_turn(Role::User, "415-555-0142").unwrap();
+    let chat = |role: &str, text: &str| {
+        let chat = serde_json::json!([{"role": role, "content": text}]).to_string();
+        let masked: serde_json::Value =
+            serde_json::from_str(&conversation.mask_chat(&chat).unwrap().json).unwrap();
+        masked[0]["content"].as_str().unwrap().to_owned()
+    };
+    assert_eq!(
+        chat("tool", r#"{"phone_1":"a","line_1":"b","PHONE_7":"c"}"#),
+        r#"{"[REDACTED:PHONE]":"a","line_1":"b","PHONE_7":"c"}"#
+    );
+    assert_eq!(chat("assistant", r#"{"phone_1":"a"}"#), r#"{"phone_1":"a"}"#);
+    for number in 2..9 {
+        let value = format!("415-555-01{}", 50 + number);
+        let masked = conversation.mask_turn(Role::User, &value).unwrap().text;
+        assert_eq!(conversation.rehydrate(&masked).unwrap().text, value);
+        assert_ne!(masked, "[PHONE_7]");
+    }
 }
 
 #[test]
@@ -342,19 +465,72 @@ fn a_conversation_survives_its_process() {
         assert_eq!(texts(&left), texts(&right));
         assert!(left.iter().zip(&right).all(|(left, right)| left.events == right.events));
         assert_eq!(again.rehydrate(&left[2].text).unwrap().text, history[2].1);
-        for at in 0..bytes.len() {
-            let mut damaged = bytes.clone();
-            damaged[at] ^= 1;
-            if at > 40 && at % 97 > 0 {
-                continue;
-            }
-            let result = Conversation::from_bytes(&masker, &damaged);
-            assert!(matches!(result, Err(Error::Conversation)), "byte {at}");
-        }
-        assert!(Conversation::from_bytes(&masker, &bytes[..bytes.len() / 2]).is_err());
-        assert!(Conversation::from_bytes(&masker, b"").is_err());
         assert!(Conversation::from_bytes(&Masker::new().unwrap(), &bytes).is_err(), "another key");
     }
+}
+
+#[test]
+fn damaged_bytes_never_open() {
+    let kid: Kid = "K_HEALTHCARE".parse().unwrap();
+    let build = |key: [u8; 32], scope: &str| {
+        let keys = KeyRing::builder().key(&kid, key).build().unwrap();
+        let builder = Masker::builder().policy(policy("surface: alias")).keys(keys);
+        builder.scope(scope.parse::<Scope>().unwrap()).build().unwrap()
+    };
+    let masker = build([1; 32], "desk");
+    let conversation = masker.conversation("call 9");
+    conversation.mask_turn(Role::User, "I'm Ann Reed, 415-555-0142, see [PHONE_4]").unwrap();
+    let bytes = conversation.to_bytes().unwrap();
+    let is_refused = |masker: &Masker, bytes: &[u8]| {
+        matches!(Conversation::from_bytes(masker, bytes), Err(Error::Conversation))
+    };
+    assert!(!is_refused(&masker, &bytes));
+    for at in 0..bytes.len() {
+        assert!(is_refused(&masker, &bytes[..at]), "cut at {at}");
+        for bit in 0..8 {
+            let mut damaged = bytes.clone();
+            damaged[at] ^= 1 << bit;
+            assert!(is_refused(&masker, &damaged), "bit {bit} of byte {at}");
+        }
+    }
+    assert!(is_refused(&masker, &[bytes.as_slice(), b"\0"].concat()));
+    assert!(is_refused(&masker, &[bytes.as_slice(), bytes.as_slice()].concat()));
+    assert!(is_refused(&build([2; 32], "desk"), &bytes), "another key");
+    assert!(is_refused(&build([1; 32], "front"), &bytes), "another scope");
+    // What was sealed is the whole of one conversation: two snapshots do not mix, and none gives away which call it is.
+    let other = masker.conversation("call 8").to_bytes().unwrap();
+    let header = 5 + 1 + kid.as_str().len();
+    assert_eq!(bytes[..header], other[..header]);
+    let mut mixed = bytes.clone();
+    mixed[header..header + 12].copy_from_slice(&other[header..header + 12]);
+    assert!(is_refused(&masker, &mixed));
+    assert_eq!(Conversation::from_bytes(&masker, &other).unwrap().id(), "call 8");
+    assert_ne!(conversation.to_bytes().unwrap(), bytes, "no nonce is used twice");
+}
+
+#[test]
+fn bytes_grow_with_what_is_remembered_and_no_faster() {
+    let conversation = masker("surface: alias").conversation("call");
+    let size = || conversation.to_bytes().unwrap().len();
+    let empty = size();
+    assert!(empty < 2_500, "{empty}");
+    let mut sizes = vec![empty];
+    for block in 0..4 {
+        for turn in 0..100 {
+            let text = format!("write to person{}@example.com", block * 100 + turn);
+            assert_eq!(conversation.mask_turn(Role::User, &text).unwrap().redaction_count(), 1);
+        }
+        sizes.push(size());
+    }
+    let grown: Vec<usize> = sizes.windows(2).map(|two| two[1] - two[0]).collect();
+    assert!(grown.iter().all(|grown| (10_000..60_000).contains(grown)), "{grown:?}");
+    assert!(grown[3] < grown[0] * 5 / 4, "{grown:?}");
+    // The same history again adds nothing.
+    let again: Vec<(Role, String)> =
+        (0..100).map(|turn| (Role::User, format!("write to person{turn}@example.com"))).collect();
+    let before = size();
+    conversation.mask_history(&again).unwrap();
+    assert!(size() <= before + 64);
 }
 
 #[test]
@@ -425,20 +601,49 @@ fn json_stays_json() {
 
 #[test]
 fn threads_share_a_conversation() {
-    let conversation = masker("surface: alias").conversation("call");
-    std::thread::scope(|scope| {
-        for thread in 0..4 {
-            let conversation = conversation.clone();
-            scope.spawn(move || {
-                for turn in 0..20 {
-                    let text = format!("415-555-01{:02}", thread * 20 + turn + 10);
-                    let masked = conversation.mask_turn(Role::User, &text).unwrap().text;
-                    assert_eq!(conversation.rehydrate(&masked).unwrap().text, text);
-                }
-            });
-        }
+    fn is_shared<T: Send + Sync>() {}
+    fn is_sent<T: Send>() {}
+    is_shared::<Conversation>();
+    is_sent::<StreamMasker>();
+    is_sent::<StreamRehydrator>();
+
+    let masker = masker("surface: alias");
+    let conversation = masker.conversation("call");
+    let masked: Vec<(String, String)> = std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..6)
+            .map(|thread| {
+                let (masker, conversation) = (&masker, conversation.clone());
+                scope.spawn(move || {
+                    let mut masked = Vec::new();
+                    for turn in 0..15 {
+                        let text = format!("415-555-01{:02}", thread / 2 * 20 + turn + 10);
+                        let out = match thread % 2 {
+                            0 => conversation.mask_turn(Role::User, &text).unwrap().text,
+                            _ => {
+                                let mut stream = conversation.stream_masker(Role::User);
+                                stream.interim(&text).unwrap();
+                                stream.push(&text).unwrap() + &stream.finish().unwrap().text
+                            }
+                        };
+                        let mut back = conversation.stream_rehydrator();
+                        let restored = back.push(&out).unwrap() + &back.flush().unwrap().0;
+                        assert_eq!(restored, text);
+                        let copy =
+                            Conversation::from_bytes(masker, &conversation.to_bytes().unwrap()).unwrap();
+                        assert_eq!(copy.rehydrate(&out).unwrap().text, text);
+                        masked.push((text, out));
+                    }
+                    masked
+                })
+            })
+            .collect();
+        threads.into_iter().flat_map(|thread| thread.join().unwrap()).collect()
     });
-    assert_eq!(conversation.value_count(), 80);
+    // Two threads each said the same; every value has one alias, and no alias two values.
+    assert_eq!(conversation.value_count(), 45);
+    for (text, out) in &masked {
+        assert!(masked.iter().all(|(other_text, other)| (other_text == text) == (other == out)), "{out}");
+    }
 }
 
 #[test]

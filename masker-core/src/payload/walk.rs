@@ -157,7 +157,11 @@ where
     }
 
     fn key(&mut self, member: &Member<'_>) -> Result<bool, E> {
-        if is_plain(&member.key) {
+        // What a caller or a tool writes must not have the form of an alias, a key neither.
+        let may_be_forged = matches!(self.role, Role::Tool | Role::User)
+            && matches!(self.purpose, Purpose::Mask(_))
+            && ends_in_number(&member.key);
+        if is_plain(&member.key) && !may_be_forged {
             return Ok(false);
         }
         let replacement = self.ask(Form::Key, None, &member.key)?;
@@ -231,6 +235,12 @@ where
 fn is_plain(key: &str) -> bool {
     key.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'$'))
         && key.bytes().filter(u8::is_ascii_digit).count() < KEY_DIGITS
+}
+
+/// Whether a key is a word with a number behind an underscore, as an alias without its brackets is.
+fn ends_in_number(key: &str) -> bool {
+    let word = key.trim_end_matches(|c: char| c.is_ascii_digit());
+    word.len() < key.len() && word.len() > 1 && word.ends_with('_')
 }
 
 fn push_segment(path: &mut String, key: &str) {
