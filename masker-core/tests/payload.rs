@@ -11,7 +11,7 @@ use masker_core::payload::{
     StreamTally, TextWorker, mask_chat,
 };
 use masker_core::policy::NonText;
-use masker_core::{Error, ErrorKind, KeyRing, Kid, Masked, Masker, Policy, Restored, find_markers};
+use masker_core::{Error, ErrorKind, KeyRing, Kid, Masked, Masker, Policy, Restored, Role, find_markers};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -103,7 +103,7 @@ fn every_position_of_a_stream_is_treated_as_its_row_says() {
     for stream in streams() {
         let Stream { name: row, treatment, path, before, piece, whole, after, .. } = &stream;
         let json = r#"{"to":"[NAME_1]","in":"{\"a\":\"[PHONE_1] [NAME_1]\"}"}"#.to_owned();
-        let (text, expected) = match treatment.as_str() {
+        let (said, expected) = match treatment.as_str() {
             "kept" => ("[NAME_1]".to_owned(), "[NAME_1]".to_owned()),
             "text" => ("to [NAME_1], [name 1".to_owned() + "]", format!("to {name}, {name}")),
             "JSON" => (json.clone(), conversation.rehydrate_json(&json).unwrap().text),
@@ -113,7 +113,7 @@ fn every_position_of_a_stream_is_treated_as_its_row_says() {
             let mut events = before.clone();
             let template = piece.as_ref().or(whole.as_ref()).unwrap();
             let size = if piece.is_some() && treatment != "kept" { size } else { 1000 };
-            for piece in pieces(&text, size) {
+            for piece in pieces(&said, size) {
                 let quoted = serde_json::to_string(&piece).unwrap();
                 events.push(template.replace('@', &quoted[1..quoted.len() - 1]));
             }
@@ -297,6 +297,40 @@ fn rules_names_numbers_and_keys_of_a_document() {
     assert!(members.keys().any(|key| key.starts_with("MSKV1.PHONE.")));
     let paths: Vec<&str> = masked.events.iter().map(|event| event.path.as_str()).collect();
     assert_eq!(paths, ["/mrn", "/born/dob", ""]);
+}
+
+#[test]
+fn numbers_order_and_equal_keys_of_a_chat_stay_as_written() {
+    let arguments = r#"{\"z\":1e400,\"a\":-0,\"m\":1.0,\"m\":12345678901234567890123,\"in\":\"{\\\"b\\\":-0.0E+5,\\\"a\\\":1E3}\",\"to\":\"415-555-0142\"}"#;
+    let chat = format!(
+        "{{ \"temperature\" : 1.0,\"seed\":12345678901234567890123,\r\n\"top_p\":1e-0,\"zz\":-0,\"zz\":1e400 , \"messages\":[\
+         {{\"content\":\"hi\",\"role\":\"user\",\"content\":\"call 415-555-0142\"}},\
+         {{\"role\":\"assistant\",\"tool_calls\":[{{\"function\":{{\"arguments\":\"{arguments}\",\"name\":\"f\"}},\"id\":\"c\"}}]}}],\
+         \"model\":\"m\\u006d\", \"n\": 1 }}\n"
+    );
+    for masker in [exact(), aliases()] {
+        let conversation = masker.conversation("call 1");
+        let masked = conversation.mask_chat(&chat).unwrap();
+        assert_eq!(masked.redaction_count(), 2, "{}", masked.json);
+        let token = conversation.mask_turn(Role::User, PHONE).unwrap().text;
+        assert_eq!(masked.json, chat.replace(PHONE, &token));
+        assert_eq!(conversation.rehydrate_chat(&masked.json).unwrap().json, chat);
+    }
+    let masker = masker();
+    // Both of two equal keys are masked, and one that says image is enough.
+    let twice = format!(r#"[{{"role":"user","content":"{PHONE}","content":"{PHONE}"}}]"#);
+    assert_eq!(masker.mask_chat(&twice).unwrap().redaction_count(), 2);
+    for part in [
+        r#"{"type":"image_url","type":"text","text":"hi","image_url":{"url":"data:,"}}"#,
+        r#"{"type":"text","type":"image","text":"hi"}"#,
+        r#"{"type":7,"text":"hi"}"#,
+        r#"{"type":null,"image_url":"data:,"}"#,
+        r#"{"image_url":"data:,"}"#,
+        r#"{"type":"text","text":"hi","input_audio":{"data":""}}"#,
+    ] {
+        let chat = format!(r#"[{{"role":"user","content":[{part}]}}]"#);
+        assert!(matches!(masker.mask_chat(&chat), Err(Error::Unmaskable { .. })), "{part}");
+    }
 }
 
 #[test]

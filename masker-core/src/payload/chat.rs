@@ -534,19 +534,23 @@ pub(super) fn walk_event<E: From<Error>>(
 
 /// Whether a part is an image, audio, a file or of a type that is not known: nothing in it can be masked.
 fn is_non_text(part: &Value<'_>) -> bool {
-    if part.members().is_none() {
-        return false;
+    let Some(members) = part.members() else { return false };
+    let has = |keys: &[&str]| keys.iter().any(|key| part.get(key).is_some());
+    // Readers differ in which of two equal keys they take, so each counts.
+    let mut kinds = members.iter().filter(|member| member.key == "type").peekable();
+    if kinds.peek().is_none() {
+        return has(&["image_url", "input_audio", "file", "inline_data", "inlineData"]);
     }
-    let Some(kind) = part.get("type") else {
-        return ["image_url", "input_audio", "file", "inline_data", "inlineData"]
-            .into_iter()
-            .any(|key| part.get(key).is_some());
-    };
-    let kind = kind.text().unwrap_or_default();
-    if kind == "document" {
-        let source = part.get("source").and_then(|source| source.get("type")).and_then(Value::text);
-        return !matches!(source, Some("text" | "content"));
-    }
-    IMAGE_CALLS.contains(&kind)
-        || !(TEXT_BLOCKS.contains(&kind) || TEXT_ENDINGS.iter().any(|ending| kind.ends_with(ending)))
+    has(&["input_audio", "inline_data", "inlineData"])
+        || kinds.any(|kind| match kind.value.text().unwrap_or_default() {
+            "document" => {
+                let source = part.get("source").and_then(|source| source.get("type")).and_then(Value::text);
+                !matches!(source, Some("text" | "content"))
+            }
+            kind => {
+                let is_text =
+                    TEXT_BLOCKS.contains(&kind) || TEXT_ENDINGS.iter().any(|ending| kind.ends_with(ending));
+                !is_text || IMAGE_CALLS.contains(&kind)
+            }
+        })
 }
