@@ -378,7 +378,22 @@ fn a_message_held_for_a_users_pattern_is_whole() {
 #[test]
 fn long_runs_are_masked_in_linear_time() {
     let conversation = masker("alias").conversation("call");
-    for pattern in ["#", "1", "M", "[PHONE_", "MSKV1.A.B.", "\u{e9}", " ", "a@", "\\["] {
+    live_tokens(&conversation);
+    for pattern in [
+        "#",
+        "1",
+        "M",
+        "[PHONE_",
+        "[PHONE_1",
+        "MSKV1.A.B.",
+        "\u{e9}",
+        " ",
+        "a@",
+        "\\[",
+        "<",
+        "{{P",
+        "[\u{ad}",
+    ] {
         let text = pattern.repeat(200_000 / pattern.len());
         let begin = std::time::Instant::now();
         let mut stream = conversation.stream_masker(Role::Assistant);
@@ -388,9 +403,67 @@ fn long_runs_are_masked_in_linear_time() {
         }
         out += &stream.finish().unwrap().text;
         assert!(!out.is_empty());
-        let mut back = conversation.stream_rehydrator();
-        for part in parts(&text, 97, &mut Random(1)) {
-            back.push(part).unwrap();
+        let took = begin.elapsed();
+        assert!(took.as_secs() < 20, "{pattern:?} took {took:?}");
+    }
+}
+
+#[test]
+fn long_runs_are_restored_in_linear_time() {
+    let conversation = masker("alias").conversation("call");
+    live_tokens(&conversation);
+    let sealed = format!("MSK1.A.B.{}", "A".repeat(500));
+    for pattern in [
+        "[",
+        "[[",
+        "\\[",
+        "<",
+        "{",
+        "{{",
+        "[P",
+        "[PHONE",
+        "[PHONE ",
+        "[PHONE_1",
+        "[PHONE_1]",
+        "PHONE_",
+        "P",
+        "M",
+        "MSK",
+        "MSKV1.A.B.",
+        "MSK1.A.B.",
+        &sealed,
+        "[\u{200b}",
+        "[PHONE\u{ad}",
+        "\u{3010}",
+        "\u{ff3b}",
+        "\u{e9}",
+        "\\",
+        "\\u",
+        "\\u0",
+        "\\u005b",
+        "{\"",
+        "\"",
+        "{\"a\":\"",
+        "[1,",
+        "\\\"",
+        "\\\\\"",
+        "\\ud800",
+        " ",
+        "a",
+    ] {
+        let text = pattern.repeat(60_000 / pattern.len());
+        let quoted = serde_json::to_string(&text).unwrap();
+        let begin = std::time::Instant::now();
+        let whole = conversation.rehydrate(&text).unwrap().text;
+        assert!(whole.len() >= text.len() || pattern == "[PHONE_1]");
+        for json in [text.clone(), quoted, format!("{{\"a\":\"{text}")] {
+            conversation.rehydrate_json(&json).unwrap();
+            let mut stream = conversation.stream_json_rehydrator();
+            for part in parts(&json, 23, &mut Random(1)) {
+                stream.push(part).unwrap();
+                assert!(stream.held() < 8_400 * 6, "{} of {pattern:?}", stream.held());
+            }
+            stream.flush().unwrap();
         }
         let took = begin.elapsed();
         assert!(took.as_secs() < 20, "{pattern:?} took {took:?}");

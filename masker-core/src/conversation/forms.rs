@@ -166,12 +166,16 @@ impl Aliases {
         self.begins.add(&kind.kind);
     }
 
-    /// Whether a form can begin with one of these characters, given as a range of code points.
+    /// Whether a form can begin with one of these characters, given as a range of code points that is not empty.
     pub(super) fn may_begin_with(&self, codes: Range<u32>) -> bool {
-        codes.into_iter().filter_map(char::from_u32).any(|c| {
-            let mut bytes = [0; 4];
-            self.begins.0[usize::from(c.encode_utf8(&mut bytes).as_bytes()[0])]
-        })
+        // The first bytes of characters are in the order of their code points.
+        let first_byte = |code: u32| match code {
+            0..0x80 => code as usize,
+            0x80..0x800 => 0xc0 | code as usize >> 6,
+            0x800..0x1_0000 => 0xe0 | code as usize >> 12,
+            _ => 0xf0 | code as usize >> 18,
+        };
+        self.begins.0[first_byte(codes.start)..=first_byte(codes.end - 1)].contains(&true)
     }
 
     /// The first form at or after `from`.
@@ -211,29 +215,44 @@ impl Aliases {
             Step::Match(inside, bracket) => (inside, bracket),
             Step::More => return Step::More,
             Step::No if scan.begins_word(at) => {
-                return self.best(reading, |index| self.bare_word(scan, at, index, reading));
+                return self.best(scan, at, reading, |index| self.bare_word(scan, at, index, reading));
             }
             Step::No => return Step::No,
         };
-        match scan.opening(inside) {
-            Step::Match(second, other) if other == bracket => {
-                self.best(reading, |index| self.bracketed(scan, second, index, [Some(bracket); 2], reading))
-            }
-            Step::More => Step::More,
-            _ => self
-                .best(reading, |index| self.bracketed(scan, inside, index, [Some(bracket), None], reading)),
-        }
+        let (name_at, brackets) = match scan.opening(inside) {
+            Step::Match(second, other) if other == bracket => (second, [Some(bracket); 2]),
+            Step::More => return Step::More,
+            _ => (inside, [Some(bracket), None]),
+        };
+        let first_letter = scan.white(name_at);
+        self.best(scan, first_letter, reading, |index| {
+            self.bracketed(scan, name_at, index, brackets, reading)
+        })
     }
 
     fn has_any(&self, reading: Reading) -> bool {
         reading.which == Which::Any || self.kinds.iter().any(|kind| !kind.numbers.is_empty())
     }
 
-    /// The longest match over all kinds, or that more has to be known.
-    fn best(&self, reading: Reading, try_kind: impl Fn(usize) -> Step<Form>) -> Step<Form> {
+    /// The longest match over all kinds with the first letter that stands there, or that more has to be known.
+    fn best(
+        &self,
+        scan: Scan<'_>,
+        first_letter: usize,
+        reading: Reading,
+        try_kind: impl Fn(usize) -> Step<Form>,
+    ) -> Step<Form> {
+        let first = match scan.next(first_letter) {
+            Step::Match(_, Some(c)) if c.is_ascii_alphabetic() => c.to_ascii_uppercase() as u8,
+            Step::More => return Step::More,
+            _ => return Step::No,
+        };
         let mut best = Step::No;
         for index in 0..self.kinds.len() {
-            if reading.which == Which::Live && self.kinds[index].numbers.is_empty() {
+            let kind = &self.kinds[index];
+            if kind.kind.as_str().as_bytes()[0] != first
+                || reading.which == Which::Live && kind.numbers.is_empty()
+            {
                 continue;
             }
             match (try_kind(index), &best) {
