@@ -79,12 +79,12 @@ fn tree(random: &mut Random, tokens: &[String], depth: usize, strings: usize) ->
         0 | 1 if depth > 0 => {
             Tree::List((0..random.below(4)).map(|_| tree(random, tokens, inner, strings)).collect())
         }
-        2 | 3 | 4 if depth > 0 => {
+        2..=4 if depth > 0 => {
             let keys = ["to", "note", "name_1", "phone", "a b", "\u{e9}\"", "NAME_2"];
             let member = |random: &mut Random| {
                 ((*random.pick(&keys)).to_owned(), tree(random, tokens, inner, strings))
             };
-            Tree::Object((0..1 + random.below(3)).map(|_| member(random)).collect())
+            Tree::Object((0..=random.below(3)).map(|_| member(random)).collect())
         }
         5 | 6 if strings > 0 => {
             let inside = match tree(random, tokens, depth.max(1), nested) {
@@ -93,7 +93,7 @@ fn tree(random: &mut Random, tokens: &[String], depth: usize, strings: usize) ->
             };
             Tree::Nested(Box::new(inside))
         }
-        7 => Tree::Plain(*random.pick::<&str>(&[
+        7 => Tree::Plain(random.pick::<&str>(&[
             "1.0",
             "-0",
             "1e400",
@@ -117,7 +117,7 @@ fn tree(random: &mut Random, tokens: &[String], depth: usize, strings: usize) ->
             }
             // A text that only begins like JSON has a test of its own.
             if leaf.trim_start().starts_with(['{', '[']) {
-                leaf.insert(0, '~')
+                leaf.insert(0, '~');
             }
             Tree::Leaf(leaf)
         }
@@ -128,7 +128,7 @@ fn tree(random: &mut Random, tokens: &[String], depth: usize, strings: usize) ->
 fn quoted(random: &mut Random, text: &str, often: usize) -> String {
     let mut out = "\"".to_owned();
     for c in text.chars() {
-        if often > 0 && random.one_in(often) || often > 0 && !c.is_ascii() {
+        if often > 0 && (!c.is_ascii() || random.one_in(often)) {
             for unit in c.encode_utf16(&mut [0; 2]) {
                 write!(out, "\\u{unit:04x}").unwrap();
             }
@@ -196,7 +196,7 @@ fn check(conversation: &Conversation, tree: &Tree, json: &str) {
 }
 
 fn object(random: &mut Random, tokens: &[String]) -> Tree {
-    let members = (0..1 + random.below(3)).map(|at| (format!("arg{at}"), tree(random, tokens, 3, 3)));
+    let members = (0..=random.below(3)).map(|at| (format!("arg{at}"), tree(random, tokens, 3, 3)));
     Tree::Object(members.collect())
 }
 
@@ -307,7 +307,7 @@ fn receive(conversation: &Conversation, stream: &str, cut: usize) -> Answer {
                 answer.repeated.push((text(&value, "/part/text"), String::new()));
             }
             "response.output_item.done" => {
-                answer.repeated.push((text(&value, "/item/content/0/text"), text(&value, "/item/arguments")))
+                answer.repeated.push((text(&value, "/item/content/0/text"), text(&value, "/item/arguments")));
             }
             "response.completed" => answer.repeated.push((
                 text(&value, "/response/output/0/content/0/text"),
@@ -333,10 +333,14 @@ fn chat_chunks(words: &[&str], arguments: &[&str]) -> String {
         write!(stream, "data: {chunk}\n\n").unwrap();
     };
     send(json!({"role": "assistant", "content": ""}), None);
-    words.iter().for_each(|piece| send(json!({"content": piece}), None));
+    for piece in words {
+        send(json!({"content": piece}), None);
+    }
     let call = |function: Value| json!({"tool_calls": [{"index": 0, "function": function}]});
     send(call(json!({"name": "f", "arguments": ""})), None);
-    arguments.iter().for_each(|piece| send(call(json!({"arguments": piece})), None));
+    for piece in arguments {
+        send(call(json!({"arguments": piece})), None);
+    }
     send(json!({}), Some("tool_calls"));
     stream + "data: [DONE]\n\n"
 }

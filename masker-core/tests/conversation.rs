@@ -617,13 +617,12 @@ fn threads_share_a_conversation() {
                     let mut masked = Vec::new();
                     for turn in 0..15 {
                         let text = format!("415-555-01{:02}", thread / 2 * 20 + turn + 10);
-                        let out = match thread % 2 {
-                            0 => conversation.mask_turn(Role::User, &text).unwrap().text,
-                            _ => {
-                                let mut stream = conversation.stream_masker(Role::User);
-                                stream.interim(&text).unwrap();
-                                stream.push(&text).unwrap() + &stream.finish().unwrap().text
-                            }
+                        let out = if thread % 2 == 0 {
+                            conversation.mask_turn(Role::User, &text).unwrap().text
+                        } else {
+                            let mut stream = conversation.stream_masker(Role::User);
+                            stream.interim(&text).unwrap();
+                            stream.push(&text).unwrap() + &stream.finish().unwrap().text
                         };
                         let mut back = conversation.stream_rehydrator();
                         let restored = back.push(&out).unwrap() + &back.flush().unwrap().0;

@@ -117,7 +117,7 @@ fn mask_in_all_ways(masker: &Masker, random: &mut Random, longest_held: &mut usi
     let steps = [1, 2, 0];
     let streamed = steps.map(|_| masker.conversation("streamed"));
     let mut masked: Vec<String> = Vec::new();
-    for _ in 0..1 + random.below(4) {
+    for _ in 0..=random.below(4) {
         let live = live_in(&masked);
         let role = *random.pick(&[Role::User, Role::User, Role::Tool, Role::Assistant, Role::System]);
         let text = message(random, &live);
@@ -208,8 +208,7 @@ fn restore_in_all_ways(chat: &Chat, reply: &str, random: &mut Random) -> usize {
 fn may_become_live(held: &str, live: &[String], json: bool) -> bool {
     let (read, is_cut) = if json { unescaped(held) } else { (held.to_owned(), false) };
     let is_token = |begin: &&str| begin.starts_with(read.as_str()) || read.starts_with(*begin);
-    if held.is_empty() || ["MSKV1.", "MSK1."].iter().any(|begin| is_token(begin)) || read.is_empty() && is_cut
-    {
+    if held.is_empty() || ["MSKV1.", "MSK1."].iter().any(is_token) || read.is_empty() && is_cut {
         return true;
     }
     let mut word = String::new();

@@ -4,7 +4,7 @@ use super::Conversation;
 use super::forms::{Form, LOOK_BEHIND, Next, Reading, Which};
 use super::nesting::{Source, Syntax, escaped};
 use super::state::State;
-use crate::token::{Token, cut_off_kind, redacted};
+use crate::token::{Token, cut_off, redacted};
 use crate::vault::Opened;
 use crate::{Error, Kind, Masker, Restored};
 
@@ -93,7 +93,7 @@ impl StreamRehydrator {
     pub fn flush(&mut self) -> Result<(String, Dangling), Error> {
         let bytes = self.held();
         let held = &self.source.text()[self.done..];
-        let cut_off = cut_off_kind(held);
+        let (is_token, kind) = cut_off(held);
         let before = self.totals.clone();
         let text = self.restore(true)?;
         // A token that only waited for what follows it is complete.
@@ -102,11 +102,7 @@ impl StreamRehydrator {
                 > before.restored + before.unknown + before.foreign + before.ambiguous;
         self.source = Source::new(self.syntax);
         (self.done, self.given) = (0, 0);
-        let dangling = match cut_off {
-            _ if complete => Dangling::default(),
-            Some(kind) => Dangling { bytes, is_token: true, kind },
-            None => Dangling { bytes, ..Dangling::default() },
-        };
+        let dangling = if complete { Dangling::default() } else { Dangling { bytes, is_token, kind } };
         Ok((text, dangling))
     }
 

@@ -310,11 +310,14 @@ pub(crate) fn is_unfinished_token(rest: &str) -> bool {
     }
 }
 
-/// What is known of the kind where a text is the beginning of a token.
-pub(crate) fn cut_off_kind(rest: &str) -> Option<Option<Kind>> {
-    let after = [VAULT_PREFIX, AEAD_PREFIX].into_iter().find_map(|prefix| rest.strip_prefix(prefix))?;
-    let kind = dotted_name(skip_gap(after, Gaps::Allowed)).and_then(|(name, _)| name.parse().ok());
-    is_unfinished_token(rest).then_some(kind)
+/// Whether a text is the beginning of a token, prefix included, and the kind if it goes that far.
+pub(crate) fn cut_off(rest: &str) -> (bool, Option<Kind>) {
+    let after = [VAULT_PREFIX, AEAD_PREFIX].into_iter().find_map(|prefix| rest.strip_prefix(prefix));
+    let kind = |after| dotted_name(skip_gap(after, Gaps::Allowed)).and_then(|(name, _)| name.parse().ok());
+    match after.filter(|_| is_unfinished_token(rest)) {
+        Some(after) => (true, kind(after)),
+        None => (false, None),
+    }
 }
 
 /// How many bytes of a text that goes on hold no marker, and no beginning of one, that what follows can change.

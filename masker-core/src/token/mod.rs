@@ -18,7 +18,7 @@ use serde::{Serialize, Serializer};
 
 pub use self::error::{KeyError, ParseKidError, ParseScopeError, ParseTokenError, TokenError};
 pub use self::format::{Found, Marker, Token, TokenForm, find_markers, redacted};
-pub(crate) use self::format::{cut_off_kind, is_unfinished_token, settled, token_at};
+pub(crate) use self::format::{cut_off, is_unfinished_token, settled, token_at};
 pub use self::keys::{KeyRing, KeyRingBuilder, Kid, OldKey};
 pub use self::normalise::normalise;
 pub use self::provider::{EnvKeys, FileKeys, KeyProvider};
