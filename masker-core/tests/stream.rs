@@ -154,7 +154,7 @@ fn random_chats_are_the_same_whole_and_cut() {
             reply += &message(&mut random, &chat.live);
             restored += restore_in_all_ways(&chat, &reply, &mut random);
         }
-        assert!(longest_held < 2300, "{longest_held}");
+        assert!((1_100..=2_048).contains(&longest_held), "{longest_held}");
         assert!(restored > cases, "{restored} in {cases}");
     }
 }

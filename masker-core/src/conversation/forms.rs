@@ -278,11 +278,12 @@ impl Aliases {
             None if reading.complete => matched,
             None => end_of_text,
             Some(c) if c.is_alphanumeric() || matches!(c, '_' | '(' | '[') => Step::No,
-            // "PHONE_1." ends a sentence, "PHONE_1.csv" names a file.
-            Some('-' | '.' | '/' | ':' | '@' | '=' | '\\') => match after.next() {
+            // "PHONE_1." ends a sentence, "PHONE_1.csv" names a file; "PHONE_1\_a" is an escaped underscore.
+            Some(mark @ ('-' | '.' | '/' | ':' | '@' | '=' | '\\')) => match after.next() {
                 None if reading.complete => matched,
                 None => end_of_text,
-                Some(c) if c.is_alphanumeric() || c == '_' => Step::No,
+                Some('_') => Step::No,
+                Some(c) if c.is_alphanumeric() && mark != '\\' => Step::No,
                 Some(_) => matched,
             },
             Some(_) => matched,
