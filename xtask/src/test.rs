@@ -10,11 +10,15 @@ pub(crate) fn run(workspace: &Workspace) -> Outcome {
 
 /// The same tests optimised, with many more cases for each property.
 pub(crate) fn run_long(workspace: &Workspace) -> Outcome {
+    let seed = fresh_seed();
+    println!("MASKER_RANDOM_SEED={seed}");
     shell::run(
         workspace
             .cargo(["test", "--workspace", "--all-features", "--release"])
+            .env("MASKER_RANDOM_CHATS", "10000")
+            .env("MASKER_RANDOM_SEED", &seed)
             .env("PROPTEST_CASES", "20000")
-            .env("PROPTEST_RNG_SEED", fresh_seed()),
+            .env("PROPTEST_RNG_SEED", &seed),
     )?;
     shell::run(&mut workspace.cargo([
         "test",
