@@ -474,6 +474,45 @@ fn the_streams_of_all_protocols_give_the_whole_reply() {
 }
 
 #[test]
+fn damaged_streams_and_chats_break_nothing() {
+    let (conversation, tokens) = conversation("alias");
+    let mut random = seed(0xa4);
+    for _ in 0..cases(150) {
+        let words = format!("{{\"a\":\"{}\"}} {}", random.pick(&tokens), random.noise());
+        let step = 1 + random.below(9);
+        let words = parts(&words, step, &mut random);
+        let stream = match random.below(3) {
+            0 => chat_chunks(&words, &words),
+            1 => response_events(&words, &words),
+            _ => message_events(&words, &words),
+        };
+        let mut bytes = stream.into_bytes();
+        for _ in 0..1 + random.below(8) {
+            let at = random.below(bytes.len());
+            match random.below(4) {
+                0 => bytes[at] = random.below(256) as u8,
+                1 => drop(bytes.remove(at)),
+                2 => bytes.insert(at, *random.pick(b"{}[]\",:\\0n\n")),
+                _ => bytes.truncate(at.max(9)),
+            }
+        }
+        let mut rehydrator = conversation.sse_rehydrator();
+        for piece in bytes.chunks(1 + random.below(50)) {
+            rehydrator.push(piece).unwrap();
+        }
+        rehydrator.finish().unwrap();
+        // Whatever is in an event, it is an error or a chat.
+        for event in String::from_utf8_lossy(&bytes).split("data: ") {
+            let masked = conversation.mask_chat(event).map(|masked| masked.json);
+            let back = conversation.rehydrate_chat(event).map(|restored| restored.json);
+            for json in [masked, back].into_iter().flatten() {
+                assert!(serde_json::from_str::<serde::de::IgnoredAny>(&json).is_ok(), "{json}");
+            }
+        }
+    }
+}
+
+#[test]
 fn a_reply_that_is_broken_off_ends_with_a_marker_and_not_with_half_a_token() {
     let (conversation, tokens) = conversation("token");
     for end in 6..tokens[0].len() {

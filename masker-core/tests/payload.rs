@@ -317,6 +317,9 @@ fn numbers_order_and_equal_keys_of_a_chat_stay_as_written() {
         assert_eq!(conversation.rehydrate_chat(&masked.json).unwrap().json, chat);
     }
     let masker = masker();
+    // A content that is a number is none of the protocols', and is masked all the same.
+    let number = masker.mask_chat(r#"[{"role":"user","content":4155550142}]"#).unwrap();
+    assert!(!number.json.contains("4155550142"), "{}", number.json);
     // Both of two equal keys are masked, and one that says image is enough.
     let twice = format!(r#"[{{"role":"user","content":"{PHONE}","content":"{PHONE}"}}]"#);
     assert_eq!(masker.mask_chat(&twice).unwrap().redaction_count(), 2);

@@ -341,7 +341,7 @@ where
                 Ok(())
             }
             Data::Object(members) => self.block(value, members),
-            _ => Ok(()),
+            Data::Literal | Data::Number(_) => self.free(value, None),
         }
     }
 
