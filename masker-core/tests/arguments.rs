@@ -487,7 +487,7 @@ fn damaged_streams_and_chats_break_nothing() {
             _ => message_events(&words, &words),
         };
         let mut bytes = stream.into_bytes();
-        for _ in 0..1 + random.below(8) {
+        for _ in 0..=random.below(8) {
             let at = random.below(bytes.len());
             match random.below(4) {
                 0 => bytes[at] = random.below(256) as u8,
