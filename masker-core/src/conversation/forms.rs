@@ -407,7 +407,10 @@ impl Scan<'_> {
             let mut folded = String::new();
             fold_char(c, &mut folded);
             let mut chars = folded.chars();
-            return Step::Match(at, chars.next().filter(|_| chars.next().is_none()));
+            let same = chars.next().filter(|_| chars.next().is_none());
+            // A letter with a mark on it is another letter.
+            let is_form = matches!(c, '\u{ff01}'..='\u{ff5e}' | '\u{1d400}'..='\u{1d7ff}');
+            return Step::Match(at, same.filter(|same| is_form || !same.is_ascii_alphabetic()));
         }
         Step::No
     }
