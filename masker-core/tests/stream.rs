@@ -257,6 +257,8 @@ fn unescaped(raw: &str) -> (String, bool) {
                 let code = u32::from_str_radix(&digits, 16).unwrap();
                 text.push(char::from_u32(code).unwrap_or('\u{fffd}'));
             }
+            Some('b') => text.push('\u{8}'),
+            Some('f') => text.push('\u{c}'),
             Some('n') => text.push('\n'),
             Some('r') => text.push('\r'),
             Some('t') => text.push('\t'),
