@@ -1,18 +1,182 @@
-use masker_core::{Error, Masker};
+//! What every request shares.
 
-/// What every request shares.
-#[derive(Clone, Debug)]
-pub struct Server {
-    pub(crate) masker: Masker,
+use std::net::IpAddr;
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU8, Ordering};
+use std::sync::{Arc, Once};
+use std::time::Instant;
+
+use masker_core::audit::{AuditEvent, EventKind};
+use masker_core::{SqliteVault, Vault};
+
+use crate::agents::Registry;
+use crate::audit::Audit;
+use crate::config::{self, Config, StartError};
+use crate::crypto::ServerKeys;
+use crate::limits::{AUTH_RATE, Limiter};
+use crate::metrics::Metrics;
+use crate::policies::Policies;
+use crate::sessions::Feed;
+use crate::store::{SqliteStore, Store};
+
+/// What health says of something that is used now and then.
+#[derive(Debug, Default)]
+pub(crate) struct Gauge {
+    used_at: AtomicI64,
+    /// 0 well, 1 failed.
+    failed: AtomicU8,
 }
 
-impl Server {
-    /// Makes a server with the policy `healthcare-default`, a vault in memory and a random key.
+impl Gauge {
+    pub(crate) fn note(&self, well: bool) {
+        self.failed.store(u8::from(!well), Ordering::Relaxed);
+        self.used_at.store(crate::time::now(), Ordering::Relaxed);
+    }
+
+    pub(crate) fn status(&self) -> &'static str {
+        let idle = crate::time::now() - self.used_at.load(Ordering::Relaxed) > 60_000;
+        match (idle, self.failed.load(Ordering::Relaxed)) {
+            (true, _) => "idle",
+            (false, 0) => "ok",
+            (false, _) => "degraded",
+        }
+    }
+}
+
+/// The server: settings, stores, agents. Every request has a hand on the one value.
+pub struct State {
+    pub(crate) config: Config,
+    pub(crate) keys: ServerKeys,
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) vault: Arc<dyn Vault>,
+    pub(crate) audit: Audit,
+    pub(crate) policies: Policies,
+    pub(crate) agents: Registry,
+    pub(crate) feed: Feed,
+    pub(crate) metrics: Arc<Metrics>,
+    pub(crate) api_limiter: Option<Limiter>,
+    pub(crate) proxy_limiter: Option<Limiter>,
+    pub(crate) auth_limiter: Limiter,
+    pub(crate) http: reqwest::Client,
+    pub(crate) upstream_gauge: Gauge,
+    pub(crate) started: Instant,
+    pub(crate) draining: AtomicBool,
+}
+
+impl std::fmt::Debug for State {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("State").field("listen", &self.config.listen).finish_non_exhaustive()
+    }
+}
+
+impl State {
+    /// Opens database, vault and audit log, loads policies and agents, and closes sessions that a kill left open.
     ///
     /// # Errors
     ///
-    /// When the system gives no random bytes.
-    pub fn new() -> Result<Self, Error> {
-        Ok(Self { masker: Masker::new()? })
+    /// By what has to be mended; see [`StartError`].
+    pub fn open(config: Config) -> Result<Arc<Self>, StartError> {
+        let failure =
+            |what: &str, error: &dyn std::fmt::Display| StartError::Failure(format!("{what}: {error}"));
+        for path in [&config.database, &config.vault] {
+            if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+                config::make_folder(folder)
+                    .map_err(|error| failure(&folder.display().to_string(), &error.kind()))?;
+            }
+        }
+        let metrics = Arc::new(Metrics::new());
+        let store = SqliteStore::open(&config.database).map_err(|error| failure("database", &error))?;
+        let store: Arc<dyn Store> = Arc::new(store);
+        // The lock of the log keeps a second server from the same data; nothing is changed before it is held.
+        let audit = Audit::open(&config.audit, store.clone(), metrics.clone())?;
+        let vault = SqliteVault::open(&config.vault).map_err(|error| failure("vault", &error))?;
+        let policies = Policies::start(&config, &*store)?;
+        let state = Self {
+            keys: ServerKeys::new(&config.session_secret, &config.storage_key),
+            vault: Arc::new(vault),
+            audit,
+            policies,
+            agents: Registry::default(),
+            feed: Feed::default(),
+            metrics,
+            api_limiter: config.rates.api.map(Limiter::new),
+            proxy_limiter: config.rates.proxy.map(Limiter::new),
+            auth_limiter: Limiter::new(AUTH_RATE),
+            http: client(&config)?,
+            upstream_gauge: Gauge::default(),
+            started: Instant::now(),
+            draining: AtomicBool::new(false),
+            store,
+            config,
+        };
+        state.agents.load(&state).map_err(|error| failure("agents", &error.message()))?;
+        if state.audit.is_up() {
+            let closed = crate::sessions::close_orphans(&state)
+                .map_err(|error| failure("sessions", &error.message()))?;
+            let started = AuditEvent::new(EventKind::ServerStarted, "")
+                .actor("system", "server")
+                .data("version", env!("CARGO_PKG_VERSION"))
+                .data("sessions_closed", closed);
+            state.audit.append_one(started).map_err(|error| failure("audit log", &error.message()))?;
+            state.audit.deliver(&*state.store).map_err(|error| failure("audit log", &error.message()))?;
+        }
+        Ok(Arc::new(state))
     }
+
+    /// Runs work that may wait for a disk on a thread that may.
+    pub(crate) async fn blocking<T: Send + 'static>(
+        self: &Arc<Self>,
+        work: impl FnOnce(&Self) -> T + Send + 'static,
+    ) -> T {
+        let state = self.clone();
+        match tokio::task::spawn_blocking(move || work(&state)).await {
+            Ok(value) => value,
+            Err(error) => std::panic::resume_unwind(error.into_panic()),
+        }
+    }
+
+    pub(crate) fn is_draining(&self) -> bool {
+        self.draining.load(Ordering::Acquire)
+    }
+
+    /// The address of the caller: what a proxy that is trusted says, else the other end of the connection.
+    pub(crate) fn client_address(&self, peer: Option<IpAddr>, forwarded: Option<&str>) -> IpAddr {
+        let peer = peer.unwrap_or_else(|| IpAddr::from([127, 0, 0, 1])).to_canonical();
+        let trusted =
+            |address: IpAddr| self.config.trusted_proxies.iter().any(|range| range.contains(address));
+        let mut address = peer;
+        // From right to left: each proxy adds the address it saw.
+        for part in forwarded.unwrap_or_default().rsplit(',') {
+            if !trusted(address) {
+                break;
+            }
+            match part.trim().parse::<IpAddr>() {
+                Ok(next) => address = next.to_canonical(),
+                Err(_) => break,
+            }
+        }
+        address
+    }
+
+    /// Says in the log that the server ends, and writes everything down.
+    pub(crate) fn stop(&self) {
+        let stopped = AuditEvent::new(EventKind::ServerStopped, "").actor("system", "server");
+        let _ = self.audit.append_one(stopped);
+    }
+}
+
+/// The client for upstreams: a time to connect, none for the whole, since a stream may last.
+fn client(config: &Config) -> Result<reqwest::Client, StartError> {
+    static PROVIDER: Once = Once::new();
+    PROVIDER.call_once(|| {
+        // Another part of the process may have chosen one already, which is as good.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+    });
+    reqwest::Client::builder()
+        .connect_timeout(config.upstream.timeout)
+        .redirect(reqwest::redirect::Policy::none())
+        .user_agent(concat!("masker/", env!("CARGO_PKG_VERSION")))
+        .tcp_nodelay(true)
+        .no_proxy()
+        .build()
+        .map_err(|error| StartError::Failure(format!("HTTP client: {}", error.without_url())))
 }

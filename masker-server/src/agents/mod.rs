@@ -1,0 +1,295 @@
+//! Agents: named configurations with a life of their own.
+
+pub(crate) mod delete;
+pub(crate) mod fields;
+mod view;
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+
+use masker_core::{Masker, Reference, Scheme, Scope};
+
+pub(crate) use self::view::{detail, list_item, snapshot};
+use crate::config::SecretString;
+use crate::error::{ApiError, Code, Result};
+use crate::policies::{self, Loaded};
+use crate::sessions::Live;
+use crate::state::State;
+use crate::store::model::{Agent, PolicySource, Status};
+
+/// Names of the secrets of an agent.
+pub(crate) const SECRETS: [&str; 4] = ["webhook_secret", "upstream_api_key", "vapi_api_key", "proxy_key"];
+
+/// An agent ready to serve: requests use the one they began with to their end.
+pub(crate) struct Runtime {
+    pub(crate) agent: Agent,
+    pub(crate) policy: Arc<Loaded>,
+    pub(crate) masker: Masker,
+    secrets: HashMap<&'static str, SecretString>,
+}
+
+impl Runtime {
+    /// Puts policy, keys and secrets together.
+    pub(crate) fn build(state: &State, agent: Agent) -> Result<Self> {
+        let policy = match &agent.policy {
+            PolicySource::Inline { yaml, revision } => {
+                let checked = policies::check(yaml, &state.config.keys, state.config.retention.payload_days);
+                let policy = checked.map_err(|errors| ApiError::policy_invalid(&errors))?;
+                Arc::new(Loaded::inline(yaml, policy, *revision, agent.updated_at))
+            }
+            PolicySource::Named(name) => {
+                state.policies.find(&agent.account_id, name).unwrap_or_else(|| state.policies.stand_in())
+            }
+        };
+        let masker = masker(state, &agent, &policy, "")?;
+        let mut secrets = HashMap::new();
+        for name in SECRETS {
+            if let Some(sealed) = agent.secrets.get(name) {
+                let opened = state.keys.open_secret(&format!("{}/{name}", agent.id), sealed);
+                let opened = opened
+                    .ok_or_else(|| ApiError::internal(&"a secret does not open under MASKER_AEAD_KEY"))?;
+                secrets.insert(name, SecretString::new(opened));
+            }
+        }
+        Ok(Self { agent, policy, masker, secrets })
+    }
+
+    pub(crate) fn secret(&self, name: &str) -> Option<&str> {
+        self.secrets.get(name).map(SecretString::expose)
+    }
+
+    /// The scheme in force.
+    pub(crate) fn tokenization(&self) -> &str {
+        self.agent.tokenization.as_deref().unwrap_or_else(|| self.policy.policy.scheme().as_str())
+    }
+
+    /// The model that requests are sent to where they name none; empty where the upstream has none of its own.
+    pub(crate) fn model(&self) -> &str {
+        self.agent
+            .upstream
+            .strip_prefix("openai:")
+            .filter(|model| *model != "*")
+            .unwrap_or(&self.agent.upstream)
+    }
+}
+
+/// A masker for an agent, and for one person's data where `subject` names one.
+pub(crate) fn masker(state: &State, agent: &Agent, policy: &Loaded, subject: &str) -> Result<Masker> {
+    use masker_core::policy::TokenScope;
+    let mut rules = policy.policy.clone();
+    if let Some(scheme) = agent.tokenization.as_deref().and_then(|name| name.parse::<Scheme>().ok()) {
+        rules = rules.with_scheme(scheme);
+    }
+    let scope: Scope = match rules.token_scope() {
+        TokenScope::Agent => agent.id.parse(),
+        _ => agent.account_id.parse(),
+    }
+    .expect("ids are scope ids");
+    let builder = Masker::builder().policy(rules).keys(state.config.keys.clone()).vault(state.vault.clone());
+    Ok(builder.scope(scope).reference(Reference::new(&agent.id, subject)).build()?)
+}
+
+/// The open sessions of an agent.
+#[derive(Default)]
+pub(crate) struct Open {
+    pub(crate) sessions: HashMap<String, Arc<Live>>,
+    pub(crate) by_key: HashMap<String, Arc<Live>>,
+    /// The agent is gone; nothing opens any more.
+    pub(crate) closed: bool,
+}
+
+/// The place of an agent in memory: its configuration, and the calls that go on. What is counted and acted upon is under one
+/// lock, so that between a check and a deletion nothing opens.
+pub(crate) struct Slot {
+    pub(crate) id: String,
+    pub(crate) account_id: String,
+    runtime: RwLock<Arc<Runtime>>,
+    open: Mutex<Open>,
+    /// Set with the writers of sessions shut out, so that what a purge removed is not written again.
+    purged: RwLock<bool>,
+    alive: AtomicBool,
+}
+
+impl Slot {
+    fn new(runtime: Runtime) -> Self {
+        Self {
+            id: runtime.agent.id.clone(),
+            account_id: runtime.agent.account_id.clone(),
+            runtime: RwLock::new(Arc::new(runtime)),
+            open: Mutex::default(),
+            purged: RwLock::new(false),
+            alive: AtomicBool::new(true),
+        }
+    }
+
+    pub(crate) fn runtime(&self) -> Arc<Runtime> {
+        self.runtime.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn set(&self, runtime: Runtime) {
+        *self.runtime.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(runtime);
+    }
+
+    pub(crate) fn open(&self) -> MutexGuard<'_, Open> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn is_alive(&self) -> bool {
+        self.alive.load(Ordering::Acquire)
+    }
+
+    /// Runs a write about a session, unless the agent was purged with its data.
+    pub(crate) fn unless_purged(&self, write: impl FnOnce() -> Result<()>) -> Result<()> {
+        let purged = self.purged.read().unwrap_or_else(PoisonError::into_inner);
+        if *purged { Ok(()) } else { write() }
+    }
+
+    fn set_purged(&self) {
+        *self.purged.write().unwrap_or_else(PoisonError::into_inner) = true;
+    }
+
+    pub(crate) fn active_calls(&self, state: &State) -> usize {
+        self.open().sessions.values().filter(|live| live.is_active(state)).count()
+    }
+}
+
+/// The agents that are not deleted.
+#[derive(Default)]
+pub(crate) struct Registry {
+    slots: RwLock<HashMap<String, Arc<Slot>>>,
+    /// Held while agents are made, changed or removed.
+    changing: Mutex<()>,
+}
+
+impl Registry {
+    pub(crate) fn load(&self, state: &State) -> Result<()> {
+        let agents: Vec<Agent> = state.store.load_all(None)?;
+        for agent in agents.into_iter().filter(|agent| agent.status != Status::Deleted) {
+            self.add(state, Runtime::build(state, agent)?);
+        }
+        Ok(())
+    }
+
+    pub(crate) fn change(&self) -> MutexGuard<'_, ()> {
+        self.changing.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn add(&self, state: &State, runtime: Runtime) -> Arc<Slot> {
+        let slot = Arc::new(Slot::new(runtime));
+        self.slots.write().unwrap_or_else(PoisonError::into_inner).insert(slot.id.clone(), slot.clone());
+        self.gauge(state);
+        slot
+    }
+
+    fn remove(&self, state: &State, slot: &Slot) {
+        slot.alive.store(false, Ordering::Release);
+        self.slots.write().unwrap_or_else(PoisonError::into_inner).remove(&slot.id);
+        self.gauge(state);
+    }
+
+    fn gauge(&self, state: &State) {
+        let all = self.all();
+        for status in [Status::Active, Status::Paused, Status::Archived, Status::Ended] {
+            let count = all.iter().filter(|slot| slot.runtime().agent.status == status).count();
+            state.metrics.agents.with_label_values(&[status.as_str()]).set(count as i64);
+        }
+    }
+
+    pub(crate) fn find(&self, id: &str) -> Option<Arc<Slot>> {
+        self.slots.read().unwrap_or_else(PoisonError::into_inner).get(id).cloned()
+    }
+
+    pub(crate) fn is_alive(&self, id: &str) -> bool {
+        self.slots.read().unwrap_or_else(PoisonError::into_inner).contains_key(id)
+    }
+
+    pub(crate) fn all(&self) -> Vec<Arc<Slot>> {
+        self.slots.read().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
+    }
+
+    pub(crate) fn of_account(&self, account: &str) -> Vec<Arc<Slot>> {
+        let slots = self.slots.read().unwrap_or_else(PoisonError::into_inner);
+        slots.values().filter(|slot| slot.account_id == account).cloned().collect()
+    }
+
+    /// Makes the agents that use a policy by name use it as it is now.
+    pub(crate) fn refresh(&self, state: &State, uses: impl Fn(&Agent) -> bool) -> Result<()> {
+        for slot in self.all() {
+            let agent = slot.runtime().agent.clone();
+            if uses(&agent) {
+                slot.set(Runtime::build(state, agent)?);
+            }
+        }
+        Ok(())
+    }
+
+    /// The open session with this id.
+    pub(crate) fn live(&self, session: &str) -> Option<Arc<Live>> {
+        self.all().into_iter().find_map(|slot| slot.open().sessions.get(session).cloned())
+    }
+}
+
+/// How many agents count against the limit of an account.
+fn counted(state: &State, account: &str) -> usize {
+    let agents = state.agents.of_account(account);
+    agents.iter().filter(|slot| slot.runtime().agent.status != Status::Archived).count()
+}
+
+/// Refuses one agent more than the account may have. The caller holds the registry.
+pub(crate) fn check_limit(state: &State, account: &str) -> Result<()> {
+    let account: Option<crate::store::model::Account> = state.store.load(account)?;
+    let Some((account, limit)) = account.and_then(|account| Some((account.id.clone(), account.agent_limit?)))
+    else {
+        return Ok(());
+    };
+    let current = counted(state, &account);
+    if current < limit as usize {
+        return Ok(());
+    }
+    let message = "The account has as many agents as it may; archive or delete one.";
+    Err(ApiError::new(Code::AgentLimitReached, message).with("limit", limit).with("current", current))
+}
+
+/// Names are compared without regard to case.
+pub(crate) fn folded(name: &str) -> String {
+    name.chars().flat_map(char::to_lowercase).collect()
+}
+
+/// Refuses a name or phone number that another agent of the account has. The caller holds the registry.
+pub(crate) fn check_unique(state: &State, agent: &Agent) -> Result<()> {
+    let others: Vec<Arc<Runtime>> = state
+        .agents
+        .of_account(&agent.account_id)
+        .iter()
+        .filter(|slot| slot.id != agent.id)
+        .map(|slot| slot.runtime())
+        .collect();
+    let name = folded(&agent.name);
+    if others.iter().any(|other| folded(&other.agent.name) == name) {
+        return Err(ApiError::new(Code::NameTaken, "Another agent of this account has the name."));
+    }
+    let is_taken = |number: &String| others.iter().any(|other| other.agent.phone_numbers.contains(number));
+    if agent.phone_numbers.iter().any(is_taken) {
+        return Err(ApiError::new(Code::PhoneNumberTaken, "A phone number belongs to another agent."));
+    }
+    Ok(())
+}
+
+/// Stores a new agent and lets it serve. The caller holds the registry.
+pub(crate) fn insert(state: &State, agent: Agent) -> Result<Arc<Slot>> {
+    let runtime = Runtime::build(state, agent)?;
+    state.store.save(&runtime.agent)?;
+    Ok(state.agents.add(state, runtime))
+}
+
+/// Stores a changed agent; requests that begin from here on see it. The caller holds the registry.
+pub(crate) fn update(state: &State, slot: &Slot, mut agent: Agent) -> Result<()> {
+    agent.updated_at = crate::time::now();
+    agent.revision += 1;
+    let runtime = Runtime::build(state, agent)?;
+    state.store.save(&runtime.agent)?;
+    slot.set(runtime);
+    state.agents.gauge(state);
+    Ok(())
+}

@@ -1,0 +1,251 @@
+use std::sync::Arc;
+use std::time::Instant;
+
+use axum::http::header;
+use masker_core::audit::{AuditEvent, EventKind, Stored};
+use masker_core::{Action, MaskedPayload};
+use serde_json::Value;
+
+use super::request::{self, Prepared};
+use super::stub;
+use super::turn::{Masked, Turn, tokens};
+use crate::agents::{self, Runtime, Slot};
+use crate::auth::signature::{self, Outcome, Secrets};
+use crate::crypto;
+use crate::error::{ApiError, Code, Result};
+use crate::http::Context;
+use crate::ids::{self, Prefix};
+use crate::limits::Verdict;
+use crate::router::rate_limited;
+use crate::sessions::{Admission, Live};
+use crate::state::State;
+use crate::store::model::ProxyAuth;
+
+pub(crate) fn bad_signature() -> ApiError {
+    ApiError::new(Code::BadSignature, "The signature is missing or wrong.")
+}
+
+/// The secrets that a call for an agent may be signed with.
+pub(super) fn secrets<'a>(state: &'a State, runtime: &'a Runtime) -> Secrets<'a> {
+    let platform = &state.config.platform;
+    Secrets {
+        agent: runtime.secret("webhook_secret"),
+        vapi: platform.vapi_secret.as_ref().map(crate::config::SecretString::expose),
+        bolna: platform.bolna_secret.as_ref().map(crate::config::SecretString::expose),
+    }
+}
+
+/// The agent in the path.
+pub(super) fn find(c: &Context) -> Result<Arc<Slot>> {
+    let id = c.id("agent_id", Prefix::Agent);
+    let slot = id.as_deref().and_then(|id| c.state.agents.find(id));
+    slot.ok_or_else(|| ApiError::agent_not_found(id.as_deref()))
+}
+
+/// Checks that the caller may use the agent's proxy, and how often.
+pub(crate) fn authorise(c: &Context) -> Result<(Arc<Slot>, Arc<Runtime>, Option<Verdict>)> {
+    let state = &c.state;
+    let slot = find(c)?;
+    let runtime = slot.runtime();
+    let platform = &state.config.platform;
+    let scheme = runtime.agent.webhook_auth.as_ref();
+    let outcome = signature::check(
+        &c.headers,
+        &c.body,
+        secrets(state, &runtime),
+        platform.vapi_mode,
+        scheme,
+        c.received_at,
+    );
+    if outcome == Outcome::Wrong {
+        return Err(bad_signature());
+    }
+    match runtime.agent.proxy_auth {
+        ProxyAuth::Bearer => check_proxy_key(c, &runtime)?,
+        ProxyAuth::Hmac if outcome != Outcome::Good => return Err(bad_signature()),
+        _ => {}
+    }
+    if platform.proxy_needs_hmac && outcome != Outcome::Good {
+        return Err(bad_signature());
+    }
+    let verdict = state.proxy_limiter.as_ref().map(|limiter| limiter.take(&slot.account_id));
+    if let Some(verdict) = verdict.filter(|verdict| !verdict.allowed) {
+        return Err(rate_limited(verdict));
+    }
+    Ok((slot, runtime, verdict))
+}
+
+fn check_proxy_key(c: &Context, runtime: &Runtime) -> Result<()> {
+    let given = c.header("authorization").and_then(|value| {
+        let (scheme, key) = value.split_at_checked(7)?;
+        scheme.eq_ignore_ascii_case("bearer ").then(|| key.trim())
+    });
+    let holds = match (given, runtime.secret("proxy_key")) {
+        (Some(given), Some(key)) => {
+            crypto::same(&crypto::sha256(given.as_bytes()), &crypto::sha256(key.as_bytes()))
+        }
+        _ => false,
+    };
+    if holds {
+        return Ok(());
+    }
+    let error = ApiError::new(Code::Unauthenticated, "The agent's proxy key is missing or wrong.");
+    Err(error.header(header::WWW_AUTHENTICATE, "Bearer realm=\"masker\""))
+}
+
+/// The key that goes upstream: the agent's, the server's, or the caller's own.
+fn upstream_key(c: &Context, runtime: &Runtime) -> Option<String> {
+    let by_caller = runtime.agent.proxy_auth != ProxyAuth::Bearer;
+    let own = c.header("authorization").filter(|_| by_caller).map(str::to_owned);
+    if c.header("masker-upstream-auth") == Some("caller") && by_caller {
+        return own;
+    }
+    let bearer = |key: &str| format!("Bearer {key}");
+    let configured = c.state.config.upstream.openai_api_key.as_ref();
+    let of_server = || configured.map(|key| bearer(key.expose()));
+    runtime.secret("upstream_api_key").map(bearer).or_else(of_server).or(own)
+}
+
+/// Everything up to the point where the masked request may go on.
+pub(super) fn begin(c: &Context) -> Result<Turn> {
+    let state = &c.state;
+    let (slot, runtime, verdict) = authorise(c)?;
+    let original = c.object()?;
+    let key = request::session_key(c, &original)?;
+    let prepared = request::prepare(state, &runtime, original.clone())?;
+    let subject = request::subject(state, &c.headers, &slot.account_id)?;
+    let masker = match &subject {
+        Some(subject) => agents::masker(state, &runtime.agent, &runtime.policy, subject)?,
+        None => runtime.masker.clone(),
+    };
+    let Admission { live, is_new } = Live::admit(state, &slot, &masker, key.as_deref(), true)?;
+    let masked = mask_and_log(c, &live, &runtime, prepared, original);
+    match masked {
+        Ok(mut turn) => {
+            turn.verdict = verdict;
+            Ok(turn)
+        }
+        Err(error) => {
+            live.retract(state, is_new);
+            Err(error)
+        }
+    }
+}
+
+fn mask_and_log(
+    c: &Context,
+    live: &Arc<Live>,
+    runtime: &Arc<Runtime>,
+    prepared: Prepared,
+    original: serde_json::Map<String, Value>,
+) -> Result<Turn> {
+    let state = &c.state;
+    let number = live.next_turn();
+    let Prepared { body, model, wants_stream, include_usage, json_answer, names } = prepared;
+    let is_stub = runtime.agent.upstream == "stub" || state.config.upstream.force_stub;
+    let detecting = Instant::now();
+    let masked = live.conversation.mask_chat(&Value::Object(body).to_string())?;
+    let detection_us = detecting.elapsed().as_micros() as u64;
+    if live.is_terminated() {
+        return Err(crate::sessions::terminated_error());
+    }
+    let storing = Instant::now();
+    let (stored, logged) = log(state, live, runtime, number, &masked)?;
+    {
+        let mut progress = live.progress();
+        progress.detail.upstream_model.clone_from(&model);
+        for event in &masked.events {
+            let event = &event.event;
+            progress.count(event.kind.as_str(), event.pass.as_str(), event.action.as_str());
+            if event.action != Action::Passthrough {
+                state.metrics.redacted(event.kind.as_str(), event.pass.as_str());
+            }
+        }
+    }
+    live.begun(state, &masked.json, &stored)?;
+    let redactions = masked.redaction_count() as i64;
+    let original_value = Value::Object(original);
+    let mode = runtime.policy.log_payloads();
+    let keep_payloads = state.config.retention.payload_days > 0 && mode.as_str() != "false";
+    let kept = (keep_payloads && mode.as_str() == "true").then(|| original_value.to_string());
+    let events = if logged {
+        let value: Value = serde_json::from_str(&masked.json).unwrap_or_default();
+        let tokens = tokens(&original_value, &value, &masked.events);
+        let mut ids = stored.iter().map(|stored| stored.event_id.clone());
+        masked
+            .events
+            .into_iter()
+            .zip(tokens)
+            .map(|(event, token)| Masked {
+                event,
+                event_id: ids.next().unwrap_or_else(|| ids::new(Prefix::Event)),
+                token,
+            })
+            .collect()
+    } else {
+        Vec::new()
+    };
+    let storing_us = storing.elapsed().as_micros() as u64;
+    Ok(Turn {
+        state: state.clone(),
+        live: live.clone(),
+        runtime: runtime.clone(),
+        number,
+        request_id: c.request_id.clone(),
+        received: c.received,
+        started_at: c.received_at,
+        wants_stream,
+        json_answer,
+        include_usage,
+        masked: masked.json,
+        events,
+        redactions,
+        names,
+        key: upstream_key(c, runtime),
+        stub: is_stub.then(|| stub::Options::read(c.header("masker-stub"))),
+        original: kept,
+        keep_payloads,
+        stages_us: [detection_us, storing_us, 0, 0],
+        upstream_since: None,
+        upstream_status: None,
+        verdict: None,
+        done: false,
+    })
+}
+
+/// Puts what was found into the audit log; whether every finding is in it.
+fn log(
+    state: &Arc<State>,
+    live: &Live,
+    runtime: &Runtime,
+    turn: i64,
+    masked: &MaskedPayload,
+) -> Result<(Vec<Stored>, bool)> {
+    let account = &live.slot.account_id;
+    let about = |event: AuditEvent| event.agent(&live.slot.id).session(&live.id);
+    let logged = runtime.policy.policy.audit().log_events;
+    let mut events = Vec::new();
+    if logged {
+        events.extend(masked.events.iter().map(|event| {
+            about(AuditEvent::redaction(account, &event.event))
+                .member("turn", turn)
+                .member("path", event.path.clone())
+                .member("policy_name", runtime.policy.name.clone())
+                .member("policy_version", runtime.policy.revision)
+        }));
+    } else if !std::mem::replace(&mut live.progress().log_gap_told, true) {
+        events.push(about(AuditEvent::new(EventKind::LogGap, account)).data("reason", "log_events is off"));
+    }
+    if events.is_empty() {
+        // A request without findings goes on without an event, but not without a log.
+        if state.audit.is_up() || state.audit.may_be_skipped() {
+            return Ok((Vec::new(), logged));
+        }
+        return state.audit.append(events).map(|stored| (stored, logged));
+    }
+    match state.audit.append(events) {
+        Ok(stored) => Ok((stored, logged)),
+        Err(_) if state.audit.may_be_skipped() => Ok((Vec::new(), logged)),
+        Err(error) => Err(error),
+    }
+}

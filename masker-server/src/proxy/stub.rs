@@ -1,0 +1,183 @@
+//! An upstream without a network: it says what it was told, as it was told.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::stream;
+use serde_json::{Value, json};
+
+use super::turn::Turn;
+use super::upstream::{Chunks, refused, timeout};
+use crate::error::Result;
+
+/// What a caller wants of the stub.
+#[derive(Clone, Debug)]
+pub(crate) struct Options {
+    delay: Duration,
+    chunk_bytes: usize,
+    chunk_delay: Duration,
+    pub(super) status: u16,
+    tool: bool,
+}
+
+impl Options {
+    /// Reads `delay_ms=500,chunk_bytes=7,chunk_delay_ms=20,status=503,tool=1`; what is not understood is left out.
+    pub(super) fn read(text: Option<&str>) -> Self {
+        let number = |name: &str| -> Option<u64> {
+            text?.split(',').find_map(|part| part.trim().strip_prefix(name)?.strip_prefix('=')?.parse().ok())
+        };
+        let milliseconds = |name: &str| Duration::from_millis(number(name).unwrap_or(0).min(600_000));
+        Self {
+            delay: milliseconds("delay_ms"),
+            chunk_bytes: number("chunk_bytes").map_or(16, |bytes| bytes.clamp(1, 1 << 20) as usize),
+            chunk_delay: milliseconds("chunk_delay_ms"),
+            status: number("status").filter(|status| (200..600).contains(status)).unwrap_or(200) as u16,
+            tool: number("tool") == Some(1),
+        }
+    }
+}
+
+/// The text of the last message of a user, as it came.
+fn last_words(request: &Value) -> String {
+    let messages = request["messages"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let last = messages.iter().rev().find(|message| message["role"] == "user");
+    match last.map(|message| &message["content"]) {
+        Some(Value::String(text)) => text.clone(),
+        Some(Value::Array(parts)) => {
+            let texts: Vec<&str> = parts.iter().filter_map(|part| part["text"].as_str()).collect();
+            texts.join("")
+        }
+        _ => String::new(),
+    }
+}
+
+fn tokens(text: &str) -> usize {
+    text.len().div_ceil(4)
+}
+
+pub(super) async fn answer(turn: &Turn, options: &Options, patience: Duration) -> Result<Chunks> {
+    if options.delay > patience {
+        tokio::time::sleep(patience).await;
+        return Err(timeout());
+    }
+    if !options.delay.is_zero() {
+        tokio::time::sleep(options.delay).await;
+    }
+    if options.status >= 300 {
+        let text = json!({ "error": { "message": "The stub was told to fail." } }).to_string();
+        return Err(refused(turn, options.status, None, text.as_bytes()).await);
+    }
+    let request: Value = serde_json::from_str(&turn.masked).unwrap_or_default();
+    let words = last_words(&request);
+    let id = format!("chatcmpl-stub-{}", &crate::crypto::sha256_hex(turn.masked.as_bytes())[..16]);
+    let model = request["model"].clone();
+    let tool = request.pointer("/tools/0/function/name").and_then(Value::as_str).filter(|_| options.tool);
+    let (said, arguments) = match tool {
+        Some(_) => (String::new(), json!({ "text": words }).to_string()),
+        None => (format!("Echo: {words}"), String::new()),
+    };
+    let answer_tokens = tokens(&said) + tokens(&arguments);
+    let prompt_tokens = tokens(&turn.masked);
+    let usage = json!({
+        "prompt_tokens": prompt_tokens,
+        "completion_tokens": answer_tokens,
+        "total_tokens": prompt_tokens + answer_tokens,
+    });
+    let finish = if tool.is_some() { "tool_calls" } else { "stop" };
+    if !turn.wants_stream {
+        let message = match tool {
+            Some(name) => json!({
+                "role": "assistant",
+                "content": null,
+                "tool_calls": [{ "id": "call_stub_0", "type": "function", "function": { "name": name, "arguments": arguments } }],
+            }),
+            None => json!({ "role": "assistant", "content": said }),
+        };
+        let body = json!({
+            "id": id, "object": "chat.completion", "created": 0, "model": model,
+            "choices": [{ "index": 0, "message": message, "finish_reason": finish, "logprobs": null }],
+            "usage": usage,
+        });
+        return Ok(Box::pin(stream::iter([Ok(Bytes::from(body.to_string()))])));
+    }
+    let chunk = |delta: Value, finish: Value| {
+        let choices = json!([{ "index": 0, "delta": delta, "finish_reason": finish, "logprobs": null }]);
+        let chunk = json!({ "id": id, "object": "chat.completion.chunk", "created": 0, "model": model, "choices": choices });
+        format!("data: {chunk}\n\n")
+    };
+    let mut frames = Vec::new();
+    match tool {
+        Some(name) => {
+            let head = json!({ "role": "assistant", "tool_calls": [{ "index": 0, "id": "call_stub_0", "type": "function", "function": { "name": name, "arguments": "" } }] });
+            frames.push(chunk(head, Value::Null));
+            frames.extend(pieces(&arguments, options.chunk_bytes).map(|piece| {
+                chunk(
+                    json!({ "tool_calls": [{ "index": 0, "function": { "arguments": piece } }] }),
+                    Value::Null,
+                )
+            }));
+        }
+        None => {
+            frames.push(chunk(json!({ "role": "assistant" }), Value::Null));
+            frames.extend(
+                pieces(&said, options.chunk_bytes)
+                    .map(|piece| chunk(json!({ "content": piece }), Value::Null)),
+            );
+        }
+    }
+    frames.push(chunk(json!({}), finish.into()));
+    if turn.include_usage {
+        let last = json!({ "id": id, "object": "chat.completion.chunk", "created": 0, "model": model, "choices": [], "usage": usage });
+        frames.push(format!("data: {last}\n\n"));
+    }
+    frames.push("data: [DONE]\n\n".to_owned());
+    let delay = options.chunk_delay;
+    let frames = stream::unfold(frames.into_iter(), move |mut frames| async move {
+        let frame = frames.next()?;
+        if !delay.is_zero() {
+            tokio::time::sleep(delay).await;
+        }
+        Some((Ok(Bytes::from(frame)), frames))
+    });
+    Ok(Box::pin(frames))
+}
+
+/// Cuts a text into pieces of at most this many bytes, between characters.
+fn pieces(text: &str, size: usize) -> impl Iterator<Item = &str> {
+    let mut rest = text;
+    std::iter::from_fn(move || {
+        if rest.is_empty() {
+            return None;
+        }
+        let mut end = size.min(rest.len());
+        while !rest.is_char_boundary(end) {
+            end += 1;
+        }
+        let (piece, after) = rest.split_at(end);
+        rest = after;
+        Some(piece)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pieces_keep_characters_whole() {
+        let text = "a\u{e9}\u{1f600}bc";
+        for size in 1..6 {
+            assert_eq!(pieces(text, size).collect::<String>(), text);
+        }
+        assert_eq!(pieces("abcdef", 4).collect::<Vec<_>>(), ["abcd", "ef"]);
+    }
+
+    #[test]
+    fn options_are_read_and_bounded() {
+        let options = Options::read(Some("delay_ms=5, chunk_bytes=0,status=999,tool=1,what=3"));
+        assert_eq!(
+            (options.delay, options.chunk_bytes, options.status, options.tool),
+            (Duration::from_millis(5), 1, 200, true)
+        );
+    }
+}

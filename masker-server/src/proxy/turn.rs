@@ -1,0 +1,323 @@
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Instant;
+
+use masker_core::{Conversation, Kind, PayloadEvent, find_markers};
+use serde_json::{Value, json};
+
+use crate::agents::Runtime;
+use crate::routes::text::event_json;
+use crate::sessions::{Live, TurnRecord};
+use crate::state::State;
+use crate::store::EventRow;
+use crate::store::model::Turn as TurnJson;
+use crate::time;
+
+/// One request on its way, from masking to the end of its answer. However it ends, it is written down once.
+pub(crate) struct Turn {
+    pub(super) state: Arc<State>,
+    pub(super) live: Arc<Live>,
+    pub(super) runtime: Arc<Runtime>,
+    pub(super) number: i64,
+    pub(super) request_id: String,
+    pub(super) received: Instant,
+    pub(super) started_at: i64,
+    pub(super) wants_stream: bool,
+    /// The words of the answer are JSON.
+    pub(super) json_answer: bool,
+    pub(super) include_usage: bool,
+    /// The request as it goes upstream.
+    pub(super) masked: String,
+    pub(super) events: Vec<Masked>,
+    pub(super) redactions: i64,
+    /// Function names that go upstream under another, by that one.
+    pub(super) names: HashMap<String, String>,
+    pub(super) key: Option<String>,
+    pub(super) stub: Option<super::stub::Options>,
+    /// The request as it came, where payloads are kept.
+    pub(super) original: Option<String>,
+    pub(super) keep_payloads: bool,
+    pub(super) stages_us: [u64; 4],
+    pub(super) upstream_since: Option<Instant>,
+    pub(super) upstream_status: Option<u16>,
+    pub(super) verdict: Option<crate::limits::Verdict>,
+    pub(super) done: bool,
+}
+
+/// An event of masking with its audit id and the token that stands for it, where that can be told.
+pub(crate) struct Masked {
+    pub(super) event: PayloadEvent,
+    pub(super) event_id: String,
+    pub(super) token: Option<String>,
+}
+
+/// How a turn ended.
+#[derive(Default)]
+pub(crate) struct Outcome {
+    pub(super) status: &'static str,
+    pub(super) error_code: Option<&'static str>,
+    pub(super) finish_reason: Option<String>,
+    /// Tokens that came back and could not be restored.
+    pub(super) lost: Vec<(&'static str, Kind)>,
+    /// The words that came back, before restoring.
+    pub(super) returned: String,
+    pub(super) upstream_response: Option<String>,
+    pub(super) response: Option<String>,
+}
+
+impl Turn {
+    pub(super) fn conversation(&self) -> &Conversation {
+        &self.live.conversation
+    }
+
+    /// Notes that upstream has said all it will.
+    pub(super) fn upstream_done(&mut self) {
+        if let Some(since) = self.upstream_since.take() {
+            self.stages_us[2] += since.elapsed().as_micros() as u64;
+        }
+    }
+
+    /// Notes time spent restoring.
+    pub(super) fn restored_for(&mut self, since: Instant) {
+        self.stages_us[3] += since.elapsed().as_micros() as u64;
+    }
+
+    /// Writes the turn down. It may wait for the disk.
+    pub(super) fn finish(mut self, outcome: Outcome) {
+        self.write(outcome);
+    }
+
+    fn write(&mut self, outcome: Outcome) {
+        if std::mem::replace(&mut self.done, true) {
+            return;
+        }
+        self.upstream_done();
+        let total = self.received.elapsed();
+        let upstream_us = self.stages_us[2];
+        let returned = Returned::new(&outcome.returned);
+        let flawed = outcome.lost.is_empty();
+        let events = std::mem::take(&mut self.events);
+        let rows = events.into_iter().map(|masked| self.event_row(&masked, &returned, flawed)).collect();
+        let status = match outcome.status {
+            "ok" if !outcome.lost.is_empty() => "partial",
+            status => status,
+        };
+        let mut payloads = Vec::new();
+        if self.keep_payloads {
+            payloads.extend(self.original.take().map(|text| ("request", text)));
+            payloads.push(("masked", self.masked.clone()));
+            payloads.extend(outcome.upstream_response.map(|text| ("upstream_response", text)));
+            if self.runtime.policy.log_payloads().as_str() == "true" {
+                payloads.extend(outcome.response.map(|text| ("response", text)));
+            }
+        }
+        let record = TurnRecord {
+            number: self.number,
+            turn: TurnJson {
+                turn: self.number,
+                started_at: time::format(self.started_at),
+                duration_ms: total.as_millis() as i64,
+                status: status.to_owned(),
+                upstream_status: self.upstream_status,
+                stream: self.wants_stream,
+                redaction_count: self.redactions,
+                finish_reason: outcome.finish_reason,
+                request_id: self.request_id.clone(),
+            },
+            events: rows,
+            stages_us: self.stages_us,
+            overhead_us: (total.as_micros() as u64).saturating_sub(upstream_us) as i64,
+            payloads,
+            error_code: outcome.error_code,
+            lost: outcome.lost,
+        };
+        self.state.metrics.staged(&self.stages_us, total);
+        self.live.leave();
+        if let Err(error) = self.live.finished(&self.state, record) {
+            tracing::error!(
+                request_id = self.request_id,
+                reason = error.message(),
+                "a turn was not written down"
+            );
+        }
+    }
+
+    fn event_row(&self, masked: &Masked, returned: &Returned, all_restored: bool) -> EventRow {
+        let event = &masked.event.event;
+        let came_back = masked.token.as_ref().is_some_and(|token| returned.has(token));
+        let mut value = event_json(event);
+        let members = value.as_object_mut().expect("an event is an object");
+        members.remove("kind");
+        let mut shown = serde_json::Map::new();
+        shown.insert("event_id".to_owned(), masked.event_id.clone().into());
+        shown.insert("turn".to_owned(), self.number.into());
+        for (name, value) in std::mem::take(members) {
+            if name == "span" {
+                shown.insert("path".to_owned(), masked.event.path.clone().into());
+            }
+            shown.insert(name, value);
+        }
+        let rehydrated = came_back.then_some(all_restored || masked.token.is_some());
+        shown.insert("rehydrated".to_owned(), json!(rehydrated));
+        EventRow {
+            turn: self.number,
+            kind: event.kind.as_str().to_owned(),
+            pass: event.pass.as_str().to_owned(),
+            doc: Value::Object(shown).to_string(),
+        }
+    }
+}
+
+impl Drop for Turn {
+    /// A turn that is dropped was given up by its caller.
+    fn drop(&mut self) {
+        if self.done {
+            return;
+        }
+        let outcome =
+            Outcome { status: "partial", error_code: Some("client_disconnected"), ..Outcome::default() };
+        // The row may wait for the disk, which the executor must not; outside of one there is nobody to keep waiting.
+        if tokio::runtime::Handle::try_current().is_err() {
+            self.write(outcome);
+            return;
+        }
+        let turn = Turn {
+            state: self.state.clone(),
+            live: self.live.clone(),
+            runtime: self.runtime.clone(),
+            request_id: std::mem::take(&mut self.request_id),
+            masked: std::mem::take(&mut self.masked),
+            events: std::mem::take(&mut self.events),
+            names: std::mem::take(&mut self.names),
+            key: None,
+            stub: None,
+            original: self.original.take(),
+            upstream_since: self.upstream_since.take(),
+            ..*self
+        };
+        self.done = true;
+        tokio::task::spawn_blocking(move || turn.finish(outcome));
+    }
+}
+
+/// The words that came back, prepared for looking tokens up in them.
+struct Returned {
+    upper: String,
+    squashed: String,
+}
+
+impl Returned {
+    fn new(text: &str) -> Self {
+        Self { upper: text.to_ascii_uppercase(), squashed: squash(text) }
+    }
+
+    fn has(&self, token: &str) -> bool {
+        if !token.starts_with('[') {
+            return self.upper.contains(&token.to_ascii_uppercase());
+        }
+        // Aliases are matched however they are written; the digit after one would make it another.
+        let wanted = squash(token);
+        self.squashed
+            .match_indices(&wanted)
+            .any(|(at, _)| !self.squashed[at + wanted.len()..].starts_with(|c: char| c.is_ascii_digit()))
+    }
+}
+
+/// Letters and digits alone.
+fn squash(text: &str) -> String {
+    text.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_uppercase()).collect()
+}
+
+/// The token that stands for each event, found by walking original and masked text side by side: between events they are the
+/// same. Nothing where they cannot be aligned.
+pub(super) fn tokens(original: &Value, masked: &Value, events: &[PayloadEvent]) -> Vec<Option<String>> {
+    let mut tokens = Vec::with_capacity(events.len());
+    let mut at = 0;
+    while at < events.len() {
+        let path = &events[at].path;
+        let count = events[at..].iter().take_while(|event| event.path == *path).count();
+        let group = &events[at..at + count];
+        at += count;
+        let texts = (text_at(original, path), text_at(masked, path));
+        match texts {
+            (Some(_), Some(after)) => tokens.extend(aligned(&after, group)),
+            _ => tokens.extend(std::iter::repeat_n(None, count)),
+        }
+    }
+    tokens
+}
+
+fn aligned(after: &str, events: &[PayloadEvent]) -> Vec<Option<String>> {
+    let markers = find_markers(after);
+    let (mut copied, mut out) = (0, 0);
+    let mut tokens = Vec::with_capacity(events.len());
+    let mut lost = false;
+    for event in events {
+        let span = event.event.span;
+        out += span.start.saturating_sub(copied);
+        let marker = markers.iter().find(|found| found.span.start == out).filter(|_| !lost);
+        let found = marker.and_then(|found| after.get(found.span.range()));
+        match found {
+            Some(token) => out += token.len(),
+            None if event.event.action == masker_core::Action::Passthrough => out += span.end - span.start,
+            None => lost = true,
+        }
+        copied = span.end;
+        let restorable = found.filter(|text| !text.starts_with("[REDACTED"));
+        tokens.push(restorable.map(str::to_owned));
+    }
+    tokens
+}
+
+/// The text at a JSON Pointer, through JSON inside strings.
+fn text_at(value: &Value, path: &str) -> Option<String> {
+    let mut current = value.clone();
+    for part in path.split('/').skip(1) {
+        if let Value::String(text) = &current {
+            current = serde_json::from_str(text).ok()?;
+        }
+        let part = part.replace("~1", "/").replace("~0", "~");
+        current = match current {
+            Value::Object(mut members) => members.remove(&part)?,
+            Value::Array(mut items) => {
+                let index: usize = part.parse().ok()?;
+                if index >= items.len() {
+                    return None;
+                }
+                items.swap_remove(index)
+            }
+            _ => return None,
+        };
+    }
+    match current {
+        Value::String(text) => Some(text),
+        Value::Number(number) => Some(number.to_string()),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use masker_core::Masker;
+
+    use super::*;
+
+    #[test]
+    fn each_event_finds_its_token() {
+        let masker = Masker::new().unwrap();
+        let original = json!({ "messages": [{ "role": "user", "content": "I'm Ann Reed, 415-555-0142, see https://example.com/a" }] });
+        let masked = masker.mask_chat(&original.to_string()).unwrap();
+        let value: Value = serde_json::from_str(&masked.json).unwrap();
+        let found = tokens(&original, &value, &masked.events);
+        let starts: Vec<Option<&str>> =
+            found.iter().map(|t| t.as_deref().and_then(|t| t.get(..10))).collect();
+        assert_eq!(starts, [Some("MSKV1.NAME"), Some("MSKV1.PHON"), None], "{}", masked.json);
+    }
+
+    #[test]
+    fn aliases_are_recognised_however_they_are_written() {
+        let returned = Returned::new("I have **phone-1** and [NAME_12].");
+        assert!(returned.has("[PHONE_1]") && returned.has("[NAME_12]"));
+        assert!(!returned.has("[NAME_1]") && !returned.has("[PHONE_2]"));
+    }
+}

@@ -1,0 +1,406 @@
+//! From a request to its handler: the checks that every route shares, in the order of the contract.
+
+use std::future::Future;
+use std::net::{IpAddr, SocketAddr};
+use std::pin::Pin;
+use std::sync::{Arc, Mutex};
+use std::time::Instant;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{ConnectInfo, RawPathParams, Request};
+use axum::http::{HeaderValue, Method, StatusCode, header};
+use axum::response::Response;
+use axum::routing::{MethodFilter, on};
+use bytes::{Bytes, BytesMut};
+use futures_util::StreamExt as _;
+
+use crate::auth::{self, Scope};
+use crate::error::{ApiError, Code, Result};
+use crate::http::context::Claim;
+use crate::http::{Context, Query, Reply};
+use crate::ids::{self, Prefix};
+use crate::limits::{MANAGEMENT_BODY, TEXT_BODY, Verdict};
+use crate::openapi::Doc;
+use crate::routes::ROUTES;
+use crate::state::State;
+use crate::store::KeptAnswer;
+use crate::store::model::Role;
+
+/// What a route asks of its caller.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Access {
+    /// Any good credential.
+    Any,
+    /// Nothing, or what the handler checks itself.
+    Open,
+    /// A scope, and a role at least.
+    Scope(Scope, Role),
+}
+
+/// Which rules of bodies, rates and headers hold.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Group {
+    /// The management interface.
+    Api,
+    /// Signing in: limited by address.
+    Auth,
+    /// Pages and probes.
+    Page,
+    /// Proxy and webhook, which authenticate in their own way.
+    Proxy,
+    /// Text endpoints: the management interface with longer bodies.
+    Text,
+}
+
+pub(crate) type Answer = Pin<Box<dyn Future<Output = Result<Response>> + Send>>;
+
+/// What a route runs.
+#[derive(Clone, Copy)]
+pub(crate) enum Run {
+    /// On the executor.
+    Async(fn(Context) -> Answer),
+    /// On a thread that may wait.
+    Blocking(fn(&Context) -> Result<Reply>),
+}
+
+/// One line of the list of routes.
+pub(crate) struct Route {
+    pub(crate) method: Method,
+    pub(crate) path: &'static str,
+    pub(crate) access: Access,
+    pub(crate) group: Group,
+    pub(crate) run: Run,
+    pub(crate) doc: Doc,
+}
+
+/// The application: every route of the list, and an envelope for everything else.
+pub fn app(state: Arc<State>) -> Router {
+    let mut router = Router::new();
+    for route in ROUTES.iter() {
+        let filter =
+            MethodFilter::try_from(route.method.clone()).expect("methods of the list are common ones");
+        let state = state.clone();
+        let handler = move |params: RawPathParams, request: Request| dispatch(state, route, params, request);
+        router = router.route(route.path, on(filter, handler));
+    }
+    let (missing, not_allowed) = (state.clone(), state);
+    router
+        .method_not_allowed_fallback(move |request: Request| {
+            let error = ApiError::new(Code::MethodNotAllowed, "The path does not take this method.");
+            refuse(not_allowed.clone(), error, request)
+        })
+        .fallback(move |request: Request| {
+            let error = ApiError::new(Code::NotFound, "There is nothing at this path.");
+            refuse(missing.clone(), error, request)
+        })
+}
+
+async fn refuse(state: Arc<State>, error: ApiError, request: Request) -> Response {
+    let request_id = ids::new(Prefix::Request);
+    let error = if state.is_draining() { shutting_down() } else { error };
+    let group = if request.uri().path().starts_with("/proxy/") { Group::Proxy } else { Group::Api };
+    finish(error_response(&error, &request_id, group), &request_id, group)
+}
+
+fn shutting_down() -> ApiError {
+    ApiError::new(Code::ShuttingDown, "The server is stopping.").header(header::RETRY_AFTER, "5")
+}
+
+async fn dispatch(
+    state: Arc<State>,
+    route: &'static Route,
+    params: RawPathParams,
+    request: Request,
+) -> Response {
+    let received = Instant::now();
+    let request_id = ids::new(Prefix::Request);
+    let group = route.group;
+    let response = match handle(state, route, params, request, &request_id, received).await {
+        Ok(response) => response,
+        Err(error) => error_response(&error, &request_id, group),
+    };
+    let response = finish(response, &request_id, group);
+    tracing::info!(
+        request_id,
+        method = route.method.as_str(),
+        route = route.path,
+        status = response.status().as_u16(),
+        ms = received.elapsed().as_millis() as u64,
+        "request"
+    );
+    response
+}
+
+async fn handle(
+    state: Arc<State>,
+    route: &'static Route,
+    params: RawPathParams,
+    request: Request,
+    request_id: &str,
+    received: Instant,
+) -> Result<Response> {
+    if state.is_draining() && route.group != Group::Page {
+        return Err(shutting_down());
+    }
+    let (parts, body) = request.into_parts();
+    let limit = match route.group {
+        Group::Proxy | Group::Text => TEXT_BODY,
+        _ => MANAGEMENT_BODY,
+    };
+    let changes = !matches!(route.method, Method::GET | Method::HEAD);
+    let body = if changes { read_body(&parts.headers, body, limit).await? } else { Bytes::new() };
+    if changes && route.method != Method::DELETE {
+        check_media_type(&parts.headers, &body)?;
+    }
+    let text = |name: &str| parts.headers.get(name).and_then(|value| value.to_str().ok());
+    let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip());
+    let client: IpAddr = state.client_address(peer, text("x-forwarded-for"));
+    let context = Context {
+        method: parts.method,
+        path: parts.uri.path().to_owned(),
+        params: params.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
+        headers: parts.headers,
+        query: Query::default(),
+        body,
+        caller: None,
+        request_id: request_id.to_owned(),
+        client,
+        received,
+        received_at: crate::time::now(),
+        claim: Arc::new(Mutex::new(Claim::None)),
+        state: state.clone(),
+    };
+    let raw_query = parts.uri.query().map(str::to_owned);
+    match route.run {
+        Run::Blocking(run) => {
+            on_a_thread(move || {
+                let mut context = context;
+                let verdict = prepare(&mut context, route, raw_query.as_deref());
+                let (verdict, result) = match verdict {
+                    Ok(verdict) => (verdict, settle(&context, run(&context))),
+                    Err((verdict, error)) => (verdict, Err(error)),
+                };
+                decorate(&context, verdict, result, route.group)
+            })
+            .await
+        }
+        Run::Async(run) => {
+            let prepared = on_a_thread(move || {
+                let mut context = context;
+                match prepare(&mut context, route, raw_query.as_deref()) {
+                    Ok(verdict) => Ok((context, verdict)),
+                    Err((verdict, error)) => Err(decorate(&context, verdict, Err(error), route.group)),
+                }
+            })
+            .await;
+            let (context, verdict) = match prepared {
+                Ok(prepared) => prepared,
+                Err(refused) => return refused,
+            };
+            let answer = run(context).await;
+            let mut response = answer.unwrap_or_else(|error| error_response(&error, request_id, route.group));
+            if let Some(verdict) = verdict {
+                rate_headers(&mut response, verdict);
+            }
+            Ok(response)
+        }
+    }
+}
+
+/// Runs something on a thread that may wait; a panic is a fault of ours and not the end of the connection.
+async fn on_a_thread<T: Send + 'static>(run: impl FnOnce() -> T + Send + 'static) -> T
+where
+    T: FromPanic,
+{
+    match tokio::task::spawn_blocking(run).await {
+        Ok(value) => value,
+        Err(_) => T::from_panic(),
+    }
+}
+
+/// What stands in for the value of something that panicked.
+trait FromPanic {
+    fn from_panic() -> Self;
+}
+
+impl FromPanic for Result<Response> {
+    fn from_panic() -> Self {
+        Err(ApiError::internal(&"a handler panicked"))
+    }
+}
+
+impl<T> FromPanic for Result<T, Result<Response>> {
+    fn from_panic() -> Self {
+        Err(Err(ApiError::internal(&"a handler panicked")))
+    }
+}
+
+/// Authentication, rate, scope and role, syntax of the query.
+fn prepare(
+    context: &mut Context,
+    route: &Route,
+    raw_query: Option<&str>,
+) -> std::result::Result<Option<Verdict>, (Option<Verdict>, ApiError)> {
+    let state = context.state.clone();
+    let changes = !matches!(route.method, Method::GET | Method::HEAD);
+    if !matches!(route.access, Access::Open) {
+        let caller = auth::authenticate(&state, &context.headers, changes).map_err(|error| (None, error))?;
+        context.caller = Some(caller);
+    }
+    let verdict = match route.group {
+        Group::Auth => Some(state.auth_limiter.take(&context.client.to_string())),
+        Group::Api | Group::Text => state.api_limiter.as_ref().map(|limiter| {
+            let name = match &context.caller {
+                Some(caller) if state.config.rates.by_token => caller.credential_id(),
+                Some(caller) => caller.user.account_id.clone(),
+                None => context.client.to_string(),
+            };
+            limiter.take(&name)
+        }),
+        Group::Page | Group::Proxy => None,
+    };
+    if let Some(verdict) = verdict
+        && !verdict.allowed
+    {
+        return Err((Some(verdict), rate_limited(verdict)));
+    }
+    if let (Access::Scope(scope, role), Some(caller)) = (route.access, &context.caller) {
+        caller.check(scope, role).map_err(|error| (verdict, error))?;
+    }
+    context.query = Query::parse(raw_query).map_err(|error| (verdict, error))?;
+    Ok(verdict)
+}
+
+pub(crate) fn rate_limited(verdict: Verdict) -> ApiError {
+    let seconds = verdict.retry_seconds;
+    ApiError::new(Code::RateLimited, "Too many requests; wait a little.")
+        .with("retry_after", seconds)
+        .header(header::RETRY_AFTER, &seconds.to_string())
+}
+
+/// Keeps the answer of a request with an idempotency key, or gives the key free.
+fn settle(context: &Context, result: Result<Reply>) -> Result<Reply> {
+    let claim = std::mem::take(&mut *context.claim.lock().expect("nothing panics with the claim in hand"));
+    match claim {
+        Claim::None => result,
+        Claim::Replay(reply) => Ok(reply),
+        Claim::Taken { credential, path, key } => {
+            let reply = match result {
+                Ok(reply) => reply,
+                Err(error) => {
+                    let body = error.body(&context.request_id, false);
+                    let mut reply = Reply::json(error.code().status(), &body);
+                    reply.headers.extend(error.headers().iter().cloned());
+                    reply
+                }
+            };
+            let remembered = reply.status < 500 && reply.status != 429;
+            let lines = reply.headers.iter().filter(|(name, _)| *name != header::CONTENT_TYPE);
+            let headers: String = lines
+                .filter_map(|(name, value)| Some(format!("{name}: {}\n", value.to_str().ok()?)))
+                .collect();
+            let kept = KeptAnswer { status: reply.status, headers, body: reply.body.to_vec() };
+            context.state.store.settle(&credential, &path, &key, remembered.then_some(&kept))?;
+            Ok(reply)
+        }
+    }
+}
+
+fn decorate(
+    context: &Context,
+    verdict: Option<Verdict>,
+    result: Result<Reply>,
+    group: Group,
+) -> Result<Response> {
+    let mut response = match result {
+        Ok(reply) => reply.into_response(),
+        Err(error) => error_response(&error, &context.request_id, group),
+    };
+    if let Some(verdict) = verdict {
+        rate_headers(&mut response, verdict);
+    }
+    // The cookie's life begins anew with every use; a handler that sets or clears it has the last word.
+    let cookie = context.caller.as_ref().and_then(|caller| caller.cookie.as_deref());
+    if let Some(value) = cookie
+        && !response.headers().contains_key(header::SET_COOKIE)
+    {
+        let value = auth::set_cookie(&context.state, "masker_session", value, "/", auth::COOKIE_LIFE / 1000);
+        if let Ok(value) = HeaderValue::from_str(&value) {
+            response.headers_mut().append(header::SET_COOKIE, value);
+        }
+    }
+    Ok(response)
+}
+
+pub(crate) fn rate_headers(response: &mut Response, verdict: Verdict) {
+    let reset = crate::time::now() / 1000 + verdict.reset_seconds;
+    let headers = response.headers_mut();
+    headers.insert("x-ratelimit-limit", verdict.limit.into());
+    headers.insert("x-ratelimit-remaining", verdict.remaining.into());
+    headers.insert("x-ratelimit-reset", reset.into());
+}
+
+pub(crate) fn error_response(error: &ApiError, request_id: &str, group: Group) -> Response {
+    let body = error.body(request_id, group == Group::Proxy);
+    let mut reply = Reply::json(error.code().status(), &body);
+    reply.headers.extend(error.headers().iter().cloned());
+    reply.into_response()
+}
+
+/// The headers that every answer has.
+fn finish(mut response: Response, request_id: &str, group: Group) -> Response {
+    let headers = response.headers_mut();
+    headers.insert("x-request-id", HeaderValue::from_str(request_id).expect("ids are ASCII"));
+    headers.insert("masker-version", HeaderValue::from_static(env!("CARGO_PKG_VERSION")));
+    headers.insert("x-content-type-options", HeaderValue::from_static("nosniff"));
+    headers.insert("referrer-policy", HeaderValue::from_static("no-referrer"));
+    let cache = if group == Group::Page { "no-cache" } else { "no-store" };
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static(cache));
+    response
+}
+
+async fn read_body(headers: &axum::http::HeaderMap, body: Body, limit: usize) -> Result<Bytes> {
+    let too_large = || {
+        let message = format!("The body is above the limit of {limit} bytes.");
+        ApiError::new(Code::PayloadTooLarge, message)
+    };
+    let announced =
+        headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
+    if announced.is_some_and(|length| length > limit as u64) {
+        return Err(too_large());
+    }
+    let mut stream = body.into_data_stream();
+    let mut bytes = BytesMut::with_capacity(announced.unwrap_or(0) as usize);
+    while let Some(chunk) = stream.next().await {
+        let chunk = chunk.map_err(|_| ApiError::field("", "invalid_json", "The body was cut off."))?;
+        if bytes.len() + chunk.len() > limit {
+            return Err(too_large());
+        }
+        bytes.extend_from_slice(&chunk);
+    }
+    Ok(bytes.freeze())
+}
+
+fn check_media_type(headers: &axum::http::HeaderMap, body: &Bytes) -> Result<()> {
+    let given = headers.get(header::CONTENT_TYPE);
+    if body.is_empty() && given.is_none() {
+        return Ok(());
+    }
+    let text = given.and_then(|value| value.to_str().ok()).unwrap_or_default().to_ascii_lowercase();
+    let mut parts = text.split(';').map(str::trim);
+    let is_json = parts.next() == Some("application/json")
+        && parts.all(|parameter| {
+            parameter.is_empty()
+                || matches!(parameter, "charset=utf-8" | "charset=\"utf-8\"" | "charset=utf8")
+        });
+    if is_json || body.is_empty() {
+        return Ok(());
+    }
+    Err(ApiError::new(Code::UnsupportedMediaType, "The body must be application/json."))
+}
+
+/// A status for pages that only send somewhere else.
+pub(crate) fn redirect(to: &str) -> Reply {
+    Reply::empty(StatusCode::FOUND.as_u16()).with(header::LOCATION, to)
+}

@@ -1,0 +1,238 @@
+//! The process: listening, chores in the background, and an end that loses nothing.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use axum::extract::connect_info::IntoMakeServiceWithConnectInfo;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tracing_subscriber::Layer as _;
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
+
+use crate::config::{Config, StartError};
+use crate::state::State;
+use crate::store::model::Account;
+use crate::time::DAY;
+use crate::{agents, sessions};
+
+/// How often keyed sessions are looked at.
+const IDLE_EVERY: Duration = Duration::from_secs(5);
+/// How often retention is looked at.
+const SWEEP_EVERY: Duration = Duration::from_secs(3600);
+
+/// A running server.
+#[derive(Debug)]
+pub struct Handle {
+    /// The address it listens on.
+    pub address: SocketAddr,
+    /// That of the metrics, if any.
+    pub metrics_address: Option<SocketAddr>,
+    state: Arc<State>,
+    stop: watch::Sender<bool>,
+    done: tokio::task::JoinHandle<()>,
+}
+
+impl Handle {
+    /// Refuses new requests, waits for those in flight as long as the settings allow, and writes everything down.
+    pub async fn stop(self) {
+        self.state.draining.store(true, Ordering::Release);
+        self.stop.send_replace(true);
+        let patience = self.state.config.shutdown;
+        let mut done = self.done;
+        if tokio::time::timeout(patience, &mut done).await.is_err() {
+            done.abort();
+        }
+        self.state.blocking(State::stop).await;
+    }
+}
+
+/// Runs the server until it is told to stop.
+///
+/// # Errors
+///
+/// When it cannot start; see [`StartError`].
+pub fn serve(config: Config) -> Result<(), StartError> {
+    log_to_stdout(&config);
+    for warning in &config.warnings {
+        tracing::warn!("{warning}");
+    }
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| StartError::Failure(format!("threads: {}", error.kind())))?;
+    runtime.block_on(async {
+        let state = State::open(config)?;
+        let handle = start(state.clone()).await?;
+        let policies: Vec<String> = state.policies.all("").iter().map(|loaded| loaded.name.clone()).collect();
+        tracing::info!(
+            version = env!("CARGO_PKG_VERSION"),
+            address = %handle.address,
+            policies = policies.join(","),
+            passes = "regex,dictionary,spoken",
+            missing_passes = "ner",
+            "listening"
+        );
+        wait_for_signal(&state).await;
+        tracing::info!("stopping");
+        handle.stop().await;
+        Ok(())
+    })
+}
+
+/// Checks settings, keys, policies, database, vault and audit chain, without listening.
+///
+/// # Errors
+///
+/// What would keep the server from starting, and a chain that does not hold.
+pub fn check(config: Config) -> Result<Vec<String>, StartError> {
+    let state = State::open(config)?;
+    if let Some(seq) = state.audit.broken_at() {
+        return Err(StartError::Policy(vec![format!("the audit chain is broken at event {seq}")]));
+    }
+    let mut report = vec![
+        format!("address: {}", state.config.listen),
+        format!("database: {}", state.config.database.display()),
+        format!("vault: {}", state.config.vault.display()),
+        "audit chain: ok".to_owned(),
+    ];
+    report
+        .extend(state.policies.all("").iter().map(|l| format!("policy: {} revision {}", l.name, l.revision)));
+    state.stop();
+    Ok(report)
+}
+
+/// Binds the addresses of the settings and serves in the background.
+///
+/// # Errors
+///
+/// When an address cannot be bound.
+pub async fn start(state: Arc<State>) -> Result<Handle, StartError> {
+    let bind = |address: SocketAddr| async move {
+        let listener = TcpListener::bind(address).await;
+        listener.map_err(|error| StartError::Failure(format!("cannot listen on {address}: {}", error.kind())))
+    };
+    let listener = bind(state.config.listen).await?;
+    let address = listener.local_addr().map_err(|error| StartError::Failure(error.kind().to_string()))?;
+    let (stop, stopped) = watch::channel(false);
+    let mut metrics_address = None;
+    if let Some(wanted) = state.config.metrics {
+        let listener = bind(wanted).await?;
+        metrics_address = listener.local_addr().ok();
+        let router = metrics_router(state.clone());
+        tokio::spawn(async move { axum::serve(listener, router).await });
+    }
+    let app: IntoMakeServiceWithConnectInfo<_, SocketAddr> =
+        crate::router::app(state.clone()).into_make_service_with_connect_info();
+    let mut told = stopped.clone();
+    let server = axum::serve(listener, app).with_graceful_shutdown(async move {
+        let _ = told.wait_for(|stop| *stop).await;
+    });
+    let done = tokio::spawn(async move {
+        if let Err(error) = server.await {
+            tracing::error!(reason = %error.kind(), "the listener failed");
+        }
+    });
+    tokio::spawn(chores(state.clone(), stopped));
+    Ok(Handle { address, metrics_address, state, stop, done })
+}
+
+fn metrics_router(state: Arc<State>) -> axum::Router {
+    let handler = move || async move {
+        let text = state
+            .blocking(|state| {
+                if let Ok(stats) = state.vault.stats() {
+                    state.metrics.vault_bytes.set(stats.bytes as i64);
+                }
+                state.metrics.render()
+            })
+            .await;
+        ([("content-type", "text/plain; version=0.0.4")], text)
+    };
+    axum::Router::new().route("/metrics", axum::routing::get(handler))
+}
+
+/// What is done now and then until the server stops.
+async fn chores(state: Arc<State>, mut stopped: watch::Receiver<bool>) {
+    let mut idle = tokio::time::interval(IDLE_EVERY);
+    let mut sweep = tokio::time::interval(SWEEP_EVERY);
+    loop {
+        tokio::select! {
+            _ = stopped.changed() => return,
+            _ = idle.tick() => state.blocking(sessions::close_idle).await,
+            _ = sweep.tick() => state.blocking(retention).await,
+        }
+    }
+}
+
+/// Lets go what is older than it may be.
+pub(crate) fn retention(state: &State) {
+    let run = || -> crate::error::Result<()> {
+        agents::delete::sweep(state)?;
+        agents::delete::retry_cleanups(state)?;
+        let now = crate::time::now();
+        let accounts: Vec<Account> = state.store.load_all(None)?;
+        for account in accounts {
+            let days = account.session_retention_days.unwrap_or(state.config.retention.session_days);
+            let payloads = now - i64::from(state.config.retention.payload_days) * DAY;
+            state.store.sweep(&account.id, now - i64::from(days) * DAY, payloads)?;
+        }
+        let keep = i64::from(state.policies.longest_audit_retention()) * DAY;
+        if state.audit.is_up() {
+            state.audit.prune(now - keep)?;
+        }
+        Ok(())
+    };
+    if let Err(error) = run() {
+        tracing::error!(reason = error.message(), "the sweep was not done");
+    }
+}
+
+/// Waits for the signal to end; one to reload is obeyed meanwhile.
+async fn wait_for_signal(state: &Arc<State>) {
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        let (Ok(mut term), Ok(mut hang_up)) = (signal(SignalKind::terminate()), signal(SignalKind::hangup()))
+        else {
+            let _ = tokio::signal::ctrl_c().await;
+            return;
+        };
+        loop {
+            tokio::select! {
+                _ = term.recv() => return,
+                _ = tokio::signal::ctrl_c() => return,
+                _ = hang_up.recv() => {
+                    let result = state.blocking(crate::routes::reload_policies).await;
+                    match result {
+                        Ok(()) => tracing::info!("policies reloaded"),
+                        Err(error) => tracing::error!(code = error.code().as_str(), "policies were not reloaded"),
+                    }
+                }
+            }
+        }
+    }
+    #[cfg(not(unix))]
+    {
+        let _ = state;
+        let _ = tokio::signal::ctrl_c().await;
+    }
+}
+
+/// Only masker's own lines are written: those of libraries may hold what passes through them.
+fn log_to_stdout(config: &Config) {
+    let filter = Targets::new().with_target("masker_server", config.log_level);
+    let layer = tracing_subscriber::fmt::layer();
+    let registry = tracing_subscriber::registry();
+    // A second server in one process logs to where the first does.
+    let _ = if config.log_json {
+        registry
+            .with(layer.json().flatten_event(true).with_current_span(false).with_filter(filter))
+            .try_init()
+    } else {
+        registry.with(layer.with_filter(filter)).try_init()
+    };
+}

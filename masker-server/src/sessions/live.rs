@@ -1,0 +1,524 @@
+//! Open sessions.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use masker_core::audit::{AuditEvent, EventKind, Stored, hash_hex};
+use masker_core::{Conversation, Kind, Masker};
+use sha2::{Digest as _, Sha256};
+use tokio::sync::watch;
+
+use crate::agents::{Runtime, Slot};
+use crate::error::{ApiError, Code, Result};
+use crate::ids::{self, Prefix};
+use crate::state::State;
+use crate::store::model::{SessionDetail, Status, Turn};
+use crate::store::{EventRow, SessionQuery, SessionRow, SessionWrite};
+use crate::time;
+
+/// One open session.
+pub(crate) struct Live {
+    pub(crate) id: String,
+    pub(crate) slot: Arc<Slot>,
+    /// The configuration it began with; each turn has its own.
+    pub(crate) runtime: Arc<Runtime>,
+    pub(crate) key: Option<String>,
+    pub(crate) external_id: Option<String>,
+    pub(crate) started_at: i64,
+    pub(crate) conversation: Conversation,
+    terminated: watch::Sender<bool>,
+    in_flight: AtomicUsize,
+    last_at: AtomicI64,
+    progress: Mutex<Progress>,
+}
+
+/// What is known of a session so far.
+#[derive(Default)]
+pub(crate) struct Progress {
+    pub(crate) turns: i64,
+    pub(crate) redactions: i64,
+    pub(crate) overhead_us: i64,
+    pub(crate) detail: SessionDetail,
+    masked: Sha256,
+    answered: bool,
+    flawed: bool,
+    pub(crate) log_gap_told: bool,
+    ended: bool,
+    stored: bool,
+    last_turn_end: i64,
+}
+
+/// How a session comes to its end.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Ended {
+    Normally,
+    Terminated,
+}
+
+/// What a turn leaves behind.
+pub(crate) struct TurnRecord {
+    pub(crate) number: i64,
+    pub(crate) turn: Turn,
+    pub(crate) events: Vec<EventRow>,
+    pub(crate) stages_us: [u64; 4],
+    pub(crate) overhead_us: i64,
+    pub(crate) payloads: Vec<(&'static str, String)>,
+    /// Why it is not simply `ok`.
+    pub(crate) error_code: Option<&'static str>,
+    /// Tokens that could not be restored, by reason and kind.
+    pub(crate) lost: Vec<(&'static str, Kind)>,
+}
+
+/// A session that a turn may go on in.
+pub(crate) struct Admission {
+    pub(crate) live: Arc<Live>,
+    /// Whether it was opened for this turn.
+    pub(crate) is_new: bool,
+}
+
+impl Live {
+    fn new(
+        slot: &Arc<Slot>,
+        runtime: Arc<Runtime>,
+        masker: &Masker,
+        key: Option<&str>,
+        external_id: Option<String>,
+    ) -> Self {
+        let id = ids::new(Prefix::Session);
+        let now = time::now();
+        let detail = SessionDetail {
+            policy_name: runtime.policy.name.clone(),
+            policy_version: runtime.policy.revision,
+            policy_sha256: runtime.policy.sha256.clone(),
+            tokenization: runtime.tokenization().to_owned(),
+            platform: runtime.agent.platform.clone(),
+            upstream_model: runtime.model().to_owned(),
+            ..SessionDetail::default()
+        };
+        Self {
+            conversation: masker.conversation(&id),
+            id,
+            slot: slot.clone(),
+            runtime,
+            key: key.map(str::to_owned),
+            external_id,
+            started_at: now,
+            terminated: watch::Sender::new(false),
+            in_flight: AtomicUsize::new(0),
+            last_at: AtomicI64::new(now),
+            progress: Mutex::new(Progress { detail, last_turn_end: now, ..Progress::default() }),
+        }
+    }
+
+    /// Opens a session, or finds the one with this key; from here until [`Live::leave`] the turn counts as in flight.
+    pub(crate) fn admit(
+        state: &State,
+        slot: &Arc<Slot>,
+        masker: &Masker,
+        key: Option<&str>,
+        takes_part: bool,
+    ) -> Result<Admission> {
+        let external_id = key.map(|key| shown_key(state, &slot.runtime(), key));
+        loop {
+            let mut open = slot.open();
+            if open.closed {
+                return Err(ApiError::agent_not_found(Some(&slot.id)));
+            }
+            let runtime = slot.runtime();
+            if let Some(live) = key.and_then(|key| open.by_key.get(key)).cloned() {
+                if live.is_idle(state) {
+                    drop(open);
+                    end(state, &live, Ended::Normally)?;
+                    continue;
+                }
+                live.enter(takes_part);
+                return Ok(Admission { live, is_new: false });
+            }
+            check_status(runtime.agent.status)?;
+            if let Some(external_id) = &external_id
+                && state.store.was_terminated(&slot.id, external_id)?
+            {
+                return Err(terminated_error());
+            }
+            let live = Arc::new(Self::new(slot, runtime, masker, key, external_id));
+            live.enter(takes_part);
+            open.sessions.insert(live.id.clone(), live.clone());
+            if let Some(key) = key {
+                open.by_key.insert(key.to_owned(), live.clone());
+            }
+            state.metrics.active_sessions.inc();
+            return Ok(Admission { live, is_new: true });
+        }
+    }
+
+    fn enter(&self, takes_part: bool) {
+        self.last_at.store(time::now(), Ordering::Release);
+        if takes_part {
+            self.in_flight.fetch_add(1, Ordering::AcqRel);
+        }
+    }
+
+    /// Ends the turn's part.
+    pub(crate) fn leave(&self) {
+        self.last_at.store(time::now(), Ordering::Release);
+        self.in_flight.fetch_sub(1, Ordering::AcqRel);
+    }
+
+    pub(crate) fn is_keyed(&self) -> bool {
+        self.key.is_some()
+    }
+
+    /// Whether it counts as an active call.
+    pub(crate) fn is_active(&self, state: &State) -> bool {
+        !self.is_idle(state)
+    }
+
+    fn is_idle(&self, state: &State) -> bool {
+        let idle = state.config.platform.session_idle.as_millis() as i64;
+        self.in_flight.load(Ordering::Acquire) == 0
+            && time::now() - self.last_at.load(Ordering::Acquire) > idle
+    }
+
+    pub(crate) fn is_terminated(&self) -> bool {
+        *self.terminated.borrow()
+    }
+
+    /// Tells when it is terminated.
+    pub(crate) fn watch(&self) -> watch::Receiver<bool> {
+        self.terminated.subscribe()
+    }
+
+    pub(crate) fn progress(&self) -> MutexGuard<'_, Progress> {
+        self.progress.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The number of a turn that begins.
+    pub(crate) fn next_turn(&self) -> i64 {
+        let mut progress = self.progress();
+        progress.turns += 1;
+        progress.turns
+    }
+
+    fn row(&self, progress: &Progress, status: &str, ended_at: Option<i64>) -> SessionRow {
+        let kinds: String =
+            progress.detail.redactions_by_kind.keys().map(|kind| format!(",{kind}")).collect();
+        SessionRow {
+            id: self.id.clone(),
+            account: self.slot.account_id.clone(),
+            agent: self.slot.id.clone(),
+            agent_name: self.runtime.agent.name.clone(),
+            team: self.runtime.agent.team_id.clone(),
+            external_id: self.external_id.clone(),
+            started_at: self.started_at,
+            ended_at,
+            last_at: progress.last_turn_end,
+            status: status.to_owned(),
+            redactions: progress.redactions,
+            turns: progress.turns,
+            duration_ms: ended_at.map(|at| (at - self.started_at).max(0)),
+            overhead_us: progress.overhead_us,
+            doc: serde_json::to_string(&progress.detail).expect("details have string keys"),
+            kinds: if kinds.is_empty() { kinds } else { kinds + "," },
+        }
+    }
+
+    /// Notes audit events about it, for its hashes.
+    fn noted(progress: &mut Progress, stored: &[Stored]) -> Vec<u8> {
+        if let (None, Some(first)) = (&progress.detail.audit_start_hash, stored.first()) {
+            progress.detail.audit_start_hash = Some(hash_hex(&first.prev_hash));
+        }
+        stored.iter().flat_map(|stored| stored.this_hash).collect()
+    }
+
+    /// Writes down that a turn has begun: what was masked, and the events about it.
+    pub(crate) fn begun(&self, state: &State, masked: &str, stored: &[Stored]) -> Result<()> {
+        let mut progress = self.progress();
+        progress.masked.update(masked.as_bytes());
+        let hash: [u8; 32] = progress.masked.clone().finalize().into();
+        progress.detail.masked_sha256 = Some(crate::crypto::hex(&hash));
+        let audit_hashes = Self::noted(&mut progress, stored);
+        let row = self.row(&progress, "in_progress", None);
+        progress.stored = true;
+        self.slot.unless_purged(|| {
+            Ok(state.store.write_session(SessionWrite { row, audit_hashes, ..SessionWrite::default() })?)
+        })
+    }
+
+    /// Writes down that a session was opened by an event rather than a turn.
+    pub(crate) fn opened(&self, state: &State, stored: &[Stored]) -> Result<()> {
+        let mut progress = self.progress();
+        let audit_hashes = Self::noted(&mut progress, stored);
+        let row = self.row(&progress, "in_progress", None);
+        progress.stored = true;
+        self.slot.unless_purged(|| {
+            Ok(state.store.write_session(SessionWrite { row, audit_hashes, ..SessionWrite::default() })?)
+        })
+    }
+
+    /// Writes down a turn that is over; without a key the session is over too.
+    pub(crate) fn finished(self: &Arc<Self>, state: &State, record: TurnRecord) -> Result<()> {
+        let is_last = !self.is_keyed();
+        let mut audit = Vec::new();
+        for (reason, kind) in &record.lost {
+            state.metrics.not_restored(reason);
+            audit.push(
+                AuditEvent::new(EventKind::RehydrationFailed, &self.slot.account_id)
+                    .agent(&self.slot.id)
+                    .session(&self.id)
+                    .member("entity_kind", kind.as_str())
+                    .data("reason", *reason),
+            );
+        }
+        let stored =
+            if audit.is_empty() { Vec::new() } else { state.audit.append(audit).unwrap_or_default() };
+        let mut progress = self.progress();
+        if progress.ended {
+            return Ok(());
+        }
+        progress.last_turn_end = time::now();
+        progress.redactions += record.turn.redaction_count;
+        progress.overhead_us += record.overhead_us;
+        let fully = record.error_code.is_none() && record.lost.is_empty();
+        let answered = matches!(record.turn.status.as_str(), "ok" | "partial");
+        progress.answered |= answered;
+        progress.flawed |= !fully;
+        for (total, us) in progress.detail.stages_us.iter_mut().zip(record.stages_us) {
+            *total += us;
+        }
+        for (reason, _) in &record.lost {
+            progress.detail.leaks.push((record.number, (*reason).to_owned()));
+        }
+        let code = record.error_code.or((!record.lost.is_empty()).then_some("rehydration_failed"));
+        if let Some(code) = code {
+            progress.detail.error_code = Some(code.to_owned());
+        }
+        let policy = &self.runtime.policy;
+        let payloads: Vec<(i64, &'static str, Vec<u8>)> = record
+            .payloads
+            .iter()
+            .map(|(field, text)| {
+                let place = format!("{}/{field}", self.id);
+                (record.number, *field, state.keys.seal_payload(&place, text.as_bytes()))
+            })
+            .collect();
+        progress.detail.payloads_stored |= !payloads.is_empty();
+        let audit_hashes = Self::noted(&mut progress, &stored);
+        let _ = policy;
+        let row = self.row(&progress, "in_progress", None);
+        let turn = serde_json::to_string(&record.turn).expect("turns are texts and numbers");
+        let write = SessionWrite {
+            row,
+            turn: Some((record.number, turn)),
+            events: record.events,
+            audit_hashes,
+            payloads,
+        };
+        if is_last {
+            // Both steps are one write, so that nothing half done is ever seen.
+            drop(progress);
+            return self.close(state, Ended::Normally, Some(write));
+        }
+        self.slot.unless_purged(|| Ok(state.store.write_session(write)?))
+    }
+
+    fn close(self: &Arc<Self>, state: &State, how: Ended, last: Option<SessionWrite>) -> Result<()> {
+        let (status, summary_row, completed) = {
+            let mut progress = self.progress();
+            if progress.ended {
+                return Ok(());
+            }
+            progress.ended = true;
+            if how == Ended::Terminated {
+                progress.detail.error_code = Some("terminated".to_owned());
+            }
+            let status = match (how, progress.answered, progress.flawed) {
+                (Ended::Terminated, ..) => "error",
+                (_, false, _) if progress.turns > 0 => "error",
+                (_, _, true) => "partial",
+                _ => "ok",
+            };
+            let completed = AuditEvent::new(EventKind::SessionCompleted, &self.slot.account_id)
+                .agent(&self.slot.id)
+                .session(&self.id)
+                .data("status", status)
+                .data("redaction_count", progress.redactions)
+                .data("turn_count", progress.turns)
+                .data("masked_transcript_sha256", progress.detail.masked_sha256.clone());
+            let ended_at = progress.last_turn_end.max(self.started_at);
+            (status, self.row(&progress, status, Some(ended_at)), completed)
+        };
+        self.remove(state);
+        // The one event that may be missing: what it tells of has happened.
+        let stored = state.audit.append(vec![completed]).unwrap_or_default();
+        let mut progress = self.progress();
+        let hashes = Self::noted(&mut progress, &stored);
+        if !progress.stored && last.is_none() {
+            return Ok(());
+        }
+        let mut write = last.unwrap_or_default();
+        write.row = self.row(&progress, status, summary_row.ended_at);
+        write.audit_hashes.extend(hashes);
+        drop(progress);
+        let summary = super::summary(&write.row, !self.slot.is_alive());
+        self.slot.unless_purged(|| Ok(state.store.write_session(write)?))?;
+        state.feed.publish(&self.slot.account_id, &self.slot.id, self.runtime.agent.team_id.clone(), summary);
+        Ok(())
+    }
+
+    fn remove(&self, state: &State) {
+        let mut open = self.slot.open();
+        if open.sessions.remove(&self.id).is_some() {
+            state.metrics.active_sessions.dec();
+        }
+        if let Some(key) = &self.key
+            && open.by_key.get(key).is_some_and(|live| live.id == self.id)
+        {
+            open.by_key.remove(key);
+        }
+    }
+
+    /// Takes back a session that was opened for a turn which then was refused.
+    pub(crate) fn retract(self: &Arc<Self>, state: &State, is_new: bool) {
+        self.leave();
+        if is_new {
+            self.progress().ended = true;
+            self.remove(state);
+        } else {
+            self.progress().turns -= 1;
+        }
+    }
+}
+
+/// Ends an open session; one that has ended is left as it is.
+pub(crate) fn end(state: &State, live: &Arc<Live>, how: Ended) -> Result<()> {
+    live.close(state, how, None)
+}
+
+/// Cuts a session off: what is in flight ends with an error, and its key opens nothing any more.
+pub(crate) fn terminate(state: &State, live: &Arc<Live>, actor: AuditEvent) -> Result<()> {
+    let event = actor.agent(&live.slot.id).session(&live.id);
+    let stored = state.audit.append(vec![event])?;
+    live.terminated.send_replace(true);
+    {
+        let mut progress = live.progress();
+        progress.last_turn_end = time::now();
+        let hashes = Live::noted(&mut progress, &stored);
+        if progress.stored {
+            let row = live.row(&progress, "in_progress", None);
+            drop(progress);
+            let write = SessionWrite { row, audit_hashes: hashes, ..SessionWrite::default() };
+            live.slot.unless_purged(|| Ok(state.store.write_session(write)?))?;
+        }
+    }
+    end(state, live, Ended::Terminated)
+}
+
+pub(crate) fn terminated_error() -> ApiError {
+    ApiError::new(Code::SessionTerminated, "The session was terminated.")
+}
+
+fn check_status(status: Status) -> Result<()> {
+    let (code, message) = match status {
+        Status::Active => return Ok(()),
+        Status::Paused => (Code::AgentPaused, "The agent is paused and takes no new sessions."),
+        Status::Archived => (Code::AgentArchived, "The agent is archived and takes no new sessions."),
+        Status::Ended => (Code::AgentEnded, "The agent has ended."),
+        Status::Deleted => (Code::AgentNotFound, "No agent with this id is visible to you."),
+    };
+    Err(ApiError::new(code, message))
+}
+
+/// A session key as it is stored: one that is an identifier of somebody is replaced by a name that says nothing.
+pub(crate) fn shown_key(state: &State, runtime: &Runtime, key: &str) -> String {
+    let is_identifier = |findings: &[masker_core::Finding]| findings.iter().any(|f| f.kind != Kind::Id);
+    match runtime.masker.detect(key) {
+        Ok(findings) if !is_identifier(&findings) => key.to_owned(),
+        _ => format!("hmac:{}", &state.keys.pseudonym("session key", key)[..16]),
+    }
+}
+
+/// Ends keyed sessions that nobody has used for too long.
+pub(crate) fn close_idle(state: &State) {
+    for slot in state.agents.all() {
+        let idle: Vec<Arc<Live>> =
+            slot.open().sessions.values().filter(|live| live.is_idle(state)).cloned().collect();
+        for live in idle {
+            if let Err(error) = end(state, &live, Ended::Normally) {
+                tracing::error!(reason = error.message(), "an idle session could not be closed");
+            }
+        }
+    }
+}
+
+/// Closes what an earlier run left open: a session is never half written.
+pub(crate) fn close_orphans(state: &State) -> Result<usize> {
+    let mut count = 0;
+    let accounts: Vec<crate::store::model::Account> = state.store.load_all(None)?;
+    for account in accounts {
+        loop {
+            let query = SessionQuery {
+                account: account.id.clone(),
+                until: i64::MAX,
+                statuses: vec!["in_progress".to_owned()],
+                limit: 100,
+                ..SessionQuery::default()
+            };
+            let rows = state.store.sessions(&query)?;
+            if rows.is_empty() {
+                break;
+            }
+            count += rows.len();
+            for row in rows {
+                close_orphan(state, row)?;
+            }
+        }
+    }
+    Ok(count)
+}
+
+fn close_orphan(state: &State, mut row: SessionRow) -> Result<()> {
+    let turns: Vec<Turn> =
+        state.store.turns(&row.id)?.iter().filter_map(|turn| serde_json::from_str(turn).ok()).collect();
+    let answered = turns.iter().any(|turn| turn.status != "error");
+    let cut = (turns.len() as i64) < row.turns || turns.is_empty();
+    let flawed = cut || turns.iter().any(|turn| turn.status != "ok");
+    row.status = match (answered, flawed) {
+        (false, _) => "error",
+        (true, true) => "partial",
+        (true, false) => "ok",
+    }
+    .to_owned();
+    row.ended_at = Some(row.last_at);
+    row.duration_ms = Some((row.last_at - row.started_at).max(0));
+    row.turns = turns.len() as i64;
+    let mut detail: SessionDetail = serde_json::from_str(&row.doc).unwrap_or_default();
+    if cut && detail.error_code.is_none() {
+        detail.error_code = Some("internal_error".to_owned());
+    }
+    row.doc = serde_json::to_string(&detail).expect("details have string keys");
+    let event = AuditEvent::new(EventKind::SessionCompleted, &row.account)
+        .agent(&row.agent)
+        .session(&row.id)
+        .data("status", row.status.clone())
+        .data("redaction_count", row.redactions)
+        .data("turn_count", row.turns)
+        .data("masked_transcript_sha256", detail.masked_sha256);
+    let stored = state.audit.append_one(event)?;
+    let audit_hashes = stored.this_hash.to_vec();
+    Ok(state.store.write_session(SessionWrite { row, audit_hashes, ..SessionWrite::default() })?)
+}
+
+impl Progress {
+    /// Counts what was found in a turn that begins.
+    pub(crate) fn count(&mut self, kind: &str, pass: &str, action: &str) {
+        let add = |map: &mut BTreeMap<String, i64>, name: &str| *map.entry(name.to_owned()).or_default() += 1;
+        add(&mut self.detail.redactions_by_action, action);
+        if action == "passthrough" {
+            self.detail.cards_passed_through += i64::from(kind == "CREDIT_CARD");
+            return;
+        }
+        add(&mut self.detail.redactions_by_kind, kind);
+        add(&mut self.detail.redactions_by_pass, pass);
+    }
+}
