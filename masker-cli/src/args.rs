@@ -15,7 +15,8 @@ use serde::Deserialize;
     arg_required_else_help = true
 )]
 #[command(after_help = "\
-Exit codes: 0 success, 1 failure or bad input, 2 the command's own no, 3 policy or key, 64 usage, 130 interrupted.
+Exit codes: 0 success, 1 failure or bad input, 2 the command's own no, 3 policy or key, 4 not signed in, 5 server unreachable,
+64 usage, 130 interrupted.
 
 Examples:
   masker mask call.txt                      masked text and events as JSON
@@ -89,6 +90,22 @@ pub(crate) enum Command {
     /// Check a report
     #[command(subcommand)]
     Report(ReportCommand),
+    /// Work with agents of a server
+    #[command(subcommand)]
+    Agents(AgentsCommand),
+    /// Look at sessions of a server
+    #[command(subcommand)]
+    Sessions(SessionsCommand),
+    /// Work with API tokens of a server
+    #[command(subcommand)]
+    Tokens(TokensCommand),
+    /// Run the server; every setting comes from the environment
+    #[cfg(feature = "server")]
+    Serve(Serve),
+    /// Look after a server on its own machine
+    #[cfg(feature = "server")]
+    #[command(subcommand)]
+    Admin(AdminCommand),
     /// Make a key for the environment
     Keygen(Keygen),
     /// Print the completion script of a shell
@@ -527,6 +544,331 @@ pub(crate) struct ReportVerify {
     /// Another program may have written the JSON anew: check what it says and not its layout
     #[arg(long)]
     pub(crate) reformatted: bool,
+}
+
+impl Command {
+    /// Whether it does what a signal asks by itself.
+    pub(crate) fn handles_signals(&self) -> bool {
+        #[cfg(feature = "server")]
+        if let Self::Serve(_) = self {
+            return true;
+        }
+        false
+    }
+}
+
+/// How to prove oneself to the server: MASKER_TOKEN, MASKER_SESSION, or a file.
+#[derive(Args, Debug)]
+pub(crate) struct Auth {
+    /// File with an API token [default: $MASKER_TOKEN, else $MASKER_SESSION]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) token_file: Option<PathBuf>,
+}
+
+/// One thing of a server.
+#[derive(Args, Debug)]
+pub(crate) struct AgentsId {
+    /// Its id
+    #[arg(value_name = "ID")]
+    pub(crate) id: String,
+    #[command(flatten)]
+    pub(crate) auth: Auth,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum AgentsCommand {
+    /// List agents
+    List(AgentsList),
+    /// Make an agent
+    Create(AgentsCreate),
+    /// Show one agent
+    Show(AgentsId),
+    /// Delete an agent
+    Delete(AgentsDelete),
+    /// Take no new sessions
+    Pause(AgentsId),
+    /// Take new sessions again
+    Resume(AgentsId),
+    /// Put an agent away, with everything kept
+    Archive(AgentsId),
+    /// Bring an archived agent back
+    Activate(AgentsId),
+    /// End an agent
+    End(AgentsId),
+    /// Begin again with an agent that has ended
+    Relaunch(AgentsId),
+    /// Bring a softly deleted agent back
+    Restore(AgentsId),
+    /// Cut off every call of an agent
+    TerminateCalls(AgentsId),
+    /// Delete many agents by their state
+    Cleanup(AgentsCleanup),
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct AgentsList {
+    /// States, with commas
+    #[arg(long, value_name = "LIST")]
+    pub(crate) status: Option<String>,
+    /// A part of the name
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) name_contains: Option<String>,
+    /// Stop after this many
+    #[arg(long, value_name = "N", value_parser = at_least_one)]
+    pub(crate) limit: Option<usize>,
+    /// One JSON object a line
+    #[arg(long)]
+    pub(crate) jsonl: bool,
+    #[command(flatten)]
+    pub(crate) auth: Auth,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct AgentsCreate {
+    /// Its name
+    #[arg(long, value_name = "NAME")]
+    pub(crate) name: String,
+    /// Where its requests go: stub, or openai:<model>
+    #[arg(long, value_name = "MODEL")]
+    pub(crate) upstream: String,
+    /// What replaces PHI [default: as the policy says]
+    #[arg(long, value_name = "SCHEME")]
+    pub(crate) tokenization: Option<String>,
+    /// A policy of the server
+    #[arg(long, value_name = "NAME", conflicts_with = "policy_file")]
+    pub(crate) policy_name: Option<String>,
+    /// A policy of its own
+    #[arg(long, value_name = "FILE")]
+    pub(crate) policy_file: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) auth: Auth,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct AgentsDelete {
+    /// Its id
+    #[arg(value_name = "ID")]
+    pub(crate) id: String,
+    /// Whose way of deleting is followed [default: the account's]
+    #[arg(long, value_enum)]
+    pub(crate) profile: Option<DeleteProfile>,
+    /// What is removed
+    #[arg(long, value_enum)]
+    pub(crate) mode: Option<DeleteMode>,
+    /// What happens to active calls
+    #[arg(long, value_enum)]
+    pub(crate) on_active: Option<DeleteOnActive>,
+    /// Refuse unless it is in one of these states
+    #[arg(long, value_name = "LIST")]
+    pub(crate) require_status: Option<String>,
+    /// Only say what would happen
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// Do not ask
+    #[arg(long)]
+    pub(crate) yes: bool,
+    #[command(flatten)]
+    pub(crate) auth: Auth,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct AgentsCleanup {
+    /// States, with commas
+    #[arg(long, value_name = "LIST")]
+    pub(crate) status: String,
+    /// Whose way of deleting is followed [default: the account's]
+    #[arg(long, value_enum)]
+    pub(crate) profile: Option<DeleteProfile>,
+    /// Only say what would happen
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// Do not ask
+    #[arg(long)]
+    pub(crate) yes: bool,
+    #[command(flatten)]
+    pub(crate) auth: Auth,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum DeleteProfile {
+    /// At once; requests in flight finish, history is kept
+    Masker,
+    /// Only without active calls
+    Ayra,
+    /// Only when ended, and with everything
+    Kakiyo,
+}
+
+impl DeleteProfile {
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Masker => "masker",
+            Self::Ayra => "ayra",
+            Self::Kakiyo => "kakiyo",
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum DeleteMode {
+    /// For good; history is kept
+    Hard,
+    /// Can be undone for a while
+    Soft,
+    /// With everything that belongs to it
+    Purge,
+}
+
+impl DeleteMode {
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Hard => "hard",
+            Self::Soft => "soft",
+            Self::Purge => "purge",
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum DeleteOnActive {
+    /// Requests in flight finish
+    Drain,
+    /// Refuse
+    Reject,
+    /// Cut them off
+    Terminate,
+}
+
+impl DeleteOnActive {
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Drain => "drain",
+            Self::Reject => "reject",
+            Self::Terminate => "terminate",
+        }
+    }
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum SessionsCommand {
+    /// List sessions
+    List(SessionsList),
+    /// Show one session
+    Show(AgentsId),
+    /// One line for each session as it ends
+    Tail(SessionsTail),
+    /// Cut a session off
+    Terminate(AgentsId),
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct SessionsList {
+    /// Only sessions of this agent
+    #[arg(long, value_name = "ID")]
+    pub(crate) agent: Option<String>,
+    /// A duration such as 24h, a timestamp, a day, or all [default: 24h]
+    #[arg(long, value_name = "WHEN")]
+    pub(crate) since: Option<String>,
+    /// States, with commas
+    #[arg(long, value_name = "LIST")]
+    pub(crate) status: Option<String>,
+    /// The fewest redactions
+    #[arg(long, value_name = "N")]
+    pub(crate) min_redactions: Option<u32>,
+    /// Stop after this many
+    #[arg(long, value_name = "N", value_parser = at_least_one)]
+    pub(crate) limit: Option<usize>,
+    /// One JSON object a line
+    #[arg(long)]
+    pub(crate) jsonl: bool,
+    #[command(flatten)]
+    pub(crate) auth: Auth,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct SessionsTail {
+    /// Only sessions of this agent
+    #[arg(long, value_name = "ID")]
+    pub(crate) agent: Option<String>,
+    #[command(flatten)]
+    pub(crate) auth: Auth,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum TokensCommand {
+    /// Make a token; its secret is printed once
+    Create(TokensCreate),
+    /// List tokens
+    List(Auth),
+    /// Revoke a token
+    Revoke(AgentsId),
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct TokensCreate {
+    /// What it is for
+    #[arg(long, value_name = "NAME")]
+    pub(crate) name: String,
+    /// What it opens, with commas
+    #[arg(long, value_name = "LIST", value_delimiter = ',', required = true)]
+    pub(crate) scopes: Vec<String>,
+    /// When it ends [default: never]
+    #[arg(long, value_name = "N")]
+    pub(crate) expires_in_days: Option<u32>,
+    #[command(flatten)]
+    pub(crate) auth: Auth,
+}
+
+#[cfg(feature = "server")]
+#[derive(Args, Debug)]
+pub(crate) struct Serve {
+    /// Check environment, keys, policies, database and audit chain, and do not listen
+    #[arg(long)]
+    pub(crate) check: bool,
+}
+
+#[cfg(feature = "server")]
+#[derive(Debug, Subcommand)]
+pub(crate) enum AdminCommand {
+    /// Make the first owner, also beside a running server
+    Bootstrap(AdminBootstrap),
+    /// Print a link that signs a user in once
+    LoginLink {
+        /// Whom
+        #[arg(long, value_name = "NAME")]
+        login: String,
+    },
+    /// Let go what is older than it may be
+    #[command(subcommand)]
+    Retention(RetentionCommand),
+}
+
+#[cfg(feature = "server")]
+#[derive(Debug, Subcommand)]
+pub(crate) enum RetentionCommand {
+    /// Run the daily sweep now; the server must not be running
+    Run,
+}
+
+#[cfg(feature = "server")]
+#[derive(Args, Debug)]
+pub(crate) struct AdminBootstrap {
+    /// Login of the owner
+    #[arg(long, value_name = "NAME", default_value = "admin")]
+    pub(crate) login: String,
+    /// Print an API token with every scope instead of a link
+    #[arg(long)]
+    pub(crate) token: bool,
+    /// Add another owner though a user exists
+    #[arg(long)]
+    pub(crate) force: bool,
+}
+
+fn at_least_one(text: &str) -> Result<usize, String> {
+    match text.parse::<usize>() {
+        Ok(value) if value > 0 => Ok(value),
+        _ => Err("a whole number of at least 1 is needed".to_owned()),
+    }
 }
 
 #[derive(Args, Debug)]

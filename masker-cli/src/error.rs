@@ -16,6 +16,10 @@ pub(crate) enum Exit {
     Refused = 2,
     /// The policy is invalid, or a key it needs is missing or bad.
     Policy = 3,
+    /// Not signed in at the server, or not allowed.
+    SignIn = 4,
+    /// The server cannot be reached.
+    Unreachable = 5,
     /// The command line or the configuration file is wrong.
     Usage = 64,
     /// SIGINT.
@@ -59,6 +63,11 @@ impl CliError {
     /// A bad policy or key.
     pub(crate) fn policy(message: impl Into<String>) -> Self {
         Self::new(Exit::Policy, message)
+    }
+
+    /// What a server answered, or that it did not.
+    pub(crate) fn remote(exit: Exit, message: String) -> Self {
+        Self::new(exit, message)
     }
 
     /// A mistake on the command line or in the configuration file.

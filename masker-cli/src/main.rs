@@ -9,6 +9,7 @@ mod discard;
 mod error;
 mod io;
 mod jsonl;
+mod remote;
 mod score;
 mod setup;
 mod time;
@@ -43,7 +44,10 @@ fn main() -> ExitCode {
 }
 
 fn run(cli: Cli) -> Result<Exit> {
-    io::handle_interrupt()?;
+    // A server ends its requests first, and handles the signal itself.
+    if !cli.command.handles_signals() {
+        io::handle_interrupt()?;
+    }
     let settings = config::load(&cli.global)?;
     let ui = Ui::new(&cli.global, &settings);
     cmd::run(cli.command, &ui, &settings)

@@ -135,18 +135,28 @@ impl Ui {
 
     /// Asks a question on stderr; only `y` and `yes` are yes. Without a terminal there is nobody to ask.
     pub(crate) fn confirm(&self, question: &str) -> Result<bool> {
+        let answer = self.ask(&format!("{question} [y/N]"))?;
+        Ok(matches!(answer.to_ascii_lowercase().as_str(), "y" | "yes"))
+    }
+
+    /// Asks on stderr for a name; only the name itself is yes.
+    pub(crate) fn confirm_name(&self, question: &str, name: &str) -> Result<bool> {
+        Ok(self.ask(question)? == name)
+    }
+
+    fn ask(&self, question: &str) -> Result<String> {
         if !(io::stdin().is_terminal() && self.stderr_is_terminal) {
             return Err(
                 CliError::usage("there is no terminal to ask for confirmation").hint("add --yes to go ahead")
             );
         }
         let mut err = io::stderr().lock();
-        let asked = write!(err, "{question} [y/N] ").and_then(|()| err.flush());
+        let asked = write!(err, "{question} ").and_then(|()| err.flush());
         let mut answer = String::new();
         asked
             .and_then(|()| io::stdin().read_line(&mut answer))
             .map_err(|e| CliError::failure(format!("cannot ask for confirmation: {e}")))?;
-        Ok(matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes"))
+        Ok(answer.trim().to_owned())
     }
 }
 

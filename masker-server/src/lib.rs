@@ -37,5 +37,5 @@ mod time;
 pub use self::auth::codes::{Bootstrap, BootstrapError, bootstrap, login_link};
 pub use self::config::{Config, Secret, SecretString, StartError};
 pub use self::router::app;
-pub use self::run::{Handle, check, serve, start};
+pub use self::run::{Handle, check, run_retention, serve, start};
 pub use self::state::State;

@@ -105,6 +105,18 @@ pub fn check(config: Config) -> Result<Vec<String>, StartError> {
     Ok(report)
 }
 
+/// Runs the sweep of retention once, with no server running on the data.
+///
+/// # Errors
+///
+/// When the data cannot be opened, for one because a server has it.
+pub fn run_retention(config: Config) -> Result<String, StartError> {
+    let state = State::open(config)?;
+    let done = retention(&state).map_err(|error| StartError::Failure(error.message().to_owned()))?;
+    state.stop();
+    Ok(done)
+}
+
 /// Binds the addresses of the settings and serves in the background.
 ///
 /// # Errors
@@ -158,35 +170,38 @@ fn metrics_router(state: Arc<State>) -> axum::Router {
 /// What is done now and then until the server stops.
 async fn chores(state: Arc<State>, mut stopped: watch::Receiver<bool>) {
     let mut idle = tokio::time::interval(IDLE_EVERY);
-    let mut sweep = tokio::time::interval(SWEEP_EVERY);
+    let mut hourly = tokio::time::interval(SWEEP_EVERY);
     loop {
         tokio::select! {
             _ = stopped.changed() => return,
             _ = idle.tick() => state.blocking(sessions::close_idle).await,
-            _ = sweep.tick() => state.blocking(retention).await,
+            _ = hourly.tick() => state.blocking(sweep).await,
         }
     }
 }
 
-/// Lets go what is older than it may be.
-pub(crate) fn retention(state: &State) {
-    let run = || -> crate::error::Result<()> {
-        agents::delete::sweep(state)?;
-        agents::delete::retry_cleanups(state)?;
-        let now = crate::time::now();
-        let accounts: Vec<Account> = state.store.load_all(None)?;
-        for account in accounts {
-            let days = account.session_retention_days.unwrap_or(state.config.retention.session_days);
-            let payloads = now - i64::from(state.config.retention.payload_days) * DAY;
-            state.store.sweep(&account.id, now - i64::from(days) * DAY, payloads)?;
-        }
-        let keep = i64::from(state.policies.longest_audit_retention()) * DAY;
-        if state.audit.is_up() {
-            state.audit.prune(now - keep)?;
-        }
-        Ok(())
-    };
-    if let Err(error) = run() {
+/// Lets go what is older than it may be; tells what went.
+pub(crate) fn retention(state: &State) -> crate::error::Result<String> {
+    let agents = agents::delete::sweep(state)?;
+    agents::delete::retry_cleanups(state)?;
+    let now = crate::time::now();
+    let accounts: Vec<Account> = state.store.load_all(None)?;
+    let (mut sessions, mut payloads) = (0, 0);
+    for account in accounts {
+        let days = account.session_retention_days.unwrap_or(state.config.retention.session_days);
+        let before = now - i64::from(state.config.retention.payload_days) * DAY;
+        let (of_sessions, of_payloads) =
+            state.store.sweep(&account.id, now - i64::from(days) * DAY, before)?;
+        sessions += of_sessions;
+        payloads += of_payloads;
+    }
+    let keep = i64::from(state.policies.longest_audit_retention()) * DAY;
+    let events = if state.audit.is_up() { state.audit.prune(now - keep)? } else { 0 };
+    Ok(format!("agents {agents}, sessions {sessions}, payloads {payloads}, audit events {events}"))
+}
+
+fn sweep(state: &State) {
+    if let Err(error) = retention(state) {
         tracing::error!(reason = error.message(), "the sweep was not done");
     }
 }

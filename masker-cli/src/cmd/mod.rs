@@ -1,5 +1,8 @@
 //! One file per command.
 
+#[cfg(feature = "server")]
+mod admin;
+mod agents;
 mod audit;
 mod completions;
 mod detect;
@@ -10,7 +13,11 @@ mod policy;
 mod rehydrate;
 mod replay;
 mod report;
+#[cfg(feature = "server")]
+mod serve;
+mod sessions;
 mod synthesize;
+mod tokens;
 mod vault;
 
 use crate::args::{Command, Format, Input, Shape};
@@ -32,6 +39,13 @@ pub(crate) fn run(command: Command, ui: &Ui, settings: &Settings) -> Result<Exit
         Command::Vault(command) => vault::run(&command, ui, settings),
         Command::Audit(command) => audit::run(&command, ui, settings),
         Command::Report(command) => report::run(&command, ui, settings),
+        Command::Agents(command) => agents::run(&command, ui, settings),
+        Command::Sessions(command) => sessions::run(&command, ui, settings),
+        Command::Tokens(command) => tokens::run(&command, ui, settings),
+        #[cfg(feature = "server")]
+        Command::Serve(command) => serve::run(&command, ui),
+        #[cfg(feature = "server")]
+        Command::Admin(command) => admin::run(&command, ui),
         Command::Keygen(command) => keygen::run(&command, ui),
         Command::Completions(command) => completions::run(&command, ui),
     }
