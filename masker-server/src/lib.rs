@@ -26,6 +26,7 @@ mod openapi;
 mod outgoing;
 mod policies;
 mod proxy;
+mod report;
 mod router;
 mod routes;
 mod run;

@@ -10,6 +10,7 @@ use masker_core::{SqliteVault, Vault};
 
 use crate::agents::Registry;
 use crate::audit::Audit;
+use crate::auth::github::UsedStates;
 use crate::config::{self, Config, StartError};
 use crate::crypto::ServerKeys;
 use crate::limits::{AUTH_RATE, Limiter};
@@ -58,6 +59,7 @@ pub struct State {
     pub(crate) auth_limiter: Limiter,
     pub(crate) http: reqwest::Client,
     pub(crate) upstream_gauge: Gauge,
+    pub(crate) used_states: UsedStates,
     pub(crate) started: Instant,
     pub(crate) draining: AtomicBool,
 }
@@ -103,6 +105,7 @@ impl State {
             auth_limiter: Limiter::new(AUTH_RATE),
             http: client(&config)?,
             upstream_gauge: Gauge::default(),
+            used_states: UsedStates::default(),
             started: Instant::now(),
             draining: AtomicBool::new(false),
             store,

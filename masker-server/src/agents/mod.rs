@@ -43,6 +43,11 @@ impl Runtime {
             }
         };
         let masker = masker(state, &agent, &policy, "")?;
+        // Reports show the text that a session ran under, long after it has changed.
+        let name = text_name(&policy.sha256);
+        if state.store.meta(&name)?.is_none() {
+            state.store.set_meta(&name, &policy.yaml)?;
+        }
         let mut secrets = HashMap::new();
         for name in SECRETS {
             if let Some(sealed) = agent.secrets.get(name) {
@@ -72,6 +77,11 @@ impl Runtime {
             .filter(|model| *model != "*")
             .unwrap_or(&self.agent.upstream)
     }
+}
+
+/// The name under which a policy's text is kept.
+pub(crate) fn text_name(sha256: &str) -> String {
+    format!("policy_text/{sha256}")
 }
 
 /// A masker for an agent, and for one person's data where `subject` names one.

@@ -1,6 +1,7 @@
 //! Who asks, and what they may do.
 
 pub(crate) mod codes;
+pub(crate) mod github;
 pub(crate) mod scope;
 pub(crate) mod signature;
 

@@ -5,10 +5,13 @@ mod agents;
 mod audit;
 mod auth;
 mod deletions;
+mod github;
 mod health;
+mod members;
 mod pages;
 mod policies;
 mod proxy;
+mod reports;
 mod sessions;
 pub(crate) mod text;
 mod tokens;
@@ -162,6 +165,7 @@ const ACTION: &[C] = &[
     C::PayloadTooLarge,
     C::UnsupportedMediaType,
 ];
+const TEAM_BODY: &str = r#"{"type":"object","additionalProperties":false,"required":["name"],"properties":{"name":{"type":"string","minLength":1,"maxLength":64}}}"#;
 const NO_BODY: &str = r#"{"type":"object","additionalProperties":false}"#;
 
 /// Every route.
@@ -244,6 +248,14 @@ pub(crate) static ROUTES: LazyLock<Vec<Route>> = LazyLock::new(|| {
             .errors(&[C::SessionNotFound, C::SessionNotActive, C::AuditUnavailable, C::IdempotencyInProgress, C::IdempotencyKeyReused]),
         // Signing in
         open(&get, "/api/v1/auth/methods", Group::Auth, auth::methods).about("Sign-in", "Ways to sign in"),
+        open(&get, "/api/v1/auth/github", Group::Auth, github::begin)
+            .about("Sign-in", "Sign in through GitHub").query(&[param("redirect_to", TEXT, "Where to go then, on this server.")])
+            .answers(&[(302, "to GitHub")]).errors(&[C::AuthMethodUnavailable]),
+        Route::new(get.clone(), "/api/v1/auth/github/callback", Access::Open, Group::Auth, Run::Async(github::callback))
+            .about("Sign-in", "Where GitHub sends the browser back to")
+            .query(&[param("code", TEXT, "From GitHub."), param("state", TEXT, "From GitHub."), param("error", TEXT, "From GitHub.")])
+            .answers(&[(302, "signed in")])
+            .errors(&[C::InvalidState, C::OauthDenied, C::SignupClosed, C::OauthExchangeFailed, C::UserUpsertFailed, C::AuthMethodUnavailable, C::AuditUnavailable]),
         open(&post, "/api/v1/auth/local", Group::Auth, auth::local)
             .about("Sign-in", "Sign in with a one-time code")
             .body(r#"{"type":"object","additionalProperties":false,"required":["login_code"],"properties":{"login_code":{"type":"string"},"login":{"type":["string","null"]},"name":{"type":["string","null"]}}}"#)
@@ -361,6 +373,60 @@ pub(crate) static ROUTES: LazyLock<Vec<Route>> = LazyLock::new(|| {
         api(get, "/api/v1/audit/export", S::AuditRead, Admin, audit::export)
             .about("Audit", "Events of the account as lines").query(&[SINCE, UNTIL])
             .answers(&[(200, "lines; application/x-ndjson")]).errors(&[C::AuditUnavailable]),
+    ]);
+    const REPORT_QUERY: &[Param] = &[
+        param("format", r#"{"enum":["json"]}"#, "The form of the report."),
+        param("generated_at", TEXT, "Pins the time of a repeated call."),
+        param("full_ids", r#"{"type":"boolean"}"#, "Show ids of agents whole, which open their proxies."),
+    ];
+    let windowed: Vec<Param> = REPORT_QUERY.iter().copied().chain([SINCE, UNTIL]).collect();
+    const REPORT_ERRORS: &[C] =
+        &[C::SessionNotFound, C::AgentNotFound, C::ReportGenerationFailed, C::AuditUnavailable];
+    let (get, post) = (Method::GET, Method::POST);
+    let (patch, delete) = (Method::PATCH, Method::DELETE);
+    routes.extend([
+        api(get.clone(), "/api/v1/sessions/{session_id}/report", S::ReportsRead, Viewer, reports::of_session)
+            .about("Reports", "Report on a session").query(REPORT_QUERY).answers(&[(200, "the report")]).errors(REPORT_ERRORS),
+        api(get.clone(), "/api/v1/agents/{agent_id}/report", S::ReportsRead, Viewer, reports::of_agent)
+            .about("Reports", "Report on an agent").query(&windowed).answers(&[(200, "the report")]).errors(REPORT_ERRORS),
+        api(get.clone(), "/api/v1/reports", S::ReportsRead, Viewer, reports::of_account)
+            .about("Reports", "Report on the account").query(&windowed).answers(&[(200, "the report")]).errors(REPORT_ERRORS),
+        open(&get, "/api/v1/reports/keys", Group::Auth, reports::keys).about("Reports", "Keys that sign reports"),
+        api(get.clone(), "/api/v1/members", S::MembersRead, Viewer, members::list)
+            .about("Members", "Members").query(&[LIMIT, CURSOR]).answers(&[(200, "a page")]),
+        api(patch.clone(), "/api/v1/members/{user_id}", S::MembersWrite, Admin, members::update)
+            .about("Members", "Change a member")
+            .body(r#"{"type":"object","additionalProperties":false,"properties":{"role":{"enum":["viewer","member","admin","owner"]},"team_ids":{"type":["array","null"],"items":{"type":"string"}}}}"#)
+            .errors(&[C::MemberNotFound, C::LastOwner, C::TeamNotFound, C::AuditUnavailable]),
+        api(delete.clone(), "/api/v1/members/{user_id}", S::MembersWrite, Admin, members::remove)
+            .about("Members", "Remove a member").answers(&[(204, "removed")]).errors(&[C::MemberNotFound, C::LastOwner, C::AuditUnavailable]),
+        api(post.clone(), "/api/v1/members/{user_id}/login-code", S::MembersWrite, Admin, members::login_code)
+            .about("Members", "Make a code that signs a member in once").body(NO_BODY).answers(&[(201, "the code")])
+            .errors(&[C::MemberNotFound, C::AuditUnavailable]),
+        api(post.clone(), "/api/v1/invitations", S::MembersWrite, Admin, members::invite)
+            .about("Members", "Invite somebody")
+            .body(r#"{"type":"object","additionalProperties":false,"properties":{"login":{"type":["string","null"]},"github_login":{"type":["string","null"]},
+                "role":{"enum":["viewer","member","admin","owner"]},"team_ids":{"type":["array","null"],"items":{"type":"string"}},"expires_in_days":{"type":["integer","null"],"minimum":1,"maximum":90}}}"#)
+            .answers(&[(201, "the invitation with its link")]).errors(&[C::TeamNotFound, C::AuditUnavailable]),
+        api(get.clone(), "/api/v1/invitations", S::MembersWrite, Admin, members::invitations)
+            .about("Members", "Invitations").query(&[LIMIT, CURSOR]).answers(&[(200, "a page")]),
+        open(&post, "/api/v1/invitations/accept", Group::Auth, members::accept)
+            .about("Members", "Accept an invitation")
+            .body(r#"{"type":"object","additionalProperties":false,"required":["code"],"properties":{"code":{"type":"string"},"login":{"type":["string","null"]},"name":{"type":["string","null"]}}}"#)
+            .errors(&[C::InvalidLoginCode, C::AuditUnavailable]),
+        api(delete.clone(), "/api/v1/invitations/{invitation_id}", S::MembersWrite, Admin, members::withdraw)
+            .about("Members", "Withdraw an invitation").answers(&[(204, "withdrawn")]).errors(&[C::InvitationNotFound]),
+        api(get.clone(), "/api/v1/teams", S::MembersRead, Viewer, members::team_list)
+            .about("Teams", "Teams").query(&[LIMIT, CURSOR]).answers(&[(200, "a page")]),
+        api(post.clone(), "/api/v1/teams", S::MembersWrite, Admin, members::team_create)
+            .about("Teams", "Make a team").body(TEAM_BODY).answers(&[(201, "the team")])
+            .errors(&[C::NameTaken, C::AuditUnavailable, C::IdempotencyInProgress, C::IdempotencyKeyReused]),
+        api(get, "/api/v1/teams/{team_id}", S::MembersRead, Viewer, members::team_get).about("Teams", "One team").errors(&[C::TeamNotFound]),
+        api(patch, "/api/v1/teams/{team_id}", S::MembersWrite, Admin, members::team_update)
+            .about("Teams", "Rename a team").body(TEAM_BODY).errors(&[C::TeamNotFound, C::NameTaken, C::AuditUnavailable]),
+        api(delete, "/api/v1/teams/{team_id}", S::MembersWrite, Admin, members::team_delete)
+            .about("Teams", "Delete a team").query(&[param("reassign_to", TEXT, "Where its agents go: a team, or none.")])
+            .answers(&[(204, "deleted")]).errors(&[C::TeamNotFound, C::TeamInUse, C::AuditUnavailable]),
     ]);
     const CHAT: &str = r#"{"type":"object","required":["messages"],"properties":{"model":{"type":["string","null"]},"messages":{"type":"array","minItems":1,"items":{"type":"object","required":["role"]}},"stream":{"type":["boolean","null"]}}}"#;
     const CHAT_ERRORS: &[C] = &[
