@@ -114,9 +114,6 @@ pub(crate) struct UpstreamConfig {
     pub(crate) default_model: String,
     pub(crate) models: Vec<String>,
     pub(crate) timeout: Duration,
-    /// The longest that text which cannot become a token may wait in a stream. The rehydrator never holds any, so this bounds
-    /// nothing today beyond being checked.
-    pub(crate) stream_buffer: Duration,
 }
 
 /// How bare secrets of Vapi are treated.
@@ -175,7 +172,6 @@ pub(crate) struct AuditConfig {
 #[derive(Clone, Debug)]
 pub struct Config {
     pub(crate) dev: bool,
-    pub(crate) data_dir: PathBuf,
     pub(crate) listen: SocketAddr,
     pub(crate) metrics: Option<SocketAddr>,
     /// Scheme and host, without a slash at the end.
@@ -556,7 +552,6 @@ impl Config {
             default_model: r.text("MASKER_DEFAULT_MODEL").unwrap_or("gpt-4o-mini").to_owned(),
             models,
             timeout: Duration::from_millis(r.number("MASKER_UPSTREAM_TIMEOUT_MS", 30_000, 100, 600_000)),
-            stream_buffer: Duration::from_millis(r.number("MASKER_STREAM_BUFFER_MS", 50, 0, 1000)),
         };
         let platform = PlatformConfig {
             vapi_secret: r.secret_text("MASKER_VAPI_WEBHOOK_SECRET"),
@@ -574,6 +569,8 @@ impl Config {
             proxy_needs_hmac: r.one_of("MASKER_PROXY_AUTH", false, &[("url", false), ("hmac", true)]),
             session_idle: Duration::from_secs(r.number("MASKER_SESSION_IDLE_SECONDS", 300, 10, 86_400)),
         };
+        // Text that cannot become a token leaves at once, which no bound makes sooner.
+        r.number("MASKER_STREAM_BUFFER_MS", 50, 0, 1000);
         r.flag("MASKER_RETELL_PARTIAL_DEDUP");
         r.flag("MASKER_ZEROIZE_BUFFERS");
         r.number("MASKER_DETECTION_TIMEOUT_MS", 200, 1, 600_000);
@@ -673,7 +670,6 @@ impl Config {
             log_level,
             log_json,
             warnings: r.warnings,
-            data_dir,
         })
     }
 

@@ -11,6 +11,18 @@
 //! ```
 #![forbid(unsafe_code)]
 #![deny(missing_docs, rustdoc::broken_intra_doc_links)]
+#![allow(
+    clippy::cast_possible_wrap,
+    reason = "counts and times stay far below the signed limit, and the database has signed integers only"
+)]
+#![allow(
+    clippy::enum_variant_names,
+    reason = "variants of codes and kinds are named as the contract names them"
+)]
+#![allow(clippy::needless_pass_by_value, reason = "lists of details and of changes are made for the call")]
+#![allow(clippy::single_match_else, reason = "a refusal reads best beside the good case")]
+#![allow(clippy::struct_field_names, reason = "fields are named as the contract names them")]
+#![allow(clippy::unnecessary_wraps, reason = "handlers have one type, whether they can fail or not")]
 
 mod agents;
 mod audit;

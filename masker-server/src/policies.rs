@@ -202,7 +202,7 @@ impl Policies {
         for revision in latest.into_values().filter(|revision| !revision.deleted) {
             match check(&revision.yaml, &config.keys, config.retention.payload_days) {
                 Ok(policy) => {
-                    policies.set(&revision.account_id.clone(), from_revision(revision, policy, false))
+                    policies.set(&revision.account_id.clone(), from_revision(revision, policy, false));
                 }
                 Err(errors) => {
                     let what = format!("the stored policy {}: {}", revision.name, errors.first());

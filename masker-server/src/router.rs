@@ -75,6 +75,10 @@ pub(crate) struct Route {
 }
 
 /// The application: every route of the list, and an envelope for everything else.
+///
+/// # Panics
+///
+/// Never: the methods of the list are common ones.
 pub fn app(state: Arc<State>) -> Router {
     let mut router = Router::new();
     for route in ROUTES.iter() {
@@ -88,15 +92,15 @@ pub fn app(state: Arc<State>) -> Router {
     router
         .method_not_allowed_fallback(move |request: Request| {
             let error = ApiError::new(Code::MethodNotAllowed, "The path does not take this method.");
-            refuse(not_allowed.clone(), error, request)
+            std::future::ready(refuse(&not_allowed, error, &request))
         })
         .fallback(move |request: Request| {
             let error = ApiError::new(Code::NotFound, "There is nothing at this path.");
-            refuse(missing.clone(), error, request)
+            std::future::ready(refuse(&missing, error, &request))
         })
 }
 
-async fn refuse(state: Arc<State>, error: ApiError, request: Request) -> Response {
+fn refuse(state: &State, error: ApiError, request: &Request) -> Response {
     let request_id = ids::new(Prefix::Request);
     let error = if state.is_draining() { shutting_down() } else { error };
     let group = if request.uri().path().starts_with("/proxy/") { Group::Proxy } else { Group::Api };
@@ -157,7 +161,6 @@ async fn handle(
     let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip());
     let client: IpAddr = state.client_address(peer, text("x-forwarded-for"));
     let context = Context {
-        method: parts.method,
         path: parts.uri.path().to_owned(),
         params: params.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
         headers: parts.headers,
@@ -190,13 +193,15 @@ async fn handle(
                 let mut context = context;
                 match prepare(&mut context, route, raw_query.as_deref()) {
                     Ok(verdict) => Ok((context, verdict)),
-                    Err((verdict, error)) => Err(decorate(&context, verdict, Err(error), route.group)),
+                    Err((verdict, error)) => {
+                        Err(Box::new(decorate(&context, verdict, Err(error), route.group)))
+                    }
                 }
             })
             .await;
             let (context, verdict) = match prepared {
                 Ok(prepared) => prepared,
-                Err(refused) => return refused,
+                Err(refused) => return *refused,
             };
             let answer = run(context).await;
             let mut response = answer.unwrap_or_else(|error| error_response(&error, request_id, route.group));
@@ -209,10 +214,7 @@ async fn handle(
 }
 
 /// Runs something on a thread that may wait; a panic is a fault of ours and not the end of the connection.
-async fn on_a_thread<T: Send + 'static>(run: impl FnOnce() -> T + Send + 'static) -> T
-where
-    T: FromPanic,
-{
+async fn on_a_thread<T: FromPanic + Send + 'static>(run: impl FnOnce() -> T + Send + 'static) -> T {
     match tokio::task::spawn_blocking(run).await {
         Ok(value) => value,
         Err(_) => T::from_panic(),
@@ -230,9 +232,9 @@ impl FromPanic for Result<Response> {
     }
 }
 
-impl<T> FromPanic for Result<T, Result<Response>> {
+impl<T> FromPanic for Result<T, Box<Result<Response>>> {
     fn from_panic() -> Self {
-        Err(Err(ApiError::internal(&"a handler panicked")))
+        Err(Box::new(Err(ApiError::internal(&"a handler panicked"))))
     }
 }
 

@@ -1,5 +1,4 @@
 //! Agents by HTTP: every example and every refusal of the contract's tables.
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod common;
 

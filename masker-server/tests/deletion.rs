@@ -1,5 +1,4 @@
 //! Deleting agents: the three profiles, the modes, and what each leaves.
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod common;
 

@@ -1,5 +1,4 @@
 //! The proxy by HTTP, over the stub.
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod common;
 

@@ -1,7 +1,7 @@
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex};
 
-use axum::http::{HeaderMap, Method};
+use axum::http::HeaderMap;
 use bytes::Bytes;
 use serde_json::{Map, Value};
 
@@ -17,7 +17,6 @@ use crate::time;
 /// A request on its way through a handler.
 pub(crate) struct Context {
     pub(crate) state: Arc<State>,
-    pub(crate) method: Method,
     pub(crate) path: String,
     pub(crate) headers: HeaderMap,
     pub(crate) params: Vec<(String, String)>,

@@ -16,14 +16,9 @@ pub(super) fn restore(mut turn: Turn, text: &str) -> Result<Response> {
     let since = Instant::now();
     let restored = restore_text(&turn, text);
     turn.restored_for(since);
-    let (json, mut outcome) = match restored {
-        Some(restored) => restored,
-        None => {
-            let outcome =
-                Outcome { status: "error", error_code: Some("upstream_error"), ..Outcome::default() };
-            turn.finish(outcome);
-            return Err(unreadable());
-        }
+    let Some((json, mut outcome)) = restored else {
+        turn.finish(Outcome { status: "error", error_code: Some("upstream_error"), ..Outcome::default() });
+        return Err(unreadable());
     };
     if turn.keep_payloads {
         outcome.upstream_response = Some(text.to_owned());

@@ -159,7 +159,7 @@ pub(super) fn invite(c: &Context) -> Result<Reply> {
     let body = c.object()?;
     let known = ["login", "github_login", "role", "team_ids", "expires_in_days"];
     let mut f = Fields::new(&body, &known);
-    let mut login = |f: &mut Fields<'_>, name: &str| {
+    let login = |f: &mut Fields<'_>, name: &str| {
         let login = f.text(name).map(str::to_owned);
         if login.as_deref().is_some_and(|login| !codes::is_login(login)) {
             f.fail(name, "bad_format", "1 to 64 letters, digits, dots, hyphens and underscores are needed.");

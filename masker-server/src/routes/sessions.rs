@@ -167,10 +167,7 @@ pub(super) fn terminate(c: &Context) -> Result<Reply> {
 
 pub(super) fn stream(c: Context) -> Answer {
     Box::pin(async move {
-        let agent = match c.query.get("agent_id") {
-            Some(text) => Some(ids::parse(Prefix::Agent, text).unwrap_or_default()),
-            None => None,
-        };
+        let agent = c.query.get("agent_id").map(|text| ids::parse(Prefix::Agent, text).unwrap_or_default());
         let after = c.header("last-event-id").and_then(|id| id.parse().ok());
         let (missed, receiver) = c.state.feed.listen(after);
         let caller = c.caller().clone();

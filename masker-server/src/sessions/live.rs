@@ -293,7 +293,6 @@ impl Live {
         if let Some(code) = code {
             progress.detail.error_code = Some(code.to_owned());
         }
-        let policy = &self.runtime.policy;
         let payloads: Vec<(i64, &'static str, Vec<u8>)> = record
             .payloads
             .iter()
@@ -304,7 +303,6 @@ impl Live {
             .collect();
         progress.detail.payloads_stored |= !payloads.is_empty();
         let audit_hashes = Self::noted(&mut progress, &stored);
-        let _ = policy;
         let row = self.row(&progress, "in_progress", None);
         let turn = serde_json::to_string(&record.turn).expect("turns are texts and numbers");
         let write = SessionWrite {
@@ -483,12 +481,12 @@ fn close_orphan(state: &State, mut row: SessionRow) -> Result<()> {
     let answered = turns.iter().any(|turn| turn.status != "error");
     let cut = (turns.len() as i64) < row.turns || turns.is_empty();
     let flawed = cut || turns.iter().any(|turn| turn.status != "ok");
-    row.status = match (answered, flawed) {
+    let status = match (answered, flawed) {
         (false, _) => "error",
         (true, true) => "partial",
         (true, false) => "ok",
-    }
-    .to_owned();
+    };
+    status.clone_into(&mut row.status);
     row.ended_at = Some(row.last_at);
     row.duration_ms = Some((row.last_at - row.started_at).max(0));
     row.turns = turns.len() as i64;

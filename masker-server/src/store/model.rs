@@ -15,6 +15,7 @@ macro_rules! named {
             $($(#[$variant_meta])* #[serde(rename = $text)] $variant,)*
         }
 
+        #[allow(dead_code, reason = "every enumeration has the same three, and not each is read, written and listed")]
         impl $name {
             pub(crate) const NAMES: &[&str] = &[$($text,)*];
 

@@ -1,5 +1,10 @@
 //! A server in a temporary folder, called without a socket.
-#![allow(dead_code, reason = "every test file uses a part of it")]
+#![allow(
+    dead_code,
+    unreachable_pub,
+    clippy::unwrap_used,
+    reason = "every test file uses a part of it, and fails by panicking"
+)]
 
 use std::path::Path;
 use std::sync::Arc;
