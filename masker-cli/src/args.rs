@@ -87,15 +87,14 @@ pub(crate) enum Command {
     /// Check and read an audit log
     #[command(subcommand)]
     Audit(AuditCommand),
-    /// Check a report
-    #[command(subcommand)]
-    Report(ReportCommand),
     /// Work with agents of a server
     #[command(subcommand)]
     Agents(AgentsCommand),
     /// Look at sessions of a server
     #[command(subcommand)]
     Sessions(SessionsCommand),
+    /// Fetch a report from a server, on a session, an agent or the account; or check one
+    Report(Report),
     /// Work with API tokens of a server
     #[command(subcommand)]
     Tokens(TokensCommand),
@@ -319,6 +318,8 @@ pub(crate) enum PolicyCommand {
     Init(PolicyInit),
     /// Which Safe Harbor categories the policy covers, and how
     Coverage,
+    /// Make a server read its policy files again
+    Reload(Auth),
 }
 
 #[derive(Args, Debug)]
@@ -790,6 +791,33 @@ pub(crate) struct SessionsTail {
     /// Only sessions of this agent
     #[arg(long, value_name = "ID")]
     pub(crate) agent: Option<String>,
+    #[command(flatten)]
+    pub(crate) auth: Auth,
+}
+
+#[derive(Args, Debug)]
+#[command(args_conflicts_with_subcommands = true)]
+pub(crate) struct Report {
+    #[command(subcommand)]
+    pub(crate) command: Option<ReportCommand>,
+    #[command(flatten)]
+    pub(crate) fetch: ReportFetch,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct ReportFetch {
+    /// On this session
+    #[arg(long, value_name = "ID", conflicts_with_all = ["agent_id", "since"])]
+    pub(crate) session_id: Option<String>,
+    /// On this agent
+    #[arg(long, value_name = "ID")]
+    pub(crate) agent_id: Option<String>,
+    /// A duration such as 7d, a timestamp, a day, or all [default: 30d]
+    #[arg(long, value_name = "WHEN")]
+    pub(crate) since: Option<String>,
+    /// Where to write it [default: stdout]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) auth: Auth,
 }

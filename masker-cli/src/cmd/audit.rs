@@ -11,12 +11,13 @@ use masker_core::audit::{
     AuditError, AuditKeys, BadReason, Checks, EventKind, FileHead, Hash, HeadStore as _, Verification,
     hash_hex, prove, read_event, verify,
 };
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use zeroize::Zeroizing;
 
 use crate::args::{AuditAt, AuditCommand, AuditProve, AuditRange, AuditTail, AuditVerify};
 use crate::config::Settings;
 use crate::error::{CliError, Exit, Result};
+use crate::remote::Remote;
 use crate::ui::Ui;
 
 const KEY: &str = "MASKER_AUDIT_HMAC_KEY";
@@ -55,7 +56,37 @@ fn checks(range: &AuditRange) -> Checks {
     }
 }
 
+/// Asks the server to check its own chain.
+fn verify_remote(command: &AuditVerify, ui: &Ui, settings: &Settings) -> Result<Exit> {
+    if command.head.is_some() {
+        return Err(CliError::usage("--head is for a local file"));
+    }
+    let mut body = Map::new();
+    let mut set = |name: &str, value: Option<Value>| {
+        body.extend(value.map(|value| (name.to_owned(), value)));
+    };
+    set("from_seq", command.range.from_seq.map(Value::from));
+    set("to_seq", command.range.to_seq.map(Value::from));
+    set("session_id", command.range.session.clone().map(Value::from));
+    set("expected_root_hash", command.expected_root.clone().map(Value::from));
+    let answer = Remote::open(settings, ui, None)?.post("/api/v1/audit/verify", &Value::Object(body))?;
+    if settings.json {
+        ui.print_json(&answer)?;
+    } else if answer["ok"] == true {
+        ui.print(&format!("chain ok ({} events)\n", answer["event_count"]))?;
+    }
+    if answer["ok"] == true {
+        return Ok(Exit::Success);
+    }
+    let reason = answer["reason"].as_str().unwrap_or_default();
+    Err(CliError::refused(format!("chain broken at event {}: {reason}", answer["first_bad_seq"]))
+        .code("audit_chain_broken"))
+}
+
 fn verify_log(command: &AuditVerify, ui: &Ui, settings: &Settings) -> Result<Exit> {
+    if command.at.file.is_none() && settings.server.is_some() {
+        return verify_remote(command, ui, settings);
+    }
     let mut checks = checks(&command.range);
     if let Some(root) = &command.expected_root {
         checks.expected_root = Some(hash(root)?);

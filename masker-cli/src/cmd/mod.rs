@@ -7,6 +7,7 @@ mod audit;
 mod completions;
 mod detect;
 mod eval;
+mod fetch_report;
 mod keygen;
 mod mask;
 mod policy;
@@ -38,9 +39,12 @@ pub(crate) fn run(command: Command, ui: &Ui, settings: &Settings) -> Result<Exit
         Command::Policy(command) => policy::run(&command, ui, settings),
         Command::Vault(command) => vault::run(&command, ui, settings),
         Command::Audit(command) => audit::run(&command, ui, settings),
-        Command::Report(command) => report::run(&command, ui, settings),
         Command::Agents(command) => agents::run(&command, ui, settings),
         Command::Sessions(command) => sessions::run(&command, ui, settings),
+        Command::Report(command) => match &command.command {
+            Some(check) => report::run(check, ui, settings),
+            None => fetch_report::run(&command.fetch, ui, settings),
+        },
         Command::Tokens(command) => tokens::run(&command, ui, settings),
         #[cfg(feature = "server")]
         Command::Serve(command) => serve::run(&command, ui),

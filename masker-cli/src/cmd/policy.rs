@@ -8,9 +8,10 @@ use masker_core::policy::PolicyNotice;
 use masker_core::{KeyRing, KidState, Kind, Pass, Policy, PolicyError, PolicyLoader, kinds};
 use serde_json::{Value, json};
 
-use crate::args::{self, PolicyCommand, Preset};
+use crate::args::{self, Auth, PolicyCommand, Preset};
 use crate::config::Settings;
 use crate::error::{CliError, Exit, Result};
+use crate::remote::Remote;
 use crate::setup::{self, located, policy_at};
 use crate::ui::{Table, Ui};
 
@@ -30,6 +31,7 @@ pub(crate) fn run(command: &PolicyCommand, ui: &Ui, settings: &Settings) -> Resu
             ui.print(Policy::preset_source(preset_name(command.from)).expect("every preset has a source"))?;
             Ok(Exit::Success)
         }
+        PolicyCommand::Reload(auth) => reload(auth, ui, settings),
         PolicyCommand::Coverage => coverage(&setup::policy(settings, ui)?, ui),
     }
 }
@@ -187,6 +189,13 @@ struct Row {
     action: &'static str,
     /// On the cases of the kind, with a policy that has it.
     measured: Option<Measured>,
+}
+
+/// What changed when the server read its files again.
+fn reload(auth: &Auth, ui: &Ui, settings: &Settings) -> Result<Exit> {
+    let remote = Remote::open(settings, ui, auth.token_file.as_deref())?;
+    ui.print_json(&remote.post("/api/v1/admin/policy/reload", &json!({}))?)?;
+    Ok(Exit::Success)
 }
 
 /// What the figures are and are not.

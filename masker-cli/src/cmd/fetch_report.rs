@@ -1,0 +1,43 @@
+//! `masker report`: reports of a server, to a file or stdout.
+
+use std::fs;
+use std::path::PathBuf;
+
+use serde_json::Value;
+
+use crate::args::ReportFetch;
+use crate::config::Settings;
+use crate::error::{CliError, Exit, Result};
+use crate::remote::{Remote, segment};
+use crate::ui::Ui;
+
+pub(crate) fn run(command: &ReportFetch, ui: &Ui, settings: &Settings) -> Result<Exit> {
+    let stdout = PathBuf::from("-");
+    let output = command.output.as_ref().unwrap_or(&stdout);
+    if output.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("pdf")) {
+        return Err(CliError::usage("this release writes reports as JSON only")
+            .hint("give --output a name ending in .json"));
+    }
+    let remote = Remote::open(settings, ui, command.auth.token_file.as_deref())?;
+    let path = match (&command.session_id, &command.agent_id) {
+        (Some(id), _) => format!("/api/v1/sessions/{}/report", segment(id)),
+        (None, Some(id)) => format!("/api/v1/agents/{}/report", segment(id)),
+        (None, None) => "/api/v1/reports".to_owned(),
+    };
+    let mut query = vec![("format", "json".to_owned())];
+    query.extend(command.since.as_ref().map(|since| ("since", since.clone())));
+    let bytes = remote.bytes(&path, &query)?;
+    if output.as_os_str() == "-" {
+        let report: Value = serde_json::from_slice(&bytes)
+            .map_err(|_| CliError::failure("the server's answer is not JSON"))?;
+        ui.print_json(&report)?;
+        return Ok(Exit::Success);
+    }
+    // Beside its place and renamed, so that there is never half a report.
+    let folder = output.parent().filter(|folder| !folder.as_os_str().is_empty());
+    let folder = folder.unwrap_or_else(|| std::path::Path::new("."));
+    let file = tempfile::NamedTempFile::new_in(folder).map_err(|e| CliError::file("write", output, &e))?;
+    fs::write(file.path(), &bytes).map_err(|e| CliError::file("write", output, &e))?;
+    file.persist(output).map_err(|e| CliError::file("write", output, &e.error))?;
+    Ok(Exit::Success)
+}
