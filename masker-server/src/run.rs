@@ -24,6 +24,9 @@ const IDLE_EVERY: Duration = Duration::from_secs(5);
 /// How often retention is looked at.
 const SWEEP_EVERY: Duration = Duration::from_secs(3600);
 
+/// Threads for work that may wait.
+const BLOCKING_THREADS: usize = 64;
+
 /// A running server.
 #[derive(Debug)]
 pub struct Handle {
@@ -62,6 +65,8 @@ pub fn serve(config: Config) -> Result<(), StartError> {
     }
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
+        // More threads than these would wait for the one writer of each file, and cost memory meanwhile.
+        .max_blocking_threads(BLOCKING_THREADS)
         .build()
         .map_err(|error| StartError::Failure(format!("threads: {}", error.kind())))?;
     runtime.block_on(async {

@@ -3,6 +3,7 @@
 mod common;
 
 use common::Server;
+use masker_core::audit::{Layout, ReportKey, verify_report};
 use serde_json::{Value, json};
 
 const SAID: &str = "I'm Ann Reed, call 415-555-0142";
@@ -284,6 +285,12 @@ async fn reports_add_up_and_are_signed() {
     assert!(wide["merkle_root_hex"].is_string() && wide["audit"]["verified"] == true);
     let keys = server.call_as("", "GET", "/api/v1/reports/keys", None, &[]).await.expect(200);
     assert_eq!(keys["keys"][0]["key_id"], wide["signature"]["key_id"]);
+    let key = ReportKey::from_base64(keys["keys"][0]["public_key"].as_str().unwrap()).unwrap();
+    let text = server.get("/api/v1/reports").await.text;
+    assert_eq!(verify_report(&text, &[key], Layout::AsIssued).unwrap().scope, "account");
+    assert!(
+        verify_report(&text.replace("\"sessions\":2", "\"sessions\":1"), &[key], Layout::AsIssued).is_err()
+    );
     server.delete(&format!("/api/v1/agents/{agent}")).await.expect(204);
     let after = server.get(&format!("/api/v1/agents/{agent}/report")).await.expect(200)["report"].clone();
     assert_eq!(

@@ -1,14 +1,12 @@
 //! Reports over sessions: what was replaced, what the policy covers, and that the audit log behind it holds.
 
 mod coverage;
-mod sign;
 
 use std::collections::BTreeMap;
 
-use masker_core::audit::{Checks, Hash, Verification, hash_hex, merkle_root};
-use serde_json::{Map, Value, json};
+use masker_core::audit::{Checks, Hash, ReportSigner, Verification, hash_hex, merkle_root};
+use serde_json::{Value, json};
 
-pub(crate) use self::sign::Signer;
 use crate::agents::{self, Runtime};
 use crate::auth::Caller;
 use crate::error::{ApiError, Code, Result};
@@ -213,10 +211,11 @@ pub(crate) fn build(state: &State, caller: &Caller, scope: &Scope, form: &Form) 
             report["policy_snapshots"] = policies.iter().map(coverage::Used::json).collect();
         }
     }
-    report["signature"] = match &state.config.report_key {
-        Some(key) => Signer::new(key).sign(&report),
-        None => Value::Null,
-    };
+    report["signature"] = Value::Null;
+    if let (Some(key), Some(members)) = (&state.config.report_key, report.as_object_mut()) {
+        let signed = ReportSigner::new(*key.expose()).sign(members);
+        signed.map_err(|_| ApiError::new(Code::ReportGenerationFailed, "The report cannot be signed."))?;
+    }
     Ok(json!({ "report": report }))
 }
 
@@ -393,9 +392,4 @@ pub(crate) fn is_known(state: &State, account: &str, agent: &str) -> Result<bool
     }
     let last: Option<Deletion> = state.store.load_page(account, Some(agent), None, 1)?.pop();
     Ok(last.is_some_and(|deletion| deletion.mode != Mode::Purge))
-}
-
-/// The members of an object, for signing.
-fn members(value: &Value) -> Map<String, Value> {
-    value.as_object().cloned().unwrap_or_default()
 }

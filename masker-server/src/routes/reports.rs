@@ -1,13 +1,13 @@
 //! Reports in JSON.
 
 use axum::http::header;
-use masker_core::audit::EventKind;
+use masker_core::audit::{EventKind, ReportSigner};
 use serde_json::{Value, json};
 
 use crate::error::{ApiError, Result};
 use crate::http::{Context, Reply};
 use crate::ids::Prefix;
-use crate::report::{self, Form, Scope, Signer};
+use crate::report::{self, Form, Scope};
 use crate::store::model::Role;
 
 fn form(c: &Context) -> Result<Form> {
@@ -63,10 +63,10 @@ pub(super) fn of_account(c: &Context) -> Result<Reply> {
 }
 
 pub(super) fn keys(c: &Context) -> Result<Reply> {
-    let signer = c.state.config.report_key.as_ref().map(Signer::new);
-    let keys: Vec<Value> = signer
+    let key = c.state.config.report_key.as_ref().map(|key| ReportSigner::new(*key.expose()).public());
+    let keys: Vec<Value> = key
         .iter()
-        .map(|signer| json!({ "key_id": signer.key_id(), "alg": "Ed25519", "public_key": signer.public_key() }))
+        .map(|key| json!({ "key_id": key.id(), "alg": "Ed25519", "public_key": key.to_base64() }))
         .collect();
     Ok(Reply::ok(&json!({ "keys": keys })))
 }
