@@ -89,11 +89,20 @@ pub struct RecognizerHit {
 #[error("recognizer failed: {message}")]
 pub struct RecognizerError {
     message: String,
+    source: Option<Box<dyn std::error::Error + Send + Sync>>,
 }
 
 impl RecognizerError {
     /// Makes the error. The message must not hold any of the text.
     pub fn new(message: impl Into<String>) -> Self {
-        Self { message: message.into() }
+        Self { message: message.into(), source: None }
+    }
+
+    /// Makes the error with what the model itself failed with. Neither it nor the message may show any of the text.
+    pub fn with_source(
+        message: impl Into<String>,
+        source: impl Into<Box<dyn std::error::Error + Send + Sync>>,
+    ) -> Self {
+        Self { message: message.into(), source: Some(source.into()) }
     }
 }

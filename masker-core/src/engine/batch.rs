@@ -7,12 +7,14 @@ use crate::Error;
 /// Texts that one thread takes at a time: enough that taking costs nothing, few enough that no core idles long.
 const CHUNK: usize = 16;
 
-/// Runs a function over items on all cores and keeps their order.
-pub(super) fn on_all_cores<T: Sync, R: Send>(
+/// Runs a function over items on all cores, or on no more threads than given, and keeps their order.
+pub(super) fn on_cores<T: Sync, R: Send>(
+    limit: Option<NonZero<usize>>,
     items: &[T],
     work: impl Fn(&T) -> Result<R, Error> + Sync,
 ) -> Result<Vec<R>, Error> {
-    let threads = thread::available_parallelism().map_or(1, NonZero::get).min(items.len().div_ceil(CHUNK));
+    let cores = limit.or_else(|| thread::available_parallelism().ok()).map_or(1, NonZero::get);
+    let threads = cores.min(items.len().div_ceil(CHUNK));
     if threads <= 1 {
         return items.iter().map(work).collect();
     }

@@ -1,4 +1,5 @@
 use std::collections::HashMap;
+use std::num::NonZero;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -43,6 +44,7 @@ pub struct MaskerBuilder {
     seed: Option<u64>,
     wipe_buffers: bool,
     row_lifetime: Option<Duration>,
+    threads: Option<NonZero<usize>>,
 }
 
 impl MaskerBuilder {
@@ -106,6 +108,12 @@ impl MaskerBuilder {
         self
     }
 
+    /// The most threads that a call for many texts uses; as many as there are cores if none is given.
+    pub fn threads(mut self, threads: NonZero<usize>) -> Self {
+        self.threads = Some(threads);
+        self
+    }
+
     /// Makes the masker.
     ///
     /// # Errors
@@ -150,6 +158,7 @@ impl MaskerBuilder {
                 row_lifetime: self
                     .row_lifetime
                     .map(|lifetime| i64::try_from(lifetime.as_millis()).unwrap_or(i64::MAX)),
+                threads: self.threads,
                 policy,
             }),
         })

@@ -1,3 +1,4 @@
+use super::batch::on_cores;
 use super::{Masked, Masker};
 use crate::detect::Context;
 use crate::secret::discard;
@@ -26,6 +27,20 @@ impl Masker {
     pub fn mask_field(&self, name: &str, text: &str) -> Result<Masked, Error> {
         let findings = self.detect_field(name, text)?;
         self.rewrite(text, findings)
+    }
+
+    /// [`Masker::mask_field`] for many values of one field, such as a column of a table, on all cores; the answers keep the
+    /// order.
+    ///
+    /// # Errors
+    ///
+    /// As [`Masker::mask_batch`].
+    pub fn mask_field_batch<S: AsRef<str> + Sync>(
+        &self,
+        name: &str,
+        texts: &[S],
+    ) -> Result<Vec<Masked>, Error> {
+        on_cores(self.inner.threads, texts, |text| self.mask_field(name, text.as_ref()))
     }
 
     /// What [`Masker::mask_field`] acts on.

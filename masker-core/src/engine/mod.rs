@@ -10,9 +10,10 @@ mod report;
 mod rewrite;
 
 use std::fmt;
+use std::num::NonZero;
 use std::sync::Arc;
 
-use self::batch::on_all_cores;
+use self::batch::on_cores;
 pub use self::builder::MaskerBuilder;
 pub(crate) use self::field::label;
 use self::keep::with_kept;
@@ -65,6 +66,7 @@ struct Inner {
     wipe_buffers: bool,
     /// In milliseconds.
     row_lifetime: Option<i64>,
+    threads: Option<NonZero<usize>>,
 }
 
 impl fmt::Debug for Masker {
@@ -133,7 +135,7 @@ impl Masker {
     ///
     /// As [`Masker::detect`], for the first text that fails.
     pub fn detect_batch<S: AsRef<str> + Sync>(&self, texts: &[S]) -> Result<Vec<Vec<Finding>>, Error> {
-        on_all_cores(texts, |text| self.detect(text.as_ref()))
+        on_cores(self.inner.threads, texts, |text| self.detect(text.as_ref()))
     }
 
     /// Replaces PHI as the policy says.
@@ -156,7 +158,7 @@ impl Masker {
     ///
     /// As [`Masker::mask`], for the first text that fails; rows of the others may be in the vault.
     pub fn mask_batch<S: AsRef<str> + Sync>(&self, texts: &[S]) -> Result<Vec<Masked>, Error> {
-        on_all_cores(texts, |text| self.mask(text.as_ref()))
+        on_cores(self.inner.threads, texts, |text| self.mask(text.as_ref()))
     }
 
     /// Puts originals back in the place of tokens.
@@ -178,7 +180,7 @@ impl Masker {
     ///
     /// As [`Masker::rehydrate`], for the first text that fails.
     pub fn rehydrate_batch<S: AsRef<str> + Sync>(&self, texts: &[S]) -> Result<Vec<Restored>, Error> {
-        on_all_cores(texts, |text| self.rehydrate(text.as_ref()))
+        on_cores(self.inner.threads, texts, |text| self.rehydrate(text.as_ref()))
     }
 
     /// Tells what every pass found, and which of it was acted on: for tuning a policy.

@@ -695,6 +695,22 @@ impl Policy {
         self
     }
 
+    /// The policy with another choice of what stands in the text: tokens, or the aliases of a conversation.
+    ///
+    /// ```
+    /// use masker_core::policy::Surface;
+    /// use masker_core::{Masker, Policy, Role};
+    ///
+    /// let policy = Policy::healthcare_default().with_surface(Surface::Alias);
+    /// let conversation = Masker::builder().policy(policy).build()?.conversation("call 17");
+    /// assert_eq!(conversation.mask_turn(Role::User, "call 415-555-0142")?.text, "call [PHONE_1]");
+    /// # Ok::<(), masker_core::Error>(())
+    /// ```
+    pub fn with_surface(mut self, surface: Surface) -> Self {
+        self.surface = surface;
+        self
+    }
+
     /// The policy with other passes, given as a comma list: `regex,gemma`. A pass that was listed before keeps its options.
     ///
     /// # Errors
