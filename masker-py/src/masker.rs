@@ -1,31 +1,339 @@
-use masker_core::Masker;
+use std::num::NonZero;
+use std::sync::Arc;
+use std::time::Duration;
+
+use masker_core::{Masker, Pass, Policy, Reference, Scope};
+use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyString, PyTuple};
 
-use crate::errors::to_python;
+use crate::column::{self, Column};
+use crate::conversation::PyConversation;
+use crate::errors;
+use crate::keys::PyKeyRing;
+use crate::payload::{InCodePoints, json_text, read_all, rules};
+use crate::policy::PyPolicy;
+use crate::recognizer::{PyRecognizer, WhenLate};
+use crate::report::{PyExplanation, PyFinding, PyMasked, PyMaskedPayload, PyRestored, PyRestoredPayload};
+use crate::text::read;
+use crate::vault::PyVault;
 
-/// Masks text with the policy `healthcare-default` and a random key that lives as long as this value.
-#[pyclass(name = "Masker", module = "masker", frozen)]
+#[pyclass(name = "Masker", module = "masker", frozen, weakref)]
 pub(crate) struct PyMasker {
-    inner: Masker,
+    pub(crate) inner: Masker,
+}
+
+/// A policy, or the name of a shipped one.
+#[derive(FromPyObject)]
+enum PolicyArgument<'py> {
+    #[pyo3(annotation = "Policy")]
+    Policy(Bound<'py, PyPolicy>),
+    #[pyo3(annotation = "str")]
+    Name(String),
+}
+
+fn duration(seconds: f64) -> PyResult<Duration> {
+    Duration::try_from_secs_f64(seconds)
+        .ok()
+        .filter(|timeout| !timeout.is_zero())
+        .ok_or_else(|| PyValueError::new_err("recognizer_timeout must be above 0; None waits for ever"))
+}
+
+/// Runs a call in a thread of the running event loop's pool; the answer is to be awaited.
+pub(crate) fn in_thread<'py>(
+    method: &Bound<'py, PyAny>,
+    arguments: &[&Bound<'py, PyAny>],
+) -> PyResult<Bound<'py, PyAny>> {
+    let py = method.py();
+    let all: Vec<_> = std::iter::once(method).chain(arguments.iter().copied()).collect();
+    py.import("asyncio")?.getattr("to_thread")?.call1(PyTuple::new(py, all)?)
 }
 
 #[pymethods]
 impl PyMasker {
     #[new]
-    fn new() -> PyResult<Self> {
-        let inner = Masker::new().map_err(|error| to_python(&error))?;
+    #[pyo3(signature = (
+        policy = None,
+        *,
+        keys = None,
+        vault = None,
+        recognizer = None,
+        recognizer_timeout = 1.0,
+        on_timeout = "reject",
+        scope = "",
+        agent = "",
+        subject = "",
+        seed = None,
+        threads = None,
+    ))]
+    #[expect(clippy::too_many_arguments, reason = "all but the first are given by name")]
+    fn new(
+        py: Python<'_>,
+        policy: Option<PolicyArgument<'_>>,
+        keys: Option<Bound<'_, PyKeyRing>>,
+        vault: Option<Bound<'_, PyVault>>,
+        recognizer: Option<Bound<'_, PyAny>>,
+        recognizer_timeout: Option<f64>,
+        on_timeout: &str,
+        scope: &str,
+        agent: &str,
+        subject: &str,
+        seed: Option<u64>,
+        threads: Option<usize>,
+    ) -> PyResult<Self> {
+        let policy = match policy {
+            Some(PolicyArgument::Policy(policy)) => policy.get().inner.clone(),
+            Some(PolicyArgument::Name(name)) => PyPolicy::named(&name)?,
+            None => Policy::healthcare_default(),
+        };
+        let scope: Scope = scope.parse().map_err(errors::value)?;
+        let mut builder =
+            Masker::builder().policy(policy.clone()).scope(scope).reference(Reference::new(agent, subject));
+        if let Some(keys) = keys {
+            builder = builder.keys(keys.get().inner.clone());
+        }
+        if let Some(vault) = vault {
+            builder = builder.vault(Arc::clone(&vault.get().inner));
+        }
+        if let Some(seed) = seed {
+            builder = builder.seed(seed);
+        }
+        if let Some(threads) = threads {
+            let threads = NonZero::new(threads);
+            builder =
+                builder.threads(threads.ok_or_else(|| PyValueError::new_err("threads must be above 0"))?);
+        }
+        let timeout = recognizer_timeout.map(duration).transpose()?;
+        if !matches!(on_timeout, "reject" | "degrade") {
+            return Err(PyValueError::new_err("on_timeout is reject or degrade"));
+        }
+        if let Some(recognizer) = recognizer {
+            let when_late = if on_timeout == "degrade" {
+                let stand_in = Masker::builder().policy(policy.clone()).build();
+                WhenLate::Degrade(stand_in.map_err(|error| errors::to_python(py, &error))?)
+            } else {
+                WhenLate::Reject
+            };
+            let timeout = policy.pass(Pass::Ner).and_then(|rule| rule.timeout).or(timeout);
+            let recognizer = PyRecognizer::new(&recognizer, &policy, timeout, when_late)?;
+            builder = builder.recognizer(Arc::new(recognizer));
+        }
+        let inner = py.detach(|| builder.build()).map_err(|error| errors::to_python(py, &error))?;
         Ok(Self { inner })
     }
 
-    /// Returns the text with every piece of PHI replaced.
-    fn mask(&self, py: Python<'_>, text: &str) -> PyResult<String> {
-        py.detach(|| self.inner.mask(text)).map(|masked| masked.text).map_err(|error| to_python(&error))
+    #[getter]
+    fn policy(&self) -> PyPolicy {
+        PyPolicy { inner: self.inner.policy().clone() }
     }
 
-    /// Whether the key dies with this value.
     #[getter]
     fn is_ephemeral(&self) -> bool {
         self.inner.is_ephemeral()
+    }
+
+    #[getter]
+    fn scope(&self) -> &str {
+        self.inner.scope().as_str()
+    }
+
+    fn detect(&self, py: Python<'_>, text: &Bound<'_, PyString>) -> PyResult<Vec<PyFinding>> {
+        let text = read(text)?;
+        match py.detach(|| self.inner.detect(&text)) {
+            Ok(findings) => Ok(PyFinding::list(&text, findings)),
+            Err(error) => Err(errors::about_text(py, &error, &text)),
+        }
+    }
+
+    fn detect_many(&self, py: Python<'_>, texts: Vec<Bound<'_, PyString>>) -> PyResult<Vec<Vec<PyFinding>>> {
+        let texts = read_all(&texts)?;
+        let found = py.detach(|| self.inner.detect_batch(&texts));
+        let found = found.map_err(|error| errors::to_python(py, &error))?;
+        Ok(texts.iter().zip(found).map(|(text, findings)| PyFinding::list(text, findings)).collect())
+    }
+
+    fn detect_field(
+        &self,
+        py: Python<'_>,
+        name: &Bound<'_, PyString>,
+        text: &Bound<'_, PyString>,
+    ) -> PyResult<Vec<PyFinding>> {
+        let (name, text) = (read(name)?, read(text)?);
+        match py.detach(|| self.inner.detect_field(&name, &text)) {
+            Ok(findings) => Ok(PyFinding::list(&text, findings)),
+            Err(error) => Err(errors::about_text(py, &error, &text)),
+        }
+    }
+
+    fn explain(&self, py: Python<'_>, text: &Bound<'_, PyString>) -> PyResult<Vec<PyExplanation>> {
+        let text = read(text)?;
+        match py.detach(|| self.inner.explain(&text)) {
+            Ok(explained) => Ok(PyExplanation::list(&text, explained)),
+            Err(error) => Err(errors::about_text(py, &error, &text)),
+        }
+    }
+
+    fn mask(&self, py: Python<'_>, text: &Bound<'_, PyString>) -> PyResult<PyMasked> {
+        let text = read(text)?;
+        match py.detach(|| self.inner.mask(&text)) {
+            Ok(masked) => PyMasked::make(py, &text, masked),
+            Err(error) => Err(errors::about_text(py, &error, &text)),
+        }
+    }
+
+    fn mask_many(&self, py: Python<'_>, texts: Vec<Bound<'_, PyString>>) -> PyResult<Vec<PyMasked>> {
+        let texts = read_all(&texts)?;
+        let masked = py.detach(|| self.inner.mask_batch(&texts));
+        let masked = masked.map_err(|error| errors::to_python(py, &error))?;
+        texts.iter().zip(masked).map(|(text, masked)| PyMasked::make(py, text, masked)).collect()
+    }
+
+    fn mask_field(
+        &self,
+        py: Python<'_>,
+        name: &Bound<'_, PyString>,
+        text: &Bound<'_, PyString>,
+    ) -> PyResult<PyMasked> {
+        let (name, text) = (read(name)?, read(text)?);
+        match py.detach(|| self.inner.mask_field(&name, &text)) {
+            Ok(masked) => PyMasked::make(py, &text, masked),
+            Err(error) => Err(errors::about_text(py, &error, &text)),
+        }
+    }
+
+    fn rehydrate(&self, py: Python<'_>, text: &Bound<'_, PyString>) -> PyResult<PyRestored> {
+        let text = read(text)?;
+        match py.detach(|| self.inner.rehydrate(&text)) {
+            Ok(restored) => PyRestored::make(py, restored),
+            Err(error) => Err(errors::to_python(py, &error)),
+        }
+    }
+
+    fn rehydrate_many(&self, py: Python<'_>, texts: Vec<Bound<'_, PyString>>) -> PyResult<Vec<PyRestored>> {
+        let texts = read_all(&texts)?;
+        let restored = py.detach(|| self.inner.rehydrate_batch(&texts));
+        let restored = restored.map_err(|error| errors::to_python(py, &error))?;
+        restored.into_iter().map(|restored| PyRestored::make(py, restored)).collect()
+    }
+
+    #[pyo3(signature = (data, *, only = None, leave = Vec::new()))]
+    fn mask_json(
+        &self,
+        py: Python<'_>,
+        data: &Bound<'_, PyAny>,
+        only: Option<Vec<String>>,
+        leave: Vec<String>,
+    ) -> PyResult<PyMaskedPayload> {
+        let json = json_text(data)?;
+        let (json, rules) = (read(&json)?, rules(only, leave)?);
+        let masked = py.detach(|| {
+            let mut worker = InCodePoints(&self.inner);
+            masker_core::payload::mask_json(&mut worker, &json, &rules)
+        });
+        let masked = masked.map_err(|error| errors::to_python(py, &error))?;
+        PyMaskedPayload::placed(py, &masked.json, masked.events)
+    }
+
+    fn rehydrate_json(&self, py: Python<'_>, data: &Bound<'_, PyAny>) -> PyResult<PyRestoredPayload> {
+        let json = json_text(data)?;
+        let json = read(&json)?;
+        let restored = py.detach(|| self.inner.rehydrate_json(&json));
+        PyRestoredPayload::make(py, restored.map_err(|error| errors::to_python(py, &error))?)
+    }
+
+    fn mask_chat(&self, py: Python<'_>, data: &Bound<'_, PyAny>) -> PyResult<PyMaskedPayload> {
+        let json = json_text(data)?;
+        let json = read(&json)?;
+        let masked = py.detach(|| {
+            let mut worker = InCodePoints(&self.inner);
+            masker_core::payload::mask_chat(&mut worker, self.inner.policy().non_text(), &json)
+        });
+        let masked = masked.map_err(|error| errors::to_python(py, &error))?;
+        PyMaskedPayload::placed(py, &masked.json, masked.events)
+    }
+
+    fn rehydrate_chat(&self, py: Python<'_>, data: &Bound<'_, PyAny>) -> PyResult<PyRestoredPayload> {
+        let json = json_text(data)?;
+        let json = read(&json)?;
+        let restored = py.detach(|| self.inner.rehydrate_chat(&json));
+        PyRestoredPayload::make(py, restored.map_err(|error| errors::to_python(py, &error))?)
+    }
+
+    #[pyo3(signature = (id = None))]
+    fn conversation(&self, py: Python<'_>, id: Option<&Bound<'_, PyString>>) -> PyResult<PyConversation> {
+        let inner = if let Some(id) = id {
+            self.inner.conversation(&read(id)?)
+        } else {
+            let id: String = py.import("uuid")?.call_method0("uuid4")?.getattr("hex")?.extract()?;
+            self.inner.conversation(&id)
+        };
+        Ok(PyConversation { inner })
+    }
+
+    fn amask<'py>(slf: &Bound<'py, Self>, text: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+        in_thread(&slf.getattr("mask")?, &[text])
+    }
+
+    fn amask_many<'py>(slf: &Bound<'py, Self>, texts: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+        in_thread(&slf.getattr("mask_many")?, &[texts])
+    }
+
+    fn arehydrate<'py>(slf: &Bound<'py, Self>, text: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+        in_thread(&slf.getattr("rehydrate")?, &[text])
+    }
+
+    fn arehydrate_many<'py>(
+        slf: &Bound<'py, Self>,
+        texts: &Bound<'py, PyAny>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        in_thread(&slf.getattr("rehydrate_many")?, &[texts])
+    }
+
+    /// Seconds that the core itself takes for one `mask` of the text, for measuring the border.
+    fn _time_mask(&self, py: Python<'_>, text: &Bound<'_, PyString>, rounds: u32) -> PyResult<f64> {
+        let text = read(text)?;
+        let started = std::time::Instant::now();
+        let done = py.detach(|| (0..rounds).try_for_each(|_| self.inner.mask(&text).map(drop)));
+        done.map_err(|error| errors::to_python(py, &error))?;
+        Ok(started.elapsed().as_secs_f64() / f64::from(rounds.max(1)))
+    }
+
+    #[pyo3(signature = (data, offsets, width, validity, bit, label))]
+    #[expect(clippy::too_many_arguments, reason = "the parts of an Arrow column")]
+    fn _mask_column<'py>(
+        &self,
+        py: Python<'py>,
+        data: &[u8],
+        offsets: &[u8],
+        width: usize,
+        validity: Option<&[u8]>,
+        bit: usize,
+        label: Option<&str>,
+    ) -> PyResult<Column<'py>> {
+        column::mask(py, &self.inner, column::Source { data, offsets, width, validity, bit }, label)
+    }
+
+    fn _rehydrate_column<'py>(
+        &self,
+        py: Python<'py>,
+        data: &[u8],
+        offsets: &[u8],
+        width: usize,
+        validity: Option<&[u8]>,
+        bit: usize,
+    ) -> PyResult<Column<'py>> {
+        column::rehydrate(py, &self.inner, column::Source { data, offsets, width, validity, bit })
+    }
+
+    fn __repr__(&self) -> String {
+        let key = if self.is_ephemeral() { "ephemeral key" } else { "given keys" };
+        format!("<Masker: policy {}, {key}>", self.inner.policy().name())
+    }
+
+    fn __reduce__(&self) -> PyResult<Py<PyBytes>> {
+        Err(pyo3::exceptions::PyTypeError::new_err(
+            "a Masker cannot be pickled, because it holds keys: make one where it is used",
+        ))
     }
 }
 
@@ -37,7 +345,10 @@ mod tests {
     fn masks_under_an_interpreter() {
         Python::initialize();
         Python::attach(|py| {
-            let masked = PyMasker::new().unwrap().mask(py, "please call 415-555-0142").unwrap();
+            let masker = PyMasker { inner: Masker::new().unwrap() };
+            let text = PyString::new(py, "please call 415-555-0142");
+            let masked = Bound::new(py, masker.mask(py, &text).unwrap()).unwrap();
+            let masked: String = masked.getattr("text").unwrap().extract().unwrap();
             assert!(masked.starts_with("please call MSKV1.PHONE.EPHEMERAL."), "{masked}");
         });
     }

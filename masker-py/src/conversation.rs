@@ -1,0 +1,320 @@
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use masker_core::payload::{SseRehydrator, StreamMode};
+use masker_core::{Conversation, Role, StreamMasker, StreamRehydrator};
+use pyo3::exceptions::{PyTypeError, PyValueError};
+use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyString};
+
+use crate::errors;
+use crate::masker::{PyMasker, in_thread};
+use crate::payload::{InCodePoints, json_text};
+use crate::report::{PyMasked, PyMaskedPayload, PyRestored, PyRestoredPayload};
+use crate::text::{Joint, read, write};
+
+#[pyclass(name = "Conversation", module = "masker", frozen, weakref)]
+pub(crate) struct PyConversation {
+    pub(crate) inner: Conversation,
+}
+
+fn role(name: &str) -> PyResult<Role> {
+    Ok(match name {
+        "assistant" => Role::Assistant,
+        "system" | "developer" => Role::System,
+        "tool" | "function" => Role::Tool,
+        "user" => Role::User,
+        _ => {
+            return Err(PyValueError::new_err(
+                "a role is user, assistant, system, developer, tool or function",
+            ));
+        }
+    })
+}
+
+#[pymethods]
+impl PyConversation {
+    #[getter]
+    fn id<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyString>> {
+        write(py, self.inner.id())
+    }
+
+    #[getter]
+    fn masker(&self) -> PyMasker {
+        PyMasker { inner: self.inner.masker().clone() }
+    }
+
+    #[getter]
+    fn system_hint(&self) -> &'static str {
+        self.inner.system_hint()
+    }
+
+    #[getter]
+    fn value_count(&self, py: Python<'_>) -> usize {
+        py.detach(|| self.inner.value_count())
+    }
+
+    fn mask_turn(&self, py: Python<'_>, role: &str, text: &Bound<'_, PyString>) -> PyResult<PyMasked> {
+        let (role, text) = (self::role(role)?, read(text)?);
+        match py.detach(|| self.inner.mask_turn(role, &text)) {
+            Ok(masked) => PyMasked::make(py, &text, masked),
+            Err(error) => Err(errors::about_text(py, &error, &text)),
+        }
+    }
+
+    fn mask_history(
+        &self,
+        py: Python<'_>,
+        history: Vec<(String, Bound<'_, PyString>)>,
+    ) -> PyResult<Vec<PyMasked>> {
+        let turns = history
+            .iter()
+            .map(|(role, text)| Ok((self::role(role)?, read(text)?)))
+            .collect::<PyResult<Vec<_>>>()?;
+        let masked = py.detach(|| self.inner.mask_history(&turns));
+        let masked = masked.map_err(|error| errors::to_python(py, &error))?;
+        turns.iter().zip(masked).map(|((_, text), masked)| PyMasked::make(py, text, masked)).collect()
+    }
+
+    fn rehydrate(&self, py: Python<'_>, text: &Bound<'_, PyString>) -> PyResult<PyRestored> {
+        let text = read(text)?;
+        let restored = py.detach(|| self.inner.rehydrate(&text));
+        PyRestored::make(py, restored.map_err(|error| errors::to_python(py, &error))?)
+    }
+
+    fn rehydrate_json(&self, py: Python<'_>, text: &Bound<'_, PyString>) -> PyResult<PyRestored> {
+        let text = read(text)?;
+        let restored = py.detach(|| self.inner.rehydrate_json(&text));
+        PyRestored::make(py, restored.map_err(|error| errors::to_python(py, &error))?)
+    }
+
+    fn mask_chat(&self, py: Python<'_>, data: &Bound<'_, PyAny>) -> PyResult<PyMaskedPayload> {
+        let json = json_text(data)?;
+        let json = read(&json)?;
+        let masked = py.detach(|| {
+            let non_text = self.inner.masker().policy().non_text();
+            masker_core::payload::mask_chat(&mut InCodePoints(&self.inner), non_text, &json)
+        });
+        let masked = masked.map_err(|error| errors::to_python(py, &error))?;
+        PyMaskedPayload::placed(py, &masked.json, masked.events)
+    }
+
+    fn rehydrate_chat(&self, py: Python<'_>, data: &Bound<'_, PyAny>) -> PyResult<PyRestoredPayload> {
+        let json = json_text(data)?;
+        let json = read(&json)?;
+        let restored = py.detach(|| self.inner.rehydrate_chat(&json));
+        PyRestoredPayload::make(py, restored.map_err(|error| errors::to_python(py, &error))?)
+    }
+
+    fn stream_masker(&self, role: &str) -> PyResult<PyStreamMasker> {
+        let inner = self.inner.stream_masker(self::role(role)?);
+        Ok(PyStreamMasker {
+            inner: Mutex::new(MaskerState { inner, said: String::new(), joint: Joint::default() }),
+        })
+    }
+
+    fn stream_rehydrator(&self) -> PyStreamRehydrator {
+        PyStreamRehydrator::new(self.inner.stream_rehydrator())
+    }
+
+    fn stream_json_rehydrator(&self) -> PyStreamRehydrator {
+        PyStreamRehydrator::new(self.inner.stream_json_rehydrator())
+    }
+
+    #[pyo3(signature = (*, json_answer = false))]
+    fn sse_rehydrator(&self, json_answer: bool) -> PySseRehydrator {
+        let conversation = self.inner.clone();
+        let open: Open = Box::new(move |mode| match mode {
+            StreamMode::JsonString => conversation.stream_json_rehydrator(),
+            _ => conversation.stream_rehydrator(),
+        });
+        let inner = SseRehydrator::new(open);
+        PySseRehydrator { inner: Mutex::new(if json_answer { inner.json_answer() } else { inner }) }
+    }
+
+    fn to_bytes<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyBytes>> {
+        let bytes = py.detach(|| self.inner.to_bytes());
+        Ok(PyBytes::new(py, &bytes.map_err(|error| errors::to_python(py, &error))?))
+    }
+
+    #[staticmethod]
+    fn from_bytes(py: Python<'_>, masker: &Bound<'_, PyMasker>, data: &[u8]) -> PyResult<Self> {
+        let masker = &masker.get().inner;
+        let inner = py.detach(|| Conversation::from_bytes(masker, data));
+        Ok(Self { inner: inner.map_err(|error| errors::to_python(py, &error))? })
+    }
+
+    fn amask_turn<'py>(
+        slf: &Bound<'py, Self>,
+        role: &Bound<'py, PyAny>,
+        text: &Bound<'py, PyAny>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        in_thread(&slf.getattr("mask_turn")?, &[role, text])
+    }
+
+    fn arehydrate<'py>(slf: &Bound<'py, Self>, text: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+        in_thread(&slf.getattr("rehydrate")?, &[text])
+    }
+
+    fn amask_chat<'py>(slf: &Bound<'py, Self>, data: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+        in_thread(&slf.getattr("mask_chat")?, &[data])
+    }
+
+    fn arehydrate_chat<'py>(slf: &Bound<'py, Self>, data: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+        in_thread(&slf.getattr("rehydrate_chat")?, &[data])
+    }
+
+    fn __repr__(&self, py: Python<'_>) -> String {
+        // The id may be a caller's number.
+        format!("<Conversation: {} values>", self.value_count(py))
+    }
+
+    fn __reduce__(&self) -> PyResult<Py<PyBytes>> {
+        Err(PyTypeError::new_err("a Conversation cannot be pickled; use to_bytes and from_bytes"))
+    }
+}
+
+fn lock<T>(state: &Mutex<T>) -> MutexGuard<'_, T> {
+    // The core leaves a stream as it was when a call fails.
+    state.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+struct MaskerState {
+    inner: StreamMasker,
+    /// The message so far, for the places of its events.
+    said: String,
+    joint: Joint,
+}
+
+#[pyclass(name = "StreamMasker", module = "masker", frozen)]
+pub(crate) struct PyStreamMasker {
+    inner: Mutex<MaskerState>,
+}
+
+#[pymethods]
+impl PyStreamMasker {
+    fn push<'py>(&self, py: Python<'py>, text: &Bound<'py, PyString>) -> PyResult<Bound<'py, PyString>> {
+        let text = read(text)?;
+        let masked = py.detach(|| {
+            let state = &mut *lock(&self.inner);
+            state.said.push_str(&text);
+            let masked = state.inner.push(&text)?;
+            Ok(state.joint.next(&masked, false).into_owned())
+        });
+        write(py, &masked.map_err(|error| errors::to_python(py, &error))?)
+    }
+
+    fn interim<'py>(&self, py: Python<'py>, text: &Bound<'py, PyString>) -> PyResult<Bound<'py, PyString>> {
+        let text = read(text)?;
+        let masked = py.detach(|| lock(&self.inner).inner.interim(&text));
+        write(py, &masked.map_err(|error| errors::to_python(py, &error))?)
+    }
+
+    fn finish(&self, py: Python<'_>) -> PyResult<PyMasked> {
+        let finished = py.detach(|| {
+            let state = &mut *lock(&self.inner);
+            let mut masked = state.inner.finish()?;
+            masked.text = state.joint.next(&masked.text, true).into_owned();
+            Ok((masked, std::mem::take(&mut state.said)))
+        });
+        let (masked, said) = finished.map_err(|error| errors::to_python(py, &error))?;
+        PyMasked::make(py, &said, masked)
+    }
+
+    #[getter]
+    fn held(&self, py: Python<'_>) -> usize {
+        py.detach(|| lock(&self.inner).inner.held())
+    }
+
+    fn __repr__(&self, py: Python<'_>) -> String {
+        format!("<StreamMasker: {} bytes held>", self.held(py))
+    }
+}
+
+#[pyclass(name = "StreamRehydrator", module = "masker", frozen)]
+pub(crate) struct PyStreamRehydrator {
+    inner: Mutex<RehydratorState>,
+}
+
+struct RehydratorState {
+    inner: StreamRehydrator,
+    joint: Joint,
+    dangling: usize,
+}
+
+impl PyStreamRehydrator {
+    fn new(inner: StreamRehydrator) -> Self {
+        Self { inner: Mutex::new(RehydratorState { inner, joint: Joint::default(), dangling: 0 }) }
+    }
+}
+
+#[pymethods]
+impl PyStreamRehydrator {
+    fn push<'py>(&self, py: Python<'py>, text: &Bound<'py, PyString>) -> PyResult<Bound<'py, PyString>> {
+        let text = read(text)?;
+        let restored = py.detach(|| {
+            let state = &mut *lock(&self.inner);
+            let restored = state.inner.push(&text)?;
+            Ok(state.joint.next(&restored, false).into_owned())
+        });
+        write(py, &restored.map_err(|error| errors::to_python(py, &error))?)
+    }
+
+    fn flush<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyString>> {
+        let rest = py.detach(|| {
+            let state = &mut *lock(&self.inner);
+            let (rest, dangling) = state.inner.flush()?;
+            state.dangling = dangling.bytes;
+            Ok(state.joint.next(&rest, true).into_owned())
+        });
+        write(py, &rest.map_err(|error| errors::to_python(py, &error))?)
+    }
+
+    #[getter]
+    fn held(&self, py: Python<'_>) -> usize {
+        py.detach(|| lock(&self.inner).inner.held())
+    }
+
+    #[getter]
+    fn dangling(&self, py: Python<'_>) -> usize {
+        py.detach(|| lock(&self.inner).dangling)
+    }
+
+    #[getter]
+    fn totals(&self, py: Python<'_>) -> PyResult<PyRestored> {
+        let totals = py.detach(|| lock(&self.inner).inner.totals());
+        PyRestored::make(py, totals)
+    }
+
+    fn __repr__(&self, py: Python<'_>) -> String {
+        format!("<StreamRehydrator: {} bytes held>", self.held(py))
+    }
+}
+
+type Open = Box<dyn FnMut(StreamMode) -> StreamRehydrator + Send>;
+
+#[pyclass(name = "SseRehydrator", module = "masker", frozen)]
+pub(crate) struct PySseRehydrator {
+    inner: Mutex<SseRehydrator<StreamRehydrator, Open>>,
+}
+
+#[pymethods]
+impl PySseRehydrator {
+    fn push<'py>(&self, py: Python<'py>, data: &[u8]) -> PyResult<Bound<'py, PyBytes>> {
+        let restored = py.detach(|| lock(&self.inner).push(data));
+        Ok(PyBytes::new(py, &restored.map_err(|error| errors::to_python(py, &error))?))
+    }
+
+    fn finish<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyBytes>> {
+        let rest = py.detach(|| lock(&self.inner).finish());
+        Ok(PyBytes::new(py, &rest.map_err(|error| errors::to_python(py, &error))?))
+    }
+
+    #[getter]
+    fn restored(&self, py: Python<'_>) -> usize {
+        py.detach(|| lock(&self.inner).tally().restored)
+    }
+
+    fn __repr__(&self, py: Python<'_>) -> String {
+        format!("<SseRehydrator: {} restored>", self.restored(py))
+    }
+}

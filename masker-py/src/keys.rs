@@ -1,0 +1,104 @@
+use std::collections::BTreeMap;
+
+use masker_core::{KeyRing, KeyRingBuilder, Kid};
+use pyo3::exceptions::PyTypeError;
+use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyDict, PyString};
+
+use crate::errors;
+
+#[pyclass(name = "KeyRing", module = "masker", frozen)]
+pub(crate) struct PyKeyRing {
+    pub(crate) inner: KeyRing,
+}
+
+/// A key as 32 bytes or as base64.
+fn add(builder: KeyRingBuilder, kid: &Kid, key: &Bound<'_, PyAny>, is_old: bool) -> PyResult<KeyRingBuilder> {
+    if let Ok(bytes) = key.cast::<PyBytes>() {
+        let bytes = <[u8; 32]>::try_from(bytes.as_bytes()).map_err(|_| {
+            errors::key(key.py(), masker_core::KeyError::InvalidKey { origin: format!("the key {kid}") })
+        })?;
+        return Ok(if is_old { builder.old_key(kid, bytes) } else { builder.key(kid, bytes) });
+    }
+    let Ok(text) = key.cast::<PyString>() else {
+        return Err(PyTypeError::new_err("a key is 32 bytes, or a str with base64 of 32 bytes"));
+    };
+    let text = text.to_str()?;
+    Ok(if is_old { builder.old_key_base64(kid, text) } else { builder.key_base64(kid, text) })
+}
+
+#[pymethods]
+impl PyKeyRing {
+    #[new]
+    #[pyo3(signature = (keys, *, old = None))]
+    fn new(
+        py: Python<'_>,
+        keys: BTreeMap<String, Bound<'_, PyAny>>,
+        old: Option<BTreeMap<String, Vec<Bound<'_, PyAny>>>>,
+    ) -> PyResult<Self> {
+        let mut builder = KeyRing::builder();
+        for (kid, key) in keys {
+            builder = add(builder, &kid.parse().map_err(errors::value)?, &key, false)?;
+        }
+        for (kid, keys) in old.unwrap_or_default() {
+            let kid = kid.parse().map_err(errors::value)?;
+            for key in keys {
+                builder = add(builder, &kid, &key, true)?;
+            }
+        }
+        Ok(Self { inner: builder.build().map_err(|error| errors::key(py, error))? })
+    }
+
+    #[staticmethod]
+    #[pyo3(signature = (environ = None))]
+    fn from_env(py: Python<'_>, environ: Option<BTreeMap<String, String>>) -> PyResult<Self> {
+        // Python's own view of the environment: reading the process's while another thread writes it is not safe.
+        let variables = if let Some(variables) = environ {
+            variables
+        } else {
+            let environ = py.import("os")?.getattr("environ")?;
+            py.get_type::<PyDict>().call1((environ,))?.extract()?
+        };
+        let ring = KeyRing::from_vars(variables).map_err(|error| errors::key(py, error))?;
+        Ok(Self { inner: ring })
+    }
+
+    #[staticmethod]
+    fn ephemeral(py: Python<'_>) -> PyResult<Self> {
+        Ok(Self { inner: KeyRing::ephemeral().map_err(|error| errors::key(py, error))? })
+    }
+
+    #[getter]
+    fn kids(&self) -> Vec<String> {
+        self.inner.kids().map(Kid::to_string).collect()
+    }
+
+    #[getter]
+    fn is_ephemeral(&self) -> bool {
+        self.inner.is_ephemeral()
+    }
+
+    fn pseudonym(&self, py: Python<'_>, kid: &str, id: &str) -> PyResult<String> {
+        let kid = kid.parse().map_err(errors::value)?;
+        self.inner.pseudonym(&kid, id).map_err(|error| errors::key(py, error))
+    }
+
+    fn __contains__(&self, kid: &str) -> bool {
+        kid.parse().is_ok_and(|kid| self.inner.contains(&kid))
+    }
+
+    fn __len__(&self) -> usize {
+        self.inner.kids().count()
+    }
+
+    fn __repr__(&self) -> String {
+        let kids: Vec<&str> = self.inner.kids().map(Kid::as_str).collect();
+        format!("<KeyRing: {}>", kids.join(", "))
+    }
+
+    fn __reduce__(&self) -> PyResult<Py<PyBytes>> {
+        Err(PyTypeError::new_err(
+            "a KeyRing cannot be pickled: make it where it is used, from the environment",
+        ))
+    }
+}

@@ -1,0 +1,236 @@
+use std::path::PathBuf;
+
+use masker_core::policy::Surface;
+use masker_core::{KidState, Kind, Policy, PolicyError, PolicyLoader, Scheme};
+use pyo3::exceptions::PyValueError;
+use pyo3::prelude::*;
+use pyo3::types::PyType;
+
+use crate::errors;
+use crate::keys::PyKeyRing;
+
+#[pyclass(name = "PolicyProblem", module = "masker", frozen, eq, hash, get_all)]
+#[derive(Clone, Eq, Hash, PartialEq)]
+pub(crate) struct PyPolicyProblem {
+    code: String,
+    path: String,
+    line: usize,
+    column: usize,
+    message: String,
+    suggestion: Option<String>,
+}
+
+impl From<&PolicyError> for PyPolicyProblem {
+    fn from(error: &PolicyError) -> Self {
+        Self {
+            code: error.code.as_str().to_owned(),
+            path: error.path.clone(),
+            line: error.line,
+            column: error.column,
+            message: error.message.clone(),
+            suggestion: error.suggestion.clone(),
+        }
+    }
+}
+
+type ProblemArguments = (String, String, usize, usize, String, Option<String>);
+
+#[pymethods]
+impl PyPolicyProblem {
+    #[new]
+    #[pyo3(signature = (code, path, line, column, message, suggestion = None))]
+    fn new(
+        code: String,
+        path: String,
+        line: usize,
+        column: usize,
+        message: String,
+        suggestion: Option<String>,
+    ) -> Self {
+        Self { code, path, line, column, message, suggestion }
+    }
+
+    #[classattr]
+    fn __match_args__() -> (&'static str, &'static str) {
+        ("code", "path")
+    }
+
+    fn __str__(&self) -> String {
+        let Self { code, path, line, column, message, .. } = self;
+        let path = if path.is_empty() { String::new() } else { format!("{path}: ") };
+        format!("line {line}, column {column}: {path}{message} ({code})")
+    }
+
+    fn __repr__(&self) -> String {
+        let Self { code, path, line, column, .. } = self;
+        format!("PolicyProblem(code='{code}', path='{path}', line={line}, column={column})")
+    }
+
+    fn __reduce__(slf: Bound<'_, Self>) -> (Bound<'_, PyType>, ProblemArguments) {
+        let problem = slf.get().clone();
+        let Self { code, path, line, column, message, suggestion } = problem;
+        (slf.get_type(), (code, path, line, column, message, suggestion))
+    }
+}
+
+#[pyclass(name = "Policy", module = "masker", frozen)]
+pub(crate) struct PyPolicy {
+    pub(crate) inner: Policy,
+}
+
+impl PyPolicy {
+    /// A policy, or the name of a shipped one.
+    pub(crate) fn named(name: &str) -> PyResult<Policy> {
+        Policy::preset(name).ok_or_else(|| {
+            let names: Vec<&str> = Policy::preset_names().collect();
+            PyValueError::new_err(format!("no such policy; shipped are {}", names.join(", ")))
+        })
+    }
+}
+
+fn load(
+    py: Python<'_>,
+    keys: Option<&Bound<'_, PyKeyRing>>,
+    load: impl FnOnce(PolicyLoader<'_>) -> Result<Policy, masker_core::PolicyErrors>,
+) -> PyResult<PyPolicy> {
+    let known = |kid: &str| {
+        let has = |ring: &PyKeyRing| kid.parse().is_ok_and(|kid| ring.inner.contains(&kid));
+        if keys.is_none_or(|keys| has(keys.get())) { KidState::Known } else { KidState::Unknown }
+    };
+    let mut loader = PolicyLoader::new();
+    if keys.is_some() {
+        loader = loader.keys(&known);
+    }
+    match load(loader) {
+        Ok(inner) => Ok(PyPolicy { inner }),
+        Err(errors) => Err(errors::policy(py, &errors)),
+    }
+}
+
+#[pymethods]
+impl PyPolicy {
+    #[staticmethod]
+    fn healthcare_default() -> Self {
+        Self { inner: Policy::healthcare_default() }
+    }
+
+    #[staticmethod]
+    fn healthcare_minimum() -> Self {
+        Self { inner: Policy::healthcare_minimum() }
+    }
+
+    #[staticmethod]
+    fn strict() -> Self {
+        Self { inner: Policy::strict() }
+    }
+
+    #[staticmethod]
+    fn preset(name: &str) -> PyResult<Self> {
+        Ok(Self { inner: Self::named(name)? })
+    }
+
+    #[staticmethod]
+    fn preset_names() -> Vec<&'static str> {
+        Policy::preset_names().collect()
+    }
+
+    #[staticmethod]
+    fn preset_source(name: &str) -> PyResult<&'static str> {
+        Self::named(name)?;
+        Ok(Policy::preset_source(name).expect("every shipped policy has a source"))
+    }
+
+    #[staticmethod]
+    #[pyo3(signature = (text, *, keys = None))]
+    fn from_yaml(py: Python<'_>, text: &str, keys: Option<Bound<'_, PyKeyRing>>) -> PyResult<Self> {
+        load(py, keys.as_ref(), |loader| loader.from_yaml(text))
+    }
+
+    #[staticmethod]
+    #[pyo3(signature = (path, *, keys = None))]
+    fn from_path(py: Python<'_>, path: PathBuf, keys: Option<Bound<'_, PyKeyRing>>) -> PyResult<Self> {
+        load(py, keys.as_ref(), |loader| loader.from_path(&path))
+    }
+
+    #[getter]
+    fn name(&self) -> &str {
+        self.inner.name()
+    }
+
+    #[getter]
+    fn description(&self) -> &str {
+        self.inner.description()
+    }
+
+    #[getter]
+    fn kid(&self) -> &str {
+        self.inner.kid()
+    }
+
+    #[getter]
+    fn kids(&self) -> Vec<&str> {
+        self.inner.kids()
+    }
+
+    #[getter]
+    fn tokenization(&self) -> &'static str {
+        self.inner.scheme().as_str()
+    }
+
+    #[getter]
+    fn surface(&self) -> &'static str {
+        self.inner.surface().as_str()
+    }
+
+    #[getter]
+    fn kinds(&self) -> Vec<&str> {
+        self.inner.entities().iter().map(|entity| entity.kind.as_str()).collect()
+    }
+
+    #[getter]
+    fn notices(&self) -> Vec<PyPolicyProblem> {
+        let notice = |notice: &masker_core::PolicyNotice| PyPolicyProblem {
+            code: notice.code.as_str().to_owned(),
+            path: notice.path.clone(),
+            line: notice.line,
+            column: notice.column,
+            message: notice.message.clone(),
+            suggestion: None,
+        };
+        self.inner.notices().iter().map(notice).collect()
+    }
+
+    fn action(&self, kind: &str) -> PyResult<Option<&'static str>> {
+        let kind: Kind = kind.parse().map_err(errors::value)?;
+        Ok(self.inner.entity(&kind).filter(|entity| entity.enabled).map(|entity| entity.action.as_str()))
+    }
+
+    fn to_dict<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        let json = serde_json::to_string(&self.inner).expect("a policy has only keys that are text");
+        py.import("json")?.call_method1("loads", (json,))
+    }
+
+    fn with_tokenization(&self, scheme: &str) -> PyResult<Self> {
+        let scheme: Scheme = scheme.parse().map_err(errors::value)?;
+        Ok(Self { inner: self.inner.clone().with_scheme(scheme) })
+    }
+
+    fn with_surface(&self, surface: &str) -> PyResult<Self> {
+        let surface: Surface = surface.parse().map_err(errors::value)?;
+        Ok(Self { inner: self.inner.clone().with_surface(surface) })
+    }
+
+    fn with_passes(&self, py: Python<'_>, passes: Vec<String>) -> PyResult<Self> {
+        let inner = self.inner.clone().with_passes(&passes.join(","));
+        Ok(Self { inner: inner.map_err(|error| errors::policy(py, &error))? })
+    }
+
+    fn with_threshold(&self, py: Python<'_>, threshold: f64) -> PyResult<Self> {
+        let inner = self.inner.clone().with_threshold(threshold);
+        Ok(Self { inner: inner.map_err(|error| errors::policy(py, &error))? })
+    }
+
+    fn __repr__(&self) -> String {
+        format!("<Policy {}: {} kinds>", self.inner.name(), self.inner.entities().len())
+    }
+}

@@ -1,0 +1,685 @@
+//! What calls give: frozen values that can be pickled and print no text.
+
+use std::borrow::Cow;
+use std::hash::{DefaultHasher, Hash, Hasher};
+
+use masker_core::{
+    Action, Event, Explanation, Finding, Kid, Kind, Masked, Pass, PayloadEvent, Restored, RestoredPayload,
+    TokenKind,
+};
+use pyo3::exceptions::PyValueError;
+use pyo3::prelude::*;
+use pyo3::types::{PyString, PyTuple, PyType};
+
+use crate::errors;
+use crate::text::{code_points, write};
+
+fn hash_of(value: impl Hash) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    value.hash(&mut hasher);
+    hasher.finish()
+}
+
+/// As short as it was written: 0.85, not 0.8500000238418579.
+fn shortest(value: f32) -> f64 {
+    value.to_string().parse().unwrap_or_else(|_| f64::from(value))
+}
+
+fn pass(name: &str) -> PyResult<Pass> {
+    let passes = [Pass::Regex, Pass::Dictionary, Pass::Spoken, Pass::Ner, Pass::Diarize];
+    passes
+        .into_iter()
+        .find(|pass| pass.as_str() == name)
+        .ok_or_else(|| PyValueError::new_err("a pass is regex, dictionary, spoken, ner or diarize"))
+}
+
+fn kind(name: &str) -> PyResult<Kind> {
+    name.parse().map_err(errors::value)
+}
+
+fn span(start: usize, end: usize) -> PyResult<()> {
+    if start < end { Ok(()) } else { Err(PyValueError::new_err("start must be below end")) }
+}
+
+fn tuple_of<T: for<'py> IntoPyObject<'py>>(py: Python<'_>, items: Vec<T>) -> PyResult<Py<PyTuple>> {
+    Ok(PyTuple::new(py, items)?.unbind())
+}
+
+/// Rebuilds a value from its constructor's arguments.
+type Rebuild<'py, A> = (Bound<'py, PyType>, A);
+
+#[pyclass(name = "Finding", module = "masker", frozen, eq, from_py_object)]
+#[derive(Clone, PartialEq)]
+pub(crate) struct PyFinding {
+    pub(crate) kind: Kind,
+    pub(crate) start: usize,
+    pub(crate) end: usize,
+    pub(crate) confidence: f32,
+    pass: Pass,
+    recognizer: Cow<'static, str>,
+}
+
+impl PyFinding {
+    pub(crate) fn list(text: &str, findings: Vec<Finding>) -> Vec<Self> {
+        let spans: Vec<_> = findings.iter().map(|finding| finding.span).collect();
+        let places = code_points(text, &spans);
+        findings.into_iter().zip(places).map(|(finding, place)| Self::new_at(finding, place)).collect()
+    }
+
+    fn new_at(finding: Finding, (start, end): (usize, usize)) -> Self {
+        let Finding { kind, confidence, pass, recognizer, .. } = finding;
+        Self { kind, start, end, confidence, pass, recognizer }
+    }
+}
+
+#[pymethods]
+impl PyFinding {
+    #[new]
+    #[pyo3(signature = (kind, start, end, confidence = 1.0, pass_ = "ner", recognizer = ""))]
+    fn new(
+        kind: &str,
+        start: usize,
+        end: usize,
+        confidence: f32,
+        pass_: &str,
+        recognizer: &str,
+    ) -> PyResult<Self> {
+        span(start, end)?;
+        let (kind, pass) = (self::kind(kind)?, pass(pass_)?);
+        Ok(Self { kind, start, end, confidence, pass, recognizer: recognizer.to_owned().into() })
+    }
+
+    #[classattr]
+    fn __match_args__() -> (&'static str, &'static str, &'static str) {
+        ("kind", "start", "end")
+    }
+
+    #[getter]
+    fn kind(&self) -> &str {
+        self.kind.as_str()
+    }
+
+    #[getter]
+    fn start(&self) -> usize {
+        self.start
+    }
+
+    #[getter]
+    fn end(&self) -> usize {
+        self.end
+    }
+
+    #[getter]
+    fn span(&self) -> (usize, usize) {
+        (self.start, self.end)
+    }
+
+    #[getter]
+    fn confidence(&self) -> f64 {
+        shortest(self.confidence)
+    }
+
+    #[getter]
+    fn pass_(&self) -> &'static str {
+        self.pass.as_str()
+    }
+
+    #[getter]
+    fn recognizer(&self) -> &str {
+        &self.recognizer
+    }
+
+    fn __hash__(&self) -> u64 {
+        hash_of((&self.kind, self.start, self.end))
+    }
+
+    fn __repr__(&self) -> String {
+        let Self { kind, start, end, pass, recognizer, .. } = self;
+        let confidence = shortest(self.confidence);
+        format!(
+            "Finding(kind='{kind}', start={start}, end={end}, confidence={confidence}, pass_='{}', recognizer='{recognizer}')",
+            pass.as_str()
+        )
+    }
+
+    fn __reduce__(slf: Bound<'_, Self>) -> Rebuild<'_, (String, usize, usize, f64, &'static str, String)> {
+        let this = slf.get();
+        let arguments = (
+            this.kind.to_string(),
+            this.start,
+            this.end,
+            this.confidence(),
+            this.pass.as_str(),
+            this.recognizer.to_string(),
+        );
+        (slf.get_type(), arguments)
+    }
+}
+
+#[pyclass(name = "Event", module = "masker", frozen, eq, from_py_object)]
+#[derive(Clone, PartialEq)]
+pub(crate) struct PyEvent {
+    kind: Kind,
+    start: usize,
+    end: usize,
+    confidence: f32,
+    pass: Pass,
+    recognizer: Cow<'static, str>,
+    action: Action,
+    token_kind: Option<TokenKind>,
+    kid: Option<Kid>,
+    path: Option<String>,
+}
+
+impl PyEvent {
+    fn new_at(event: Event, (start, end): (usize, usize), path: Option<String>) -> Self {
+        let Event { kind, confidence, pass, recognizer, action, token_kind, kid, .. } = event;
+        Self { kind, start, end, confidence, pass, recognizer, action, token_kind, kid, path }
+    }
+
+    fn is_redaction(&self) -> bool {
+        self.action != Action::Passthrough
+    }
+}
+
+#[pymethods]
+impl PyEvent {
+    #[new]
+    #[pyo3(signature = (kind, start, end, confidence, pass_, recognizer, action, token_kind = None, kid = None, path = None))]
+    #[expect(clippy::too_many_arguments, reason = "what pickle rebuilds it from")]
+    fn new(
+        kind: &str,
+        start: usize,
+        end: usize,
+        confidence: f32,
+        pass_: &str,
+        recognizer: String,
+        action: &str,
+        token_kind: Option<&str>,
+        kid: Option<&str>,
+        path: Option<String>,
+    ) -> PyResult<Self> {
+        span(start, end)?;
+        let token_kinds = [TokenKind::Msk1, TokenKind::Mskv1, TokenKind::Redacted, TokenKind::Synthetic];
+        let token_kind = match token_kind {
+            Some(name) => {
+                Some(token_kinds.into_iter().find(|kind| kind.as_str() == name).ok_or_else(|| {
+                    PyValueError::new_err("a token_kind is MSK1, MSKV1, REDACTED or SYNTHETIC")
+                })?)
+            }
+            None => None,
+        };
+        Ok(Self {
+            kind: self::kind(kind)?,
+            start,
+            end,
+            confidence,
+            pass: pass(pass_)?,
+            recognizer: recognizer.into(),
+            action: action.parse().map_err(errors::value)?,
+            token_kind,
+            kid: kid.map(str::parse).transpose().map_err(errors::value)?,
+            path,
+        })
+    }
+
+    #[classattr]
+    fn __match_args__() -> (&'static str, &'static str, &'static str, &'static str) {
+        ("kind", "start", "end", "action")
+    }
+
+    #[getter]
+    fn kind(&self) -> &str {
+        self.kind.as_str()
+    }
+
+    #[getter]
+    fn start(&self) -> usize {
+        self.start
+    }
+
+    #[getter]
+    fn end(&self) -> usize {
+        self.end
+    }
+
+    #[getter]
+    fn span(&self) -> (usize, usize) {
+        (self.start, self.end)
+    }
+
+    #[getter]
+    fn confidence(&self) -> f64 {
+        shortest(self.confidence)
+    }
+
+    #[getter]
+    fn pass_(&self) -> &'static str {
+        self.pass.as_str()
+    }
+
+    #[getter]
+    fn recognizer(&self) -> &str {
+        &self.recognizer
+    }
+
+    #[getter]
+    fn action(&self) -> &'static str {
+        self.action.as_str()
+    }
+
+    #[getter]
+    fn token_kind(&self) -> Option<&'static str> {
+        self.token_kind.map(TokenKind::as_str)
+    }
+
+    #[getter]
+    fn kid(&self) -> Option<&str> {
+        self.kid.as_ref().map(Kid::as_str)
+    }
+
+    #[getter]
+    fn path(&self) -> Option<&str> {
+        self.path.as_deref()
+    }
+
+    fn __hash__(&self) -> u64 {
+        hash_of((&self.kind, self.start, self.end, self.action, &self.path))
+    }
+
+    fn __repr__(&self) -> String {
+        let Self { kind, start, end, pass, recognizer, action, .. } = self;
+        let confidence = shortest(self.confidence);
+        // The path is left out: keys of the user's own may stand in it.
+        format!(
+            "Event(kind='{kind}', start={start}, end={end}, confidence={confidence}, pass_='{}', recognizer='{recognizer}', action='{action}')",
+            pass.as_str()
+        )
+    }
+
+    #[expect(clippy::type_complexity, reason = "the arguments of the constructor, in order")]
+    fn __reduce__(
+        slf: Bound<'_, Self>,
+    ) -> Rebuild<
+        '_,
+        (
+            String,
+            usize,
+            usize,
+            f64,
+            &'static str,
+            String,
+            &'static str,
+            Option<&'static str>,
+            Option<String>,
+            Option<String>,
+        ),
+    > {
+        let this = slf.get();
+        let arguments = (
+            this.kind.to_string(),
+            this.start,
+            this.end,
+            this.confidence(),
+            this.pass.as_str(),
+            this.recognizer.to_string(),
+            this.action.as_str(),
+            this.token_kind(),
+            this.kid.as_ref().map(Kid::to_string),
+            this.path.clone(),
+        );
+        (slf.get_type(), arguments)
+    }
+}
+
+/// `2 redactions (NAME, PHONE)`
+fn summary(events: &[PyEvent]) -> String {
+    let mut kinds: Vec<&str> = Vec::new();
+    let redactions = events.iter().filter(|event| event.is_redaction());
+    let count = redactions.clone().count();
+    for event in redactions {
+        if !kinds.contains(&event.kind.as_str()) {
+            kinds.push(event.kind.as_str());
+        }
+    }
+    let noun = if count == 1 { "redaction" } else { "redactions" };
+    if kinds.is_empty() {
+        format!("{count} {noun}")
+    } else {
+        format!("{count} {noun} ({})", kinds.join(", "))
+    }
+}
+
+#[pyclass(name = "Masked", module = "masker", frozen)]
+pub(crate) struct PyMasked {
+    text: Py<PyString>,
+    events: Vec<PyEvent>,
+}
+
+impl PyMasked {
+    pub(crate) fn make(py: Python<'_>, original: &str, masked: Masked) -> PyResult<Self> {
+        let spans: Vec<_> = masked.events.iter().map(|event| event.span).collect();
+        let places = code_points(original, &spans);
+        Self::placed(py, masked, places)
+    }
+
+    /// Events whose spans are in code points already.
+    pub(crate) fn placed(py: Python<'_>, masked: Masked, places: Vec<(usize, usize)>) -> PyResult<Self> {
+        let events = masked.events.into_iter().zip(places);
+        Ok(Self {
+            text: write(py, &masked.text)?.unbind(),
+            events: events.map(|(event, place)| PyEvent::new_at(event, place, None)).collect(),
+        })
+    }
+}
+
+#[pymethods]
+impl PyMasked {
+    #[new]
+    fn new(text: Py<PyString>, events: Vec<PyEvent>) -> Self {
+        Self { text, events }
+    }
+
+    #[classattr]
+    fn __match_args__() -> (&'static str, &'static str) {
+        ("text", "events")
+    }
+
+    #[getter]
+    fn text(&self, py: Python<'_>) -> Py<PyString> {
+        self.text.clone_ref(py)
+    }
+
+    #[getter]
+    fn events(&self, py: Python<'_>) -> PyResult<Py<PyTuple>> {
+        tuple_of(py, self.events.clone())
+    }
+
+    #[getter]
+    fn redaction_count(&self) -> usize {
+        self.events.iter().filter(|event| event.is_redaction()).count()
+    }
+
+    fn __eq__(&self, py: Python<'_>, other: &Bound<'_, PyAny>) -> PyResult<bool> {
+        let Ok(other) = other.cast::<Self>() else { return Ok(false) };
+        let other = other.get();
+        Ok(self.events == other.events && self.text.bind(py).as_any().eq(&other.text)?)
+    }
+
+    fn __hash__(&self, py: Python<'_>) -> PyResult<isize> {
+        self.text.bind(py).hash()
+    }
+
+    fn __repr__(&self, py: Python<'_>) -> PyResult<String> {
+        Ok(format!("<Masked: {} characters, {}>", self.text.bind(py).len()?, summary(&self.events)))
+    }
+
+    fn __reduce__(slf: Bound<'_, Self>) -> PyResult<Rebuild<'_, (Py<PyString>, Py<PyTuple>)>> {
+        let this = slf.get();
+        Ok((slf.get_type(), (this.text(slf.py()), this.events(slf.py())?)))
+    }
+}
+
+#[pyclass(name = "MaskedPayload", module = "masker", frozen)]
+pub(crate) struct PyMaskedPayload {
+    json: Py<PyString>,
+    events: Vec<PyEvent>,
+}
+
+impl PyMaskedPayload {
+    /// Events whose spans are in code points already.
+    pub(crate) fn placed(py: Python<'_>, json: &str, events: Vec<PayloadEvent>) -> PyResult<Self> {
+        let mut placed = Vec::with_capacity(events.len());
+        for PayloadEvent { path, event, .. } in events {
+            let place = (event.span.start, event.span.end);
+            placed.push(PyEvent::new_at(event, place, Some(path)));
+        }
+        Ok(Self { json: write(py, json)?.unbind(), events: placed })
+    }
+}
+
+#[pymethods]
+impl PyMaskedPayload {
+    #[new]
+    fn new(json: Py<PyString>, events: Vec<PyEvent>) -> Self {
+        Self { json, events }
+    }
+
+    #[getter]
+    fn json(&self, py: Python<'_>) -> Py<PyString> {
+        self.json.clone_ref(py)
+    }
+
+    #[getter]
+    fn value<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        py.import("json")?.call_method1("loads", (&self.json,))
+    }
+
+    #[getter]
+    fn events(&self, py: Python<'_>) -> PyResult<Py<PyTuple>> {
+        tuple_of(py, self.events.clone())
+    }
+
+    #[getter]
+    fn redaction_count(&self) -> usize {
+        self.events.iter().filter(|event| event.is_redaction()).count()
+    }
+
+    fn __eq__(&self, py: Python<'_>, other: &Bound<'_, PyAny>) -> PyResult<bool> {
+        let Ok(other) = other.cast::<Self>() else { return Ok(false) };
+        let other = other.get();
+        Ok(self.events == other.events && self.json.bind(py).as_any().eq(&other.json)?)
+    }
+
+    fn __hash__(&self, py: Python<'_>) -> PyResult<isize> {
+        self.json.bind(py).hash()
+    }
+
+    fn __repr__(&self, py: Python<'_>) -> PyResult<String> {
+        Ok(format!("<MaskedPayload: {} characters, {}>", self.json.bind(py).len()?, summary(&self.events)))
+    }
+
+    fn __reduce__(slf: Bound<'_, Self>) -> PyResult<Rebuild<'_, (Py<PyString>, Py<PyTuple>)>> {
+        let this = slf.get();
+        Ok((slf.get_type(), (this.json(slf.py()), this.events(slf.py())?)))
+    }
+}
+
+/// What became of the tokens of a text.
+#[derive(Clone, PartialEq)]
+struct Tally {
+    restored: usize,
+    unknown: usize,
+    foreign: usize,
+    ambiguous: usize,
+    lost: Vec<Kind>,
+}
+
+impl Tally {
+    fn describe(&self) -> String {
+        let Self { restored, unknown, foreign, ambiguous, .. } = self;
+        format!("{restored} restored, {unknown} unknown, {foreign} foreign, {ambiguous} ambiguous")
+    }
+
+    fn lost(&self, py: Python<'_>) -> PyResult<Py<PyTuple>> {
+        tuple_of(py, self.lost.iter().map(Kind::to_string).collect())
+    }
+}
+
+type TallyArguments = (Py<PyString>, usize, usize, usize, usize, Py<PyTuple>);
+
+macro_rules! restored_class {
+    ($(#[$meta:meta])* $name:ident, $text:ident, $title:literal, { $($more:tt)* }) => {
+        $(#[$meta])*
+        pub(crate) struct $name {
+            $text: Py<PyString>,
+            tally: Tally,
+        }
+
+        #[pymethods]
+        impl $name {
+            #[new]
+            #[pyo3(signature = ($text, restored = 0, unknown = 0, foreign = 0, ambiguous = 0, lost = Vec::new()))]
+            fn new(
+                $text: Py<PyString>,
+                restored: usize,
+                unknown: usize,
+                foreign: usize,
+                ambiguous: usize,
+                lost: Vec<String>,
+            ) -> PyResult<Self> {
+                let lost = lost.iter().map(|name| kind(name)).collect::<PyResult<_>>()?;
+                Ok(Self { $text, tally: Tally { restored, unknown, foreign, ambiguous, lost } })
+            }
+
+            #[getter]
+            fn $text(&self, py: Python<'_>) -> Py<PyString> {
+                self.$text.clone_ref(py)
+            }
+
+            $($more)*
+
+            #[getter]
+            fn restored(&self) -> usize {
+                self.tally.restored
+            }
+
+            #[getter]
+            fn unknown(&self) -> usize {
+                self.tally.unknown
+            }
+
+            #[getter]
+            fn foreign(&self) -> usize {
+                self.tally.foreign
+            }
+
+            #[getter]
+            fn ambiguous(&self) -> usize {
+                self.tally.ambiguous
+            }
+
+            #[getter]
+            fn lost(&self, py: Python<'_>) -> PyResult<Py<PyTuple>> {
+                self.tally.lost(py)
+            }
+
+            fn __eq__(&self, py: Python<'_>, other: &Bound<'_, PyAny>) -> PyResult<bool> {
+                let Ok(other) = other.cast::<Self>() else { return Ok(false) };
+                let other = other.get();
+                Ok(self.tally == other.tally && self.$text.bind(py).as_any().eq(&other.$text)?)
+            }
+
+            fn __hash__(&self, py: Python<'_>) -> PyResult<isize> {
+                self.$text.bind(py).hash()
+            }
+
+            fn __repr__(&self, py: Python<'_>) -> PyResult<String> {
+                let length = self.$text.bind(py).len()?;
+                Ok(format!(concat!("<", $title, ": {} characters, {}>"), length, self.tally.describe()))
+            }
+
+            fn __reduce__(slf: Bound<'_, Self>) -> PyResult<Rebuild<'_, TallyArguments>> {
+                let (py, this) = (slf.py(), slf.get());
+                let Tally { restored, unknown, foreign, ambiguous, .. } = this.tally;
+                let arguments =
+                    (this.$text(py), restored, unknown, foreign, ambiguous, this.tally.lost(py)?);
+                Ok((slf.get_type(), arguments))
+            }
+        }
+    };
+}
+
+restored_class! {
+    #[pyclass(name = "Restored", module = "masker", frozen)]
+    PyRestored, text, "Restored", {}
+}
+
+restored_class! {
+    #[pyclass(name = "RestoredPayload", module = "masker", frozen)]
+    PyRestoredPayload, json, "RestoredPayload", {
+        #[getter]
+        fn value<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+            py.import("json")?.call_method1("loads", (&self.json,))
+        }
+    }
+}
+
+impl PyRestored {
+    pub(crate) fn make(py: Python<'_>, restored: Restored) -> PyResult<Self> {
+        let Restored { text, restored, unknown, foreign, ambiguous, lost, .. } = restored;
+        let tally = Tally { restored, unknown, foreign, ambiguous, lost };
+        Ok(Self { text: write(py, &text)?.unbind(), tally })
+    }
+}
+
+impl PyRestoredPayload {
+    pub(crate) fn make(py: Python<'_>, restored: RestoredPayload) -> PyResult<Self> {
+        let RestoredPayload { json, restored, unknown, foreign, ambiguous, lost, .. } = restored;
+        let tally = Tally { restored, unknown, foreign, ambiguous, lost };
+        Ok(Self { json: write(py, &json)?.unbind(), tally })
+    }
+}
+
+type ExplanationArguments = (PyFinding, bool, Option<(usize, usize)>);
+
+#[pyclass(name = "Explanation", module = "masker", frozen, eq)]
+#[derive(PartialEq)]
+pub(crate) struct PyExplanation {
+    finding: PyFinding,
+    chosen: bool,
+    within: Option<(usize, usize)>,
+}
+
+impl PyExplanation {
+    pub(crate) fn list(text: &str, explained: Vec<Explanation>) -> Vec<Self> {
+        let own: Vec<_> = explained.iter().map(|e| e.finding.span).collect();
+        let around: Vec<_> = explained.iter().filter_map(|e| e.within).collect();
+        let (own, around) = (code_points(text, &own), code_points(text, &around));
+        let mut around = around.into_iter();
+        let place = |(explanation, place): (Explanation, _)| {
+            let Explanation { finding, chosen, within, .. } = explanation;
+            let within = within.and_then(|_| around.next());
+            Self { finding: PyFinding::new_at(finding, place), chosen, within }
+        };
+        explained.into_iter().zip(own).map(place).collect()
+    }
+}
+
+#[pymethods]
+impl PyExplanation {
+    #[new]
+    #[pyo3(signature = (finding, chosen, within = None))]
+    fn new(finding: PyFinding, chosen: bool, within: Option<(usize, usize)>) -> Self {
+        Self { finding, chosen, within }
+    }
+
+    #[getter]
+    fn finding(&self) -> PyFinding {
+        self.finding.clone()
+    }
+
+    #[getter]
+    fn chosen(&self) -> bool {
+        self.chosen
+    }
+
+    #[getter]
+    fn within(&self) -> Option<(usize, usize)> {
+        self.within
+    }
+
+    fn __hash__(&self) -> u64 {
+        hash_of((self.finding.__hash__(), self.chosen, self.within))
+    }
+
+    fn __repr__(&self) -> String {
+        let chosen = if self.chosen { "True" } else { "False" };
+        format!("Explanation({}, chosen={chosen})", self.finding.__repr__())
+    }
+
+    fn __reduce__(slf: Bound<'_, Self>) -> Rebuild<'_, ExplanationArguments> {
+        let this = slf.get();
+        (slf.get_type(), (this.finding.clone(), this.chosen, this.within))
+    }
+}

@@ -1,0 +1,64 @@
+"""Every example in the manual (the stubs and the modules) and on the pages for Python users runs."""
+
+from __future__ import annotations
+
+import ast
+import doctest
+from pathlib import Path
+
+import pytest
+
+import masker
+
+HERE = Path(__file__).resolve().parents[1]
+PACKAGE = HERE / "python/masker"
+# Files that need no other package.
+SOURCES = ["__init__.py", "_highlight.py", "_progress.py", "_masker.pyi"]
+
+
+def examples():
+    parser = doctest.DocTestParser()
+    for name in SOURCES:
+        tree = ast.parse((PACKAGE / name).read_text())
+        for node in ast.walk(tree):
+            if not isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.Expr):
+                continue
+            if isinstance(node, ast.Expr):
+                # A string below a name, as KINDS has.
+                text = node.value.value if isinstance(node.value, ast.Constant) else None
+            else:
+                text = ast.get_docstring(node, clean=True)
+            if isinstance(text, str) and ">>>" in text and not isinstance(node, ast.Expr):
+                label = f"{name}:{getattr(node, 'name', 'module')}"
+                yield pytest.param(parser.get_doctest(text, {"masker": masker}, label, name, 0), id=label)
+
+
+FOUND = list(examples())
+
+
+@pytest.mark.parametrize("example", FOUND)
+def test_example(example):
+    runner = doctest.DocTestRunner(verbose=False)
+    output: list[str] = []
+    runner.run(example, out=output.append)
+    assert runner.failures == 0, "".join(output)
+    assert runner.tries > 0
+
+
+def test_there_are_examples():
+    assert len(FOUND) >= 18
+
+
+def test_every_public_name_is_documented():
+    tree = ast.parse((PACKAGE / "_masker.pyi").read_text())
+    missing = []
+    for node in tree.body:
+        if not isinstance(node, ast.ClassDef):
+            continue
+        if ast.get_docstring(node) is None:
+            missing.append(node.name)
+        for member in node.body:
+            if isinstance(member, ast.FunctionDef) and not member.name.startswith("_"):
+                if ast.get_docstring(member) is None:
+                    missing.append(f"{node.name}.{member.name}")
+    assert not missing

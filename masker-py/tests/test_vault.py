@@ -1,0 +1,111 @@
+from __future__ import annotations
+
+import multiprocessing
+import pickle
+
+import pytest
+from conftest import keys
+
+import masker
+
+
+def test_memory_has_a_limit():
+    m = masker.Masker(vault=masker.Vault.memory(limit=1))
+    m.mask("415-555-0142")
+    with pytest.raises(masker.VaultError) as caught:
+        m.mask("415-555-0143")
+    assert caught.value.code == "vault_full"
+
+
+def test_a_file_outlives_the_masker(tmp_path):
+    path = tmp_path / "vault.db"
+    token = masker.Masker(keys=keys(), vault=masker.Vault.sqlite(path)).mask("415-555-0142").text
+    assert b"0142" not in path.read_bytes()
+    vault = masker.Vault.sqlite(str(path), durability="power")
+    assert masker.Masker(keys=keys(), vault=vault).rehydrate(token).text == "415-555-0142"
+    stats = vault.stats()
+    assert (stats.rows, stats.by_kind, stats.by_kid) == (1, {"PHONE": 1}, {"K_HEALTHCARE": 1})
+    assert stats.oldest is not None and stats.oldest <= stats.newest
+    assert pickle.loads(pickle.dumps(stats)) == stats
+    assert repr(vault) == "<Vault: sqlite>"
+    check = vault.check(keys())
+    assert (check.readable, check.unreadable, check.orphans, check.keyless) == (1, 0, 0, {})
+    assert vault.check(masker.KeyRing({"K_X": bytes(32)})).keyless == {"K_HEALTHCARE": 1}
+    assert pickle.loads(pickle.dumps(check)) == check
+
+
+def test_deleting(tmp_path):
+    vault = masker.Vault.sqlite(tmp_path / "vault.db")
+    ring = keys()
+    subject = ring.pseudonym("K_HEALTHCARE", "patient 7")
+    m = masker.Masker(keys=ring, vault=vault, subject=subject, agent="desk")
+    token = m.mask("415-555-0142").text
+    assert vault.delete(subject=subject, dry_run=True) == 1
+    assert vault.delete(subject="someone else") == 0
+    assert vault.delete(subject=subject) == 1
+    assert m.rehydrate(token).text == "[REDACTED:PHONE]"
+    assert vault.stats().tombstones == 1
+    assert m.mask("415-555-0142").text != token
+    assert vault.delete(agent="desk") == 1
+    m.mask("415-555-0143")
+    assert vault.delete(unused_for_days=1) == 0
+    assert vault.delete(expired=True) == 0
+    assert vault.delete(kid="K_HEALTHCARE") == 1
+    for wrong in ({}, {"subject": "a", "agent": "b"}):
+        with pytest.raises(TypeError):
+            vault.delete(**wrong)
+    with pytest.raises(ValueError):
+        vault.delete(unused_for_days=-1)
+
+
+def test_rewrapping_and_moving(tmp_path):
+    vault = masker.Vault.memory()
+    both = masker.KeyRing({"K_HEALTHCARE": bytes(range(32)), "K_NEW": bytes([9] * 32)})
+    token = masker.Masker(keys=both, vault=vault).mask("415-555-0142").text
+    assert vault.rewrap(both, to="K_NEW", from_="K_HEALTHCARE") == 1
+    assert vault.rewrap(both, to="K_NEW") == 0
+    assert masker.Masker(keys=both, vault=vault).rehydrate(token).text == "415-555-0142"
+
+    path = tmp_path / "export"
+    assert vault.export_to(path, both, "K_NEW") == 1
+    other = masker.Vault.sqlite(tmp_path / "other.db")
+    assert other.import_from(path, both) == 1
+    assert masker.Masker(keys=both, vault=other).rehydrate(token).text == "415-555-0142"
+    path.write_bytes(path.read_bytes()[:-1])
+    with pytest.raises(masker.VaultError):
+        other.import_from(path, both)
+    with pytest.raises(masker.VaultError):
+        other.import_from(tmp_path / "missing", both)
+
+
+def test_what_is_no_vault(tmp_path):
+    path = tmp_path / "notes.txt"
+    path.write_text("these are notes" * 100)
+    with pytest.raises(masker.VaultError):
+        masker.Vault.sqlite(path)
+    assert path.read_text().startswith("these are notes")
+
+
+def test_postgres_where_built():
+    try:
+        masker.Vault.postgres("postgres://nobody@127.0.0.1:1/none")
+    except NotImplementedError as error:
+        assert "vault-postgres" in str(error)
+    except masker.VaultError as error:
+        assert "nobody" not in str(error)
+    else:
+        pytest.fail("nothing answers there")
+
+
+def _mask(path: str, number: int) -> str:
+    m = masker.Masker(keys=keys(), vault=masker.Vault.sqlite(path))
+    return "; ".join(m.mask(f"write to person{number}.{n}@example.com").text for n in range(20))
+
+
+def test_two_processes_share_a_file(tmp_path):
+    path = str(tmp_path / "vault.db")
+    with multiprocessing.get_context("spawn").Pool(2) as pool:
+        texts = pool.starmap(_mask, [(path, number) for number in range(4)])
+    m = masker.Masker(keys=keys(), vault=masker.Vault.sqlite(path))
+    for number, text in enumerate(texts):
+        assert m.rehydrate(text).text == "; ".join(f"write to person{number}.{n}@example.com" for n in range(20))
