@@ -1,14 +1,14 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use masker_core::payload::{SseRehydrator, StreamMode};
-use masker_core::{Conversation, Role, StreamMasker, StreamRehydrator};
+use masker_core::{Conversation, Error, Role, StreamMasker, StreamRehydrator};
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyString};
 
 use crate::errors;
 use crate::masker::{PyMasker, in_thread};
-use crate::payload::{InCodePoints, json_text};
+use crate::payload::{InCodePoints, json_text, rules};
 use crate::report::{PyMasked, PyMaskedPayload, PyRestored, PyRestoredPayload};
 use crate::text::{Joint, read, write};
 
@@ -87,6 +87,22 @@ impl PyConversation {
         PyRestored::make(py, restored.map_err(|error| errors::to_python(py, &error))?)
     }
 
+    #[pyo3(signature = (data, *, only = None, leave = Vec::new()))]
+    fn mask_json(
+        &self,
+        py: Python<'_>,
+        data: &Bound<'_, PyAny>,
+        only: Option<Vec<String>>,
+        leave: Vec<String>,
+    ) -> PyResult<PyMaskedPayload> {
+        let json = json_text(data)?;
+        let (json, rules) = (read(&json)?, rules(only, leave)?);
+        let masked =
+            py.detach(|| masker_core::payload::mask_json(&mut InCodePoints(&self.inner), &json, &rules));
+        let masked = masked.map_err(|error| errors::to_python(py, &error))?;
+        PyMaskedPayload::placed(py, &masked.json, masked.events)
+    }
+
     fn mask_chat(&self, py: Python<'_>, data: &Bound<'_, PyAny>) -> PyResult<PyMaskedPayload> {
         let json = json_text(data)?;
         let json = read(&json)?;
@@ -122,13 +138,8 @@ impl PyConversation {
 
     #[pyo3(signature = (*, json_answer = false))]
     fn sse_rehydrator(&self, json_answer: bool) -> PySseRehydrator {
-        let conversation = self.inner.clone();
-        let open: Open = Box::new(move |mode| match mode {
-            StreamMode::JsonString => conversation.stream_json_rehydrator(),
-            _ => conversation.stream_rehydrator(),
-        });
-        let inner = SseRehydrator::new(open);
-        PySseRehydrator { inner: Mutex::new(if json_answer { inner.json_answer() } else { inner }) }
+        let inner = self.inner.sse_rehydrator();
+        PySseRehydrator { inner: Mutex::new(Box::new(if json_answer { inner.json_answer() } else { inner })) }
     }
 
     fn to_bytes<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyBytes>> {
@@ -290,11 +301,30 @@ impl PyStreamRehydrator {
     }
 }
 
-type Open = Box<dyn FnMut(StreamMode) -> StreamRehydrator + Send>;
+/// A rehydrator of a stream whose way to make others has no name.
+trait Sse: Send {
+    fn push(&mut self, bytes: &[u8]) -> Result<Vec<u8>, Error>;
+    fn finish(&mut self) -> Result<Vec<u8>, Error>;
+    fn restored(&self) -> usize;
+}
+
+impl<F: FnMut(StreamMode) -> StreamRehydrator + Send> Sse for SseRehydrator<StreamRehydrator, F> {
+    fn push(&mut self, bytes: &[u8]) -> Result<Vec<u8>, Error> {
+        SseRehydrator::push(self, bytes)
+    }
+
+    fn finish(&mut self) -> Result<Vec<u8>, Error> {
+        SseRehydrator::finish(self)
+    }
+
+    fn restored(&self) -> usize {
+        self.tally().restored
+    }
+}
 
 #[pyclass(name = "SseRehydrator", module = "masker", frozen)]
 pub(crate) struct PySseRehydrator {
-    inner: Mutex<SseRehydrator<StreamRehydrator, Open>>,
+    inner: Mutex<Box<dyn Sse>>,
 }
 
 #[pymethods]
@@ -311,7 +341,7 @@ impl PySseRehydrator {
 
     #[getter]
     fn restored(&self, py: Python<'_>) -> usize {
-        py.detach(|| lock(&self.inner).tally().restored)
+        py.detach(|| lock(&self.inner).restored())
     }
 
     fn __repr__(&self, py: Python<'_>) -> String {

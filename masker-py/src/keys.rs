@@ -1,11 +1,12 @@
 use std::collections::BTreeMap;
 
-use masker_core::{KeyRing, KeyRingBuilder, Kid};
+use masker_core::{KeyRing, KeyRingBuilder, Kid, Token, seal, unseal};
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyString};
 
 use crate::errors;
+use crate::text::{read, write};
 
 #[pyclass(name = "KeyRing", module = "masker", frozen)]
 pub(crate) struct PyKeyRing {
@@ -81,6 +82,31 @@ impl PyKeyRing {
     fn pseudonym(&self, py: Python<'_>, kid: &str, id: &str) -> PyResult<String> {
         let kid = kid.parse().map_err(errors::value)?;
         self.inner.pseudonym(&kid, id).map_err(|error| errors::key(py, error))
+    }
+
+    #[pyo3(signature = (kid, kind, text, *, scope = "", deterministic = false))]
+    fn seal(
+        &self,
+        py: Python<'_>,
+        kid: &str,
+        kind: &str,
+        text: &Bound<'_, PyString>,
+        scope: &str,
+        deterministic: bool,
+    ) -> PyResult<Option<String>> {
+        let (kid, kind) = (kid.parse().map_err(errors::value)?, kind.parse().map_err(errors::value)?);
+        let scope = scope.parse().map_err(errors::value)?;
+        let token = seal(&self.inner, &scope, &kind, &kid, &read(text)?, deterministic);
+        let token = token.map_err(|error| errors::key(py, error))?;
+        Ok(token.map(|token| token.text().to_owned()))
+    }
+
+    #[pyo3(signature = (token, *, scope = ""))]
+    fn unseal<'py>(&self, py: Python<'py>, token: &str, scope: &str) -> PyResult<Bound<'py, PyString>> {
+        let scope = scope.parse().map_err(errors::value)?;
+        let token: Token = token.parse().map_err(errors::value)?;
+        let text = unseal(&self.inner, &scope, &token);
+        write(py, text.map_err(|error| errors::to_python(py, &error.into()))?.expose())
     }
 
     fn __contains__(&self, kid: &str) -> bool {

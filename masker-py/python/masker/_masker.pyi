@@ -290,6 +290,9 @@ class Conversation:
     def rehydrate_json(self, text: str) -> Restored:
         """:meth:`rehydrate` for JSON text, or a part of it: what is restored is escaped as JSON strings need it."""
 
+    def mask_json(self, data: Any, *, only: Sequence[str] | None = None, leave: Sequence[str] = ...) -> MaskedPayload:
+        """:meth:`Masker.mask_json` in this conversation, so that :meth:`rehydrate_json` restores what it replaced."""
+
     def mask_chat(self, data: Any) -> MaskedPayload:
         """:meth:`Masker.mask_chat` in the light of this conversation. A chat that is sent again, longer, is masked the same up
         to where it was."""
@@ -824,6 +827,20 @@ class KeyRing:
 
     def pseudonym(self, kid: str, id: str) -> str:
         """A name for a person or thing that says nothing about it: 32 hexadecimal digits, keyed."""
+
+    def seal(self, kid: str, kind: str, text: str, *, scope: str = "", deterministic: bool = False) -> str | None:
+        """A ``MSK1`` token that carries a text, encrypted and authenticated; nothing where it is longer than 5,087 bytes. With
+        ``deterministic`` equal texts give equal tokens.
+
+        >>> import masker
+        >>> ring = masker.KeyRing.ephemeral()
+        >>> ring.unseal(ring.seal("EPHEMERAL", "PHONE", "415-555-0142"))
+        '415-555-0142'
+        """
+
+    def unseal(self, token: str, *, scope: str = "") -> str:
+        """The text of a token. :class:`masker.KeyRingError` where it does not open: forged, damaged, or of another key or scope;
+        ``ValueError`` where it is none."""
 
     def __contains__(self, kid: str, /) -> bool: ...
     def __len__(self) -> int: ...

@@ -1,0 +1,72 @@
+"""Masks columns of Polars data frames and lazy frames, through Arrow and on all cores.
+
+>>> import polars as pl
+>>> from masker import Masker
+>>> from masker.integrations.polars import mask
+>>> frame = pl.DataFrame({"id": [1, 2], "note": ["call 415-555-0142", None]})
+>>> mask(frame, ["note"], Masker("strict"))["note"].to_list()
+['call [REDACTED:PHONE]', None]
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+
+import polars as pl
+
+from .. import arrow
+from .._masker import Masker
+
+__all__ = ["mask", "mask_series", "rehydrate", "rehydrate_series"]
+
+Frame = TypeVar("Frame", pl.DataFrame, pl.LazyFrame)
+
+
+def _rewrite(series: pl.Series, work: Callable[[Any], Any]) -> pl.Series:
+    if series.dtype == pl.Null:
+        return series
+    if series.dtype != pl.String and series.dtype not in (pl.Categorical, pl.Enum):
+        raise TypeError(f"a column of {series.dtype} holds no text")
+    made = pl.Series(series.name, work(series.cast(pl.String).to_arrow()), dtype=pl.String)
+    # An enum knows its old values only.
+    return made.cast(pl.Categorical) if series.dtype in (pl.Categorical, pl.Enum) else made
+
+
+def mask_series(series: pl.Series, masker: Masker, name: str | None = None) -> pl.Series:
+    """A series with its texts masked. ``name``, or else the series's own name, is read as a label of the values.
+
+    For an expression: ``pl.col("note").map_batches(lambda s: mask_series(s, masker), return_dtype=pl.String)``.
+    """
+    label = (series.name or None) if name is None else name
+    return _rewrite(series, lambda array: arrow.mask_array(array, masker, label))
+
+
+def rehydrate_series(series: pl.Series, masker: Masker) -> pl.Series:
+    """A series with originals in the place of tokens."""
+    return _rewrite(series, lambda array: arrow.rehydrate_array(array, masker))
+
+
+def _replace(frame: Frame, columns: Sequence[str] | None, work: Callable[[pl.Series], pl.Series]) -> Frame:
+    if isinstance(columns, str):
+        raise TypeError("columns is a list of names, not one name")
+    schema = frame.collect_schema()
+    text = (pl.String, pl.Categorical, pl.Enum)
+    names = [name for name, dtype in schema.items() if dtype in text] if columns is None else list(columns)
+    expressions = []
+    for name in names:
+        if name not in schema:
+            raise KeyError(f"no column {name}")
+        dtype = pl.Categorical if schema[name] in (pl.Categorical, pl.Enum) else schema[name]
+        expressions.append(pl.col(name).map_batches(work, return_dtype=dtype))
+    return frame.with_columns(expressions)
+
+
+def mask(frame: Frame, columns: Sequence[str] | None, masker: Masker) -> Frame:
+    """A data frame with some columns masked; with ``None`` every column of text. A lazy frame stays lazy."""
+    return _replace(frame, columns, lambda series: mask_series(series, masker))
+
+
+def rehydrate(frame: Frame, columns: Sequence[str] | None, masker: Masker) -> Frame:
+    """A data frame with originals put back into some columns; with ``None`` into every column of text."""
+    return _replace(frame, columns, lambda series: rehydrate_series(series, masker))

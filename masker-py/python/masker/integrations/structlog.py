@@ -1,0 +1,38 @@
+"""Keeps PHI out of structlog's events. One way: with the default masker nothing can be restored from a log::
+
+    structlog.configure(processors=[..., MaskingProcessor(), structlog.processors.JSONRenderer()])
+
+Put it right before the renderer, so that it sees everything that is written.
+"""
+
+from __future__ import annotations
+
+from collections.abc import MutableMapping
+from typing import Any
+
+from structlog.processors import format_exc_info
+
+from .._masker import Masker
+from .logging import mask_value
+
+__all__ = ["MaskingProcessor"]
+
+# Written by structlog itself.
+_KEPT = frozenset({"level", "timestamp", "log_level"})
+
+
+class MaskingProcessor:
+    """Masks every value of an event, with its name as a label, and its traceback."""
+
+    def __init__(self, masker: Masker | None = None) -> None:
+        self._masker = masker if masker is not None else Masker("strict")
+
+    def __call__(
+        self, logger: Any, name: str, event_dict: MutableMapping[str, Any]
+    ) -> MutableMapping[str, Any]:
+        if "exc_info" in event_dict:
+            event_dict = format_exc_info(logger, name, event_dict)
+        for key, value in list(event_dict.items()):
+            if key not in _KEPT:
+                event_dict[key] = mask_value(self._masker, "" if key == "event" else key, value)
+        return event_dict
