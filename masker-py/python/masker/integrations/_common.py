@@ -28,7 +28,7 @@ def check_source(source: object) -> None:
         raise TypeError("expected a Conversation, a Masker, or a callable that gives a Conversation")
 
 
-def with_hint(messages: list[Any], hint: str) -> list[Any]:
+def with_hint(messages: list[Any], hint: str, role: str = "system") -> list[Any]:
     """Messages that begin with what the model must know about aliases."""
     if not hint:
         return messages
@@ -36,7 +36,7 @@ def with_hint(messages: list[Any], hint: str) -> list[Any]:
     if isinstance(first, dict) and first.get("role") in ("system", "developer") and isinstance(first.get("content"), str):
         text: str = first["content"]
         return [{**first, "content": f"{text}\n\n{hint}"}, *messages[1:]]
-    return [{"role": "system", "content": hint}, *messages]
+    return [{"role": role, "content": hint}, *messages]
 
 
 def mask_messages(conversation: Conversation, messages: list[Any]) -> list[Any]:

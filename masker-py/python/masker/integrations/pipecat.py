@@ -37,7 +37,7 @@ from pipecat.processors.aggregators.llm_context import LLMContext, LLMSpecificMe
 from pipecat.processors.frame_processor import FrameDirection
 from pipecat.services.llm_service import LLMService
 
-from .._masker import Conversation
+from .._masker import Conversation, StreamRehydrator
 from ..errors import MaskerError, PayloadError
 from ._common import mask_messages, restore_arguments, with_hint
 
@@ -74,7 +74,7 @@ def mask_context(conversation: Conversation, context: LLMContext, *, hint: bool 
             inner = conversation.mask_json(message.message).value
         copies.append(LLMSpecificMessage(llm=message.llm, message=inner))
     copy = _MaskedContext(
-        messages=with_hint(copies, conversation.system_hint if hint else ""),
+        messages=with_hint(copies, conversation.system_hint if hint else "", "developer"),
         tools=context.tools,
         tool_choice=context.tool_choice,
     )
@@ -106,63 +106,79 @@ class _MaskingAdapter:
 
 
 class _Masking:
-    """What a wrapped service is, over the class it was."""
+    """Stands in the place of a service's own methods, which it calls in turn."""
 
-    _masker_conversation: Conversation
-    _masker_hint: bool
-    _masker_texts: dict[type[Frame], Any]
+    def __init__(self, service: LLMService, conversation: Conversation, hint: bool) -> None:
+        self._conversation = conversation
+        self._hint = hint
+        self._texts: dict[type[Frame], StreamRehydrator] = {}
+        own: Any = service
+        self._get_llm_adapter = own.get_llm_adapter
+        self._process_frame = own.process_frame
+        self._push_error = own.push_error
+        self._push_frame = own.push_frame
+        self._run_function_calls = own.run_function_calls
+        self._run_inference = own.run_inference
+        # On the object, not on its class: other services of the class stay as they are.
+        own.get_llm_adapter = self.get_llm_adapter
+        own.process_frame = self.process_frame
+        own.push_frame = self.push_frame
+        own.run_function_calls = self.run_function_calls
+        own.run_inference = self.run_inference
+        own.masker_masking = self
 
     def get_llm_adapter(self) -> Any:
-        return _MaskingAdapter(super().get_llm_adapter(), self._masker_conversation)  # type: ignore[misc]
+        return _MaskingAdapter(self._get_llm_adapter(), self._conversation)
 
     async def process_frame(self, frame: Frame, direction: FrameDirection) -> None:
         if isinstance(frame, InterruptionFrame):
             # Before the response is cancelled, or its end would give out what is held.
-            self._masker_texts = {}
+            self._texts = {}
         elif isinstance(frame, LLMContextFrame):
             try:
-                context = mask_context(self._masker_conversation, frame.context, hint=self._masker_hint)
+                context = mask_context(self._conversation, frame.context, hint=self._hint)
             except MaskerError as error:
-                await self.push_error(f"the context cannot be masked: {error}", exception=error)  # type: ignore[attr-defined]
+                await self._push_error(f"the context cannot be masked: {error}", exception=error)
                 return
             masked = type(frame)(context=context)
             masked.speculation = getattr(frame, "speculation", False)
             masked.pts = frame.pts
             frame = masked
-        await super().process_frame(frame, direction)  # type: ignore[misc]
+        await self._process_frame(frame, direction)
 
     async def push_frame(self, frame: Frame, direction: FrameDirection = FrameDirection.DOWNSTREAM) -> None:
         if isinstance(frame, LLMContextFrame) and isinstance(frame.context, _MaskedContext):
             # Handed on by a service that has nothing to say to it.
             frame.context = frame.context.original
         elif isinstance(frame, LLMFullResponseStartFrame):
-            self._masker_texts = {}
+            self._texts = {}
         elif isinstance(frame, LLMTextFrame | LLMThoughtTextFrame):
-            stream = self._masker_texts.get(type(frame))
+            stream = self._texts.get(type(frame))
             if stream is None:
-                stream = self._masker_texts[type(frame)] = self._masker_conversation.stream_rehydrator()
+                stream = self._texts[type(frame)] = self._conversation.stream_rehydrator()
             frame.text = stream.push(frame.text)
             if not frame.text:
                 return
         elif isinstance(frame, LLMFullResponseEndFrame):
-            await self._masker_flush()
+            await self._flush()
         elif isinstance(frame, LLMThoughtStartFrame | LLMThoughtEndFrame):
-            await self._masker_flush(LLMThoughtTextFrame)
-        await super().push_frame(frame, direction)  # type: ignore[misc]
+            await self._flush(LLMThoughtTextFrame)
+        await self._push_frame(frame, direction)
 
-    async def _masker_flush(self, *only: type[Frame]) -> None:
-        for kind in only or tuple(self._masker_texts):
-            stream = self._masker_texts.pop(kind, None)
+    async def _flush(self, *only: type[Frame]) -> None:
+        for kind in only or tuple(self._texts):
+            stream = self._texts.pop(kind, None)
             if stream is not None and (rest := stream.flush()):
-                await super().push_frame(kind(rest), FrameDirection.DOWNSTREAM)  # type: ignore[misc,call-arg]
+                make: Any = kind
+                await self._push_frame(make(rest), FrameDirection.DOWNSTREAM)
 
     async def run_function_calls(self, function_calls: Sequence[FunctionCallFromLLM]) -> None:
         # What the model said before it called is complete.
-        await self._masker_flush()
+        await self._flush()
         restored = []
         for call in function_calls:
             context = call.context.original if isinstance(call.context, _MaskedContext) else call.context
-            arguments: Mapping[str, Any] = restore_arguments(self._masker_conversation, dict(call.arguments))
+            arguments: Mapping[str, Any] = restore_arguments(self._conversation, dict(call.arguments))
             restored.append(
                 FunctionCallFromLLM(
                     function_name=call.function_name,
@@ -171,35 +187,25 @@ class _Masking:
                     context=context,
                 )
             )
-        await super().run_function_calls(restored)  # type: ignore[misc]
+        await self._run_function_calls(restored)
 
     async def run_inference(self, context: LLMContext, *args: Any, **options: Any) -> str | None:
-        masked = mask_context(self._masker_conversation, context, hint=self._masker_hint)
-        answer: str | None = await super().run_inference(masked, *args, **options)  # type: ignore[misc]
-        return answer if answer is None else self._masker_conversation.rehydrate(answer).text
-
-
-_CLASSES: dict[type, type] = {}
+        masked = mask_context(self._conversation, context, hint=self._hint)
+        answer: str | None = await self._run_inference(masked, *args, **options)
+        return answer if answer is None else self._conversation.rehydrate(answer).text
 
 
 def mask_llm(service: Service, conversation: Conversation, *, hint: bool = True) -> Service:
     """Makes a service mask what it sends and restore what it gets, and gives it back. See the module.
 
-    The service stays what it was: its class becomes a subclass of its own. Call it once, before the pipeline runs.
+    The service stays what it was. Call this once for each, before the pipeline runs. With ``hint`` the model is told about
+    aliases, where the policy puts them in the text.
     """
     if not isinstance(service, LLMService):
         raise TypeError("mask_llm wraps an LLMService")
     if not isinstance(conversation, Conversation):
         raise TypeError("mask_llm takes the Conversation of the call")
-    if isinstance(service, _Masking):
+    if getattr(service, "masker_masking", None) is not None:
         raise ValueError("the service is wrapped already")
-    kind = type(service)
-    masking = _CLASSES.get(kind)
-    if masking is None:
-        masking = _CLASSES[kind] = type(f"Masked{kind.__name__}", (_Masking, kind), {"__module__": __name__})
-    wrapped: Any = service
-    wrapped.__class__ = masking
-    wrapped._masker_conversation = conversation
-    wrapped._masker_hint = hint
-    wrapped._masker_texts = {}
+    _Masking(service, conversation, hint)
     return service
