@@ -765,8 +765,8 @@ def _replace(text: str, params: dict[str, Any]) -> str:
 
 
 def _mask(text: str, params: dict[str, Any]) -> str:
-    char = _param(params, "masking_char", str)
-    count = _param(params, "chars_to_mask", int)
+    char: str = _param(params, "masking_char", str)
+    count: int = _param(params, "chars_to_mask", int)
     from_end = _param(params, "from_end", bool)
     if len(char) > 1:
         raise InvalidParamError("Invalid input, masking_char must be a character")
@@ -813,7 +813,7 @@ def _custom(text: str, params: dict[str, Any]) -> str:
     function = params.get("lambda")
     if not callable(function):
         raise InvalidParamError("New value must be a callable function")
-    made = function(text)
+    made: object = function(text)
     if not isinstance(made, str):
         raise InvalidParamError("Function return type must be a str")
     return made
@@ -837,32 +837,36 @@ class _Engine:
         self._operators[made.operator_name()] = operate
 
     def _operate(self, text: str, entities: Sequence[Any], operators: dict[str, Any]) -> EngineResult:
-        ordered = sorted(entities, key=lambda entity: (entity.start, entity.end))
-        pieces: list[str] = []
-        items: list[OperatorResult] = []
-        done = length = 0
-        for entity in ordered:
+        spans: list[tuple[int, Any]] = []
+        done = 0
+        for entity in sorted(entities, key=lambda entity: (entity.start, entity.end)):
             if not 0 <= entity.start <= entity.end <= len(text):
                 raise InvalidParamError(f"Invalid analyzer result, start: {entity.start} and end: {entity.end}")
             # Of overlapping ones the later begins where the earlier ended, so that nothing stays uncovered.
             start = max(entity.start, done)
-            if start >= entity.end:
-                continue
+            if start < entity.end:
+                spans.append((start, entity))
+                done = entity.end
+        # From the end, as Presidio does: an operator may count.
+        made: list[tuple[int, Any, str, str]] = []
+        for start, entity in reversed(spans):
             config = operators.get(entity.entity_type) or operators["DEFAULT"]
             operate = self._operators.get(config.operator_name)
             if operate is None:
                 raise InvalidParamError(f"Invalid operator class '{config.operator_name}'.")
             new = operate(text[start : entity.end], {**config.params, "entity_type": entity.entity_type})
+            made.append((start, entity, new, config.operator_name))
+        pieces: list[str] = []
+        items: list[OperatorResult] = []
+        done = length = 0
+        for start, entity, new, name in reversed(made):
             pieces += [text[done:start], new]
             length += start - done
             score = getattr(entity, "score", None)
-            items.append(
-                OperatorResult(length, length + len(new), entity.entity_type, new, config.operator_name, score)
-            )
+            items.append(OperatorResult(length, length + len(new), entity.entity_type, new, name, score))
             length += len(new)
             done = entity.end
         pieces.append(text[done:])
-        # Presidio gives them from the end.
         return EngineResult("".join(pieces), items[::-1])
 
 

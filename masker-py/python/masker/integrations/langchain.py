@@ -175,7 +175,7 @@ class _Stream:
     def _content(self, content: Any) -> Any:
         if isinstance(content, str):
             return self._text("content", content) if content else content
-        made = []
+        made: list[Any] = []
         for block in content:
             if isinstance(block, str):
                 made.append(self._text("content", block))

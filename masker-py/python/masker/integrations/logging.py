@@ -127,7 +127,7 @@ class MaskingFilter(logging.Filter):
         super().__init__()
         self._masker = masker if masker is not None else Masker("strict")
 
-    def filter(self, record: logging.LogRecord) -> bool | logging.LogRecord:
+    def filter(self, record: logging.LogRecord) -> Any:
         own = copy.copy(record) if sys.version_info >= (3, 12) else record
         mask_record(self._masker, own, _TRACEBACKS)
         return own if sys.version_info >= (3, 12) else True

@@ -99,7 +99,7 @@ def _columns(frame: pd.DataFrame, columns: Sequence[Any] | None) -> list[int]:
 
 
 def _replace(frame: Frame, columns: Sequence[Any] | None, work: Callable[[Any], Any]) -> Frame:
-    made = frame.copy(deep=False)
+    made: Frame = frame.copy(deep=False)
     for place in _columns(frame, columns):
         made.isetitem(place, work(frame.iloc[:, place]))
     return made
