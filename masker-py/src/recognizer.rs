@@ -1,9 +1,9 @@
 //! A Python callable as the pass `ner`.
 
 use std::collections::HashSet;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
+use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
@@ -28,13 +28,64 @@ pub(crate) enum WhenLate {
 }
 
 pub(crate) struct PyRecognizer {
-    call: Arc<Py<PyAny>>,
+    workers: Arc<Workers>,
     name: String,
     timeout: Option<Duration>,
     when_late: WhenLate,
     /// Kinds of the policy's own.
     custom: HashSet<Kind>,
-    running: Arc<AtomicUsize>,
+}
+
+/// Threads that ask the callable, kept from one call to the next.
+struct Workers {
+    call: Py<PyAny>,
+    idle: Mutex<Vec<Sender<Job>>>,
+    late: AtomicUsize,
+}
+
+/// One text to be asked about.
+struct Job {
+    text: String,
+    answer: Sender<Result<Vec<Hit>, Failure>>,
+    /// `RUNNING`, `DONE` or `ABANDONED`.
+    state: Arc<AtomicU8>,
+    /// The way to the worker itself. While it is idle only the list has it, so that the worker ends with the list.
+    worker: Sender<Job>,
+}
+
+const RUNNING: u8 = 0;
+const DONE: u8 = 1;
+const ABANDONED: u8 = 2;
+
+impl Workers {
+    fn idle(&self) -> MutexGuard<'_, Vec<Sender<Job>>> {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// An idle worker, or a new one.
+    fn worker(self: &Arc<Self>) -> std::io::Result<Sender<Job>> {
+        if let Some(worker) = self.idle().pop() {
+            return Ok(worker);
+        }
+        let (sender, receiver) = channel::<Job>();
+        let workers = Arc::downgrade(self);
+        thread::Builder::new().name("masker-recognizer".to_owned()).spawn(move || {
+            for Job { text, answer, state, worker } in receiver {
+                let Some(workers) = workers.upgrade() else { return };
+                let found = ask(&workers.call, &text);
+                let in_time =
+                    state.compare_exchange(RUNNING, DONE, Ordering::AcqRel, Ordering::Acquire).is_ok();
+                workers.idle().push(worker);
+                if in_time {
+                    // The caller waits, since the state says that an answer comes.
+                    let _ = answer.send(found);
+                } else {
+                    workers.late.fetch_sub(1, Ordering::AcqRel);
+                }
+            }
+        })?;
+        Ok(sender)
+    }
 }
 
 /// The name of a callable where it is one for events, else `python`.
@@ -59,12 +110,15 @@ impl PyRecognizer {
         }
         let entities = policy.entities().iter();
         Ok(Self {
-            call: Arc::new(call.clone().unbind()),
+            workers: Arc::new(Workers {
+                call: call.clone().unbind(),
+                idle: Mutex::default(),
+                late: AtomicUsize::new(0),
+            }),
             name: name_of(call),
             timeout,
             when_late,
             custom: entities.map(|entity| entity.kind.clone()).filter(|kind| !kind.is_built_in()).collect(),
-            running: Arc::default(),
         })
     }
 
@@ -168,45 +222,39 @@ fn ask(call: &Py<PyAny>, text: &str) -> Result<Vec<Hit>, Failure> {
     })
 }
 
-/// Counts a call that runs.
-struct Running(Arc<AtomicUsize>);
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::AcqRel);
-    }
-}
-
 impl Recognizer for PyRecognizer {
     fn name(&self) -> &str {
         &self.name
     }
 
     fn recognize(&self, text: &str) -> Result<Vec<RecognizerHit>, RecognizerError> {
+        let workers = &self.workers;
         let Some(timeout) = self.timeout else {
-            return self.hits(text, ask(&self.call, text)?);
+            return self.hits(text, ask(&workers.call, text)?);
         };
-        let running = Running(Arc::clone(&self.running));
-        if self.running.fetch_add(1, Ordering::AcqRel) >= MAX_LATE {
+        if workers.late.load(Ordering::Acquire) >= MAX_LATE {
             return self.late(text, "too many of its calls run past their time");
         }
-        let (sender, receiver) = channel();
-        let (call, own) = (Arc::clone(&self.call), text.to_owned());
-        let asked = thread::Builder::new().name("masker-recognizer".to_owned()).spawn(move || {
-            let _running = running;
-            // Nobody listens any more where the time is over.
-            let _ = sender.send(ask(&call, &own));
-        });
-        if asked.is_err() {
-            return Err(RecognizerError::new("no thread could be started for it"));
-        }
+        let no_thread = || RecognizerError::new("no thread could be started for it");
+        let worker = workers.worker().map_err(|_| no_thread())?;
+        let (answer, receiver) = channel();
+        let state = Arc::new(AtomicU8::new(RUNNING));
+        let job = Job { text: text.to_owned(), answer, state: Arc::clone(&state), worker: worker.clone() };
+        worker.send(job).map_err(|_| no_thread())?;
+        let ended = || RecognizerError::new("its thread ended early");
         match receiver.recv_timeout(timeout) {
             Ok(found) => self.hits(text, found?),
+            Err(RecvTimeoutError::Disconnected) => Err(ended()),
             Err(RecvTimeoutError::Timeout) => {
+                let late =
+                    state.compare_exchange(RUNNING, ABANDONED, Ordering::AcqRel, Ordering::Acquire).is_ok();
+                if !late {
+                    return self.hits(text, receiver.recv().map_err(|_| ended())??);
+                }
+                workers.late.fetch_add(1, Ordering::AcqRel);
                 let why = format!("it took longer than {} ms", timeout.as_millis());
                 self.late(text, &why)
             }
-            Err(RecvTimeoutError::Disconnected) => Err(RecognizerError::new("its thread ended early")),
         }
     }
 }
