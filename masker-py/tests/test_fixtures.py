@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import json
-import tomllib
+import sys
 
 import pytest
 from conftest import FIXTURES, keys
 
 import masker
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
 
 
 def cases(folder: str) -> list:

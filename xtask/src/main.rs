@@ -11,6 +11,7 @@ mod generate;
 mod layers;
 mod lexicon;
 mod lint;
+mod python;
 mod ready;
 mod shell;
 mod source;
@@ -24,7 +25,9 @@ const USAGE: &str = "\
 usage: cargo xtask <command> [options]
 
   ready [--full]   everything that must hold before a change goes in; --full adds the long suites
-  test             every test of the workspace, doc tests included
+  test             every test of the workspace, doc tests and the Python package included
+  python [--adapters | --clusters]
+                   the Python package alone; --adapters tests its adapters too, --clusters Spark and Ray
   fmt [--check]    format the sources, or fail where they are not formatted
   lint             clippy on all targets, warnings denied
   doc              build the documentation, missing items and broken links denied
@@ -43,6 +46,9 @@ fn main() -> ExitCode {
         ["ready"] => ready::run(&workspace, ready::Extent::Usual),
         ["ready", "--full"] => ready::run(&workspace, ready::Extent::Full),
         ["test"] => test::run(&workspace),
+        ["python"] => python::run(&workspace),
+        ["python", "--adapters"] => python::run(&workspace).and_then(|()| python::run_adapters(&workspace)),
+        ["python", "--clusters"] => python::run(&workspace).and_then(|()| python::run_clusters(&workspace)),
         ["fmt"] => fmt::run(&workspace, fmt::Mode::Write),
         ["fmt", "--check"] => fmt::run(&workspace, fmt::Mode::Check),
         ["lint"] => lint::run(&workspace),

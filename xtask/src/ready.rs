@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use crate::shell::{Outcome, Workspace};
-use crate::{bench_smoke, deny, doc, fmt, generate, layers, lint, test};
+use crate::{bench_smoke, deny, doc, fmt, generate, layers, lint, python, test};
 
 /// How much to run.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -24,11 +24,12 @@ const STEPS: &[Step] = &[
     ("gen", |workspace| generate::run(workspace, generate::Mode::Check)),
     ("lint", lint::run),
     ("test", test::run),
+    ("python adapters", python::run_adapters),
     ("doc", doc::run),
     ("bench-smoke", bench_smoke::run),
 ];
 
-const LONG_STEPS: &[Step] = &[("long tests", test::run_long)];
+const LONG_STEPS: &[Step] = &[("long tests", test::run_long), ("python clusters", python::run_clusters)];
 
 pub(crate) fn run(workspace: &Workspace, extent: Extent) -> Outcome {
     let start = Instant::now();

@@ -1,11 +1,13 @@
 //! `cargo xtask test`: every test there is.
 
+use crate::python;
 use crate::shell::{self, Outcome, Workspace};
 
-/// Runs the unit, integration and doc tests of all crates with all features.
+/// Runs the unit, integration and doc tests of all crates with all features, and those of the Python package.
 pub(crate) fn run(workspace: &Workspace) -> Outcome {
     // Plain `cargo test`: nextest is not on every machine and runs no doc tests.
-    shell::run(&mut workspace.cargo(["test", "--workspace", "--all-features"]))
+    shell::run(&mut workspace.cargo(["test", "--workspace", "--all-features"]))?;
+    python::run(workspace)
 }
 
 /// The same tests optimised, with many more cases for each property.

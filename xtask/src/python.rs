@@ -1,0 +1,117 @@
+//! `cargo xtask python`: the Python package, built as users build it and tested in an environment of its own.
+
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::shell::{self, Outcome, Workspace};
+
+/// What every user of the package sees, checked without any host of an adapter.
+const CORE: [&str; 5] = ["__init__.py", "_highlight.py", "_progress.py", "errors.py", "_masker.pyi"];
+
+/// A virtual environment with the package in it.
+struct Environment<'a> {
+    workspace: &'a Workspace,
+    folder: PathBuf,
+}
+
+impl<'a> Environment<'a> {
+    /// The environment in the target folder, made where there is none, with the tools that check the package.
+    fn new(workspace: &'a Workspace) -> Result<Self, String> {
+        let folder = target(workspace).join("python");
+        let environment = Self { workspace, folder };
+        if !environment.program("python").exists() {
+            shell::run(Command::new("python3").args(["-m", "venv"]).arg(&environment.folder))?;
+        }
+        environment.install("requirements-dev.txt")?;
+        Ok(environment)
+    }
+
+    fn program(&self, name: &str) -> PathBuf {
+        let below = if cfg!(windows) { "Scripts" } else { "bin" };
+        self.folder.join(below).join(name)
+    }
+
+    /// A program of the environment, in the folder of the package.
+    fn command<S: AsRef<OsStr>>(&self, name: &str, arguments: impl IntoIterator<Item = S>) -> Command {
+        let mut command = Command::new(self.program(name));
+        let path = std::env::var_os("PATH").unwrap_or_default();
+        let own = self.program(name).parent().map(Path::to_path_buf).unwrap_or_default();
+        let folders = std::iter::once(own).chain(std::env::split_paths(&path));
+        command
+            .current_dir(self.workspace.path("masker-py"))
+            .env("PATH", std::env::join_paths(folders).unwrap_or(path))
+            .env("VIRTUAL_ENV", &self.folder)
+            .env_remove("PYTHONPATH")
+            .args(arguments);
+        command
+    }
+
+    fn run<S: AsRef<OsStr>>(&self, name: &str, arguments: impl IntoIterator<Item = S>) -> Outcome {
+        shell::run(&mut self.command(name, arguments))
+    }
+
+    fn pip<S: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = S>) -> Outcome {
+        let always = ["-m", "pip", "--disable-pip-version-check", "--quiet"].map(std::ffi::OsString::from);
+        let given = arguments.into_iter().map(|argument| argument.as_ref().to_os_string());
+        self.run("python", always.into_iter().chain(given))
+    }
+
+    fn install(&self, requirements: &str) -> Outcome {
+        self.pip(["install", "--requirement", requirements])
+    }
+
+    /// Builds the wheel as `pip install ./masker-py` does, installs it, and gives its path.
+    fn package(&self) -> Result<PathBuf, String> {
+        let wheels = self.folder.join("wheels");
+        if wheels.exists() {
+            std::fs::remove_dir_all(&wheels).map_err(|error| format!("{}: {error}", wheels.display()))?;
+        }
+        let place = wheels.to_string_lossy().into_owned();
+        self.pip(["wheel", ".", "--no-deps", "--wheel-dir", &place])?;
+        let entries = std::fs::read_dir(&wheels).map_err(|error| format!("{place}: {error}"))?;
+        let wheel = entries.filter_map(Result::ok).map(|entry| entry.path()).next();
+        let wheel = wheel.ok_or_else(|| format!("no wheel in {place}"))?;
+        let path = wheel.to_string_lossy().into_owned();
+        self.pip(["install", "--force-reinstall", "--no-deps", &path])?;
+        Ok(wheel)
+    }
+}
+
+fn target(workspace: &Workspace) -> PathBuf {
+    std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| workspace.path("target"), PathBuf::from)
+}
+
+/// Builds the package, runs its own tests and examples, checks its types, and measures what is promised.
+pub(crate) fn run(workspace: &Workspace) -> Outcome {
+    let environment = Environment::new(workspace)?;
+    let wheel = environment.package()?;
+    environment.run("python", ["-m", "pytest", "-q", "tests", "--ignore", "tests/adapters"])?;
+    environment.run("python", ["-m", "mypy.stubtest", "masker._masker", "--ignore-disjoint-bases"])?;
+    let sources = CORE.iter().map(|name| format!("python/masker/{name}"));
+    let sources: Vec<String> = sources.chain(["tests/typing_use.py".to_owned()]).collect();
+    let strict = std::iter::once("--strict".to_owned()).chain(sources.iter().cloned());
+    environment.run("mypy", strict)?;
+    environment.run("pyright", &sources)?;
+    environment.run("python", ["tests/typing_use.py"])?;
+    let wheel = wheel.to_string_lossy().into_owned();
+    environment.run("python", ["tests/measure.py", "--wheel", &wheel])
+}
+
+/// The adapters against the real packages from the registry, and their types; after [`run`].
+pub(crate) fn run_adapters(workspace: &Workspace) -> Outcome {
+    let environment = Environment::new(workspace)?;
+    environment.install("requirements-adapters.txt")?;
+    environment.run("python", ["-m", "pytest", "-q", "tests/adapters", "-m", "not clusters"])?;
+    environment.run("mypy", ["--strict", "python/masker"])?;
+    environment.run("pyright", std::iter::empty::<&str>())
+}
+
+/// Tables spread over processes by Spark and Ray; after [`run_adapters`].
+pub(crate) fn run_clusters(workspace: &Workspace) -> Outcome {
+    let environment = Environment::new(workspace)?;
+    environment.install("requirements-adapters.txt")?;
+    environment.install("requirements-clusters.txt")?;
+    environment.run("python", ["-m", "pytest", "-q", "tests/adapters", "-m", "clusters"])?;
+    environment.run("python", ["tests/soak.py", "--seconds", "30"])
+}
