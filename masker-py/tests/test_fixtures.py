@@ -76,7 +76,7 @@ def test_turns(case):
     conversation = MASKERS["healthcare-default"].conversation()
     for turn, wanted in zip(case["turns"], case["findings"], strict=True):
         speaker, said = turn.split(": ", 1)
-        events = conversation.mask_turn("user" if speaker == "Caller" else "assistant", said).events
+        events = conversation.mask_turn("assistant" if speaker == "Agent" else "user", said).events
         got = [(event.kind, said[event.start : event.end]) for event in events]
         assert got == [(finding["kind"], finding["text"]) for finding in wanted]
 
