@@ -1,7 +1,7 @@
 //! A Python callable as the pass `ner`.
 
 use std::collections::HashSet;
-use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU32, AtomicUsize, Ordering};
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
@@ -41,6 +41,8 @@ struct Workers {
     call: Py<PyAny>,
     idle: Mutex<Vec<Sender<Job>>>,
     late: AtomicUsize,
+    /// The process whose threads they are: a fork has none of them.
+    process: AtomicU32,
 }
 
 /// One text to be asked about.
@@ -64,6 +66,11 @@ impl Workers {
 
     /// An idle worker, or a new one.
     fn worker(self: &Arc<Self>) -> std::io::Result<Sender<Job>> {
+        let process = std::process::id();
+        if self.process.swap(process, Ordering::AcqRel) != process {
+            self.idle().clear();
+            self.late.store(0, Ordering::Release);
+        }
         if let Some(worker) = self.idle().pop() {
             return Ok(worker);
         }
@@ -114,6 +121,7 @@ impl PyRecognizer {
                 call: call.clone().unbind(),
                 idle: Mutex::default(),
                 late: AtomicUsize::new(0),
+                process: AtomicU32::new(std::process::id()),
             }),
             name: name_of(call),
             timeout,

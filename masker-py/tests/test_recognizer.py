@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
 import time
 
@@ -180,3 +182,17 @@ def test_it_may_call_masker_itself():
     inner = masker.Masker()
     m = masker.Masker(recognizer=lambda text: [(f.start, f.end, f.kind, 1.0) for f in inner.detect(text)])
     assert m.mask("call 415-555-0142").redaction_count == 1
+
+
+def test_a_fork_starts_threads_of_its_own():
+    code = """
+import os, masker
+m = masker.Masker(recognizer=lambda text: [(0, 4, "NAME", 0.9)])
+assert m.mask("zork").redaction_count == 1
+child = os.fork()
+if child == 0:
+    os._exit(0 if m.mask("zork").redaction_count == 1 else 1)
+_, status = os.waitpid(child, 0)
+raise SystemExit(os.waitstatus_to_exitcode(status))
+"""
+    subprocess.run([sys.executable, "-W", "ignore", "-c", code], check=True, timeout=60)

@@ -347,7 +347,7 @@ class MaskingMiddleware(AgentMiddleware[Any, Any, Any]):
     ``source`` may also take the request and give the conversation of its thread.
     """
 
-    def __init__(self, source: Source | Callable[[Any], Conversation], *, hint: bool = True) -> None:
+    def __init__(self, source: Source, *, hint: bool = True) -> None:
         super().__init__()
         check_source(source)
         self._source: Any = source
