@@ -269,8 +269,9 @@ fn stretch_around(text: &[u8], from: usize, anchor: usize) -> (usize, usize) {
     (start, end)
 }
 
+/// Letters of other scripts are no part of a shape: where they touch one, it begins or ends.
 fn is_word_byte(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || byte >= 0x80
+    byte.is_ascii_alphanumeric()
 }
 
 fn floor_char_boundary(text: &str, at: usize) -> usize {
@@ -283,7 +284,7 @@ fn floor_char_boundary(text: &str, at: usize) -> usize {
 
 /// A letter or digit directly before or after a match makes it part of something else.
 fn stands_alone(text: &str, start: usize, end: usize) -> bool {
-    let joined = |c: char| c.is_alphanumeric();
+    let joined = |c: char| c.is_ascii_alphanumeric();
     // Groups joined by colons are one thing: "12345:db8::1" holds no address.
     let before = text[..start].chars().next_back();
     let colons = text[start..end].contains(':')
