@@ -629,7 +629,7 @@ pub(crate) struct AgentsCreate {
     /// Its name
     #[arg(long, value_name = "NAME")]
     pub(crate) name: String,
-    /// Where its requests go: stub, or openai:<model>
+    /// Where its requests go: `stub`, or `openai:<model>`
     #[arg(long, value_name = "MODEL")]
     pub(crate) upstream: String,
     /// What replaces PHI [default: as the policy says]

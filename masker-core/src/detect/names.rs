@@ -1033,7 +1033,7 @@ fn left_cue(document: &Document<'_>, cues: &[CueHit], context: &Context, at: usi
         && document.words[at].case == Case::Title
         && document.is_cased(at)
         && !document.begins_sentence(at)
-        && !document.is(at, Tags::NO_NAME)
+        && !document.is(at, Tags::NO_NAME.with(Tags::TITLE))
     {
         // "he goes by Memo"
         -2.6
