@@ -55,7 +55,7 @@ pub use self::detect::{Finding, Pass, Recognizer, RecognizerError, RecognizerHit
 pub use self::engine::{Event, Explanation, MAX_TEXT_BYTES, Masked, Masker, MaskerBuilder, Restored};
 pub use self::error::{Error, ErrorKind};
 pub use self::kinds::Kind;
-pub use self::offsets::{OffsetUnit, convert_spans};
+pub use self::offsets::{OffsetMap, OffsetUnit, convert_spans};
 pub use self::payload::{JsonRules, MaskedPayload, PayloadEvent, RestoredPayload};
 pub use self::policy::{
     Action, KidCheck, KidState, Normalization, Policy, PolicyError, PolicyErrorCode, PolicyErrors,
