@@ -1,5 +1,20 @@
 //! masker for Node: converts arguments, calls the core, converts results.
 #![expect(clippy::needless_pass_by_value, reason = "arguments from JavaScript arrive as owned values")]
+#![expect(unreachable_pub, reason = "what JavaScript sees must be public, and no other crate uses this one")]
+#![expect(dead_code, reason = "the shapes of plain objects are declared for their types in TypeScript")]
+#![expect(missing_debug_implementations, reason = "values of JavaScript are not printed from Rust")]
 
+mod conversation;
 mod errors;
+mod keys;
+mod kinds;
 mod masker;
+mod options;
+mod policy;
+mod prelude;
+mod recognizer;
+mod report;
+mod stream;
+mod text;
+mod vault;
+mod work;
