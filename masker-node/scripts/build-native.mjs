@@ -1,0 +1,27 @@
+// Builds the addon and compares loader and types with those in the repository; `--write` takes the new ones over.
+import { execFileSync } from 'node:child_process'
+import { copyFileSync, mkdirSync, readFileSync, readdirSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+
+const home = dirname(dirname(fileURLToPath(import.meta.url)))
+const build = join(home, 'build')
+const cli = join(dirname(createRequire(import.meta.url).resolve('@napi-rs/cli/package.json')), 'dist', 'cli.js')
+const target = process.argv.includes('--target') ? ['--target', process.argv[process.argv.indexOf('--target') + 1]] : []
+
+mkdirSync(build, { recursive: true })
+const options = ['--platform', '--profile', 'addon', '--js', 'index.js', '--dts', 'index.d.ts', '--no-const-enum']
+execFileSync(process.execPath, [cli, 'build', ...options, '--output-dir', build, ...target], { cwd: home, stdio: 'inherit' })
+
+for (const file of readdirSync(build).filter((name) => name.endsWith('.node'))) {
+  copyFileSync(join(build, file), join(home, file))
+}
+const stale = ['index.js', 'index.d.ts'].filter((file) => {
+  if (process.argv.includes('--write')) copyFileSync(join(build, file), join(home, file))
+  return readFileSync(join(build, file), 'utf8') !== readFileSync(join(home, file), 'utf8')
+})
+if (stale.length > 0) {
+  console.error(`stale: ${stale.join(', ')}; run \`npm run gen\` in masker-node and commit what it writes`)
+  process.exit(1)
+}
