@@ -28,6 +28,7 @@
 //! - `vault-sqlite`: a vault in an SQLite file.
 //! - `vault-postgres`: a vault in a PostgreSQL database, for several machines, with TLS.
 //! - `audit`: the hash-chained audit log, and signed reports about it.
+//! - `small`: a smaller binary, for a few milliseconds at the first text.
 //! - `testing`: the conformance suite for stores, for crates that bring their own.
 #![forbid(unsafe_code)]
 #![deny(missing_docs, rustdoc::broken_intra_doc_links)]

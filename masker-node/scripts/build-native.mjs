@@ -10,9 +10,17 @@ const build = join(home, 'build')
 const cli = join(dirname(createRequire(import.meta.url).resolve('@napi-rs/cli/package.json')), 'dist', 'cli.js')
 const target = process.argv.includes('--target') ? ['--target', process.argv[process.argv.indexOf('--target') + 1]] : []
 
+// What the vault has no use for.
+const unused = ['FTS3', 'FTS3_PARENTHESIS', 'FTS5', 'RTREE', 'DBSTAT_VTAB', 'STAT4', 'LOAD_EXTENSION']
+const sqlite = [...unused.map((name) => `-USQLITE_ENABLE_${name}`), '-DSQLITE_OMIT_LOAD_EXTENSION'].join(' ')
+
 mkdirSync(build, { recursive: true })
 const options = ['--platform', '--profile', 'addon', '--js', 'index.js', '--dts', 'index.d.ts', '--no-const-enum']
-execFileSync(process.execPath, [cli, 'build', ...options, '--output-dir', build, ...target], { cwd: home, stdio: 'inherit' })
+execFileSync(process.execPath, [cli, 'build', ...options, '--output-dir', build, ...target], {
+  cwd: home,
+  stdio: 'inherit',
+  env: { ...process.env, LIBSQLITE3_FLAGS: sqlite },
+})
 
 for (const file of readdirSync(build).filter((name) => name.endsWith('.node'))) {
   copyFileSync(join(build, file), join(home, file))

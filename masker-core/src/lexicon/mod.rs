@@ -3,6 +3,8 @@
 //! The table is part of the binary and is read where it lies; nothing is parsed at start-up. `cargo xtask gen` packs it from
 //! `data/sources`.
 
+#[cfg(feature = "small")]
+mod dense;
 mod entry;
 mod table;
 
@@ -13,8 +15,12 @@ use std::sync::LazyLock;
 
 use crate::view::WordHash;
 
+#[cfg(not(feature = "small"))]
 static PACKED: &[u8] = include_bytes!("../../data/packed/lexicon.bin");
-static SHIPPED: LazyLock<Lexicon> = LazyLock::new(|| Lexicon::new(PACKED));
+#[cfg(feature = "small")]
+static PACKED: LazyLock<Vec<u8>> =
+    LazyLock::new(|| dense::expand(include_bytes!(concat!(env!("OUT_DIR"), "/lexicon.dense"))));
+static SHIPPED: LazyLock<Lexicon> = LazyLock::new(|| Lexicon::new(&PACKED));
 
 /// Two tables: the words that most texts are made of, small enough to stay near the processor, and the others.
 #[derive(Clone, Copy, Debug)]
