@@ -5,7 +5,6 @@ import { conversationFor, type Source } from './session.js'
 export interface ModelRequest {
   messages: ReadonlyArray<unknown>
   systemMessage?: unknown
-  systemPrompt?: string
 }
 
 /** Middleware of LangChain agents. */
@@ -181,8 +180,7 @@ async function maskedRequest(conversation: Conversation, request: ModelRequest):
     }),
   )
   if (system.length === 0) return { ...request, messages: made }
-  const { systemPrompt: _prompt, ...rest } = request
-  return { ...rest, systemMessage: made[0], messages: made.slice(1) }
+  return { ...request, systemMessage: made[0], messages: made.slice(1) }
 }
 
 async function restoredMessage(conversation: Conversation, message: Message): Promise<Message> {
