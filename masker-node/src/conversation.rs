@@ -9,7 +9,7 @@ use crate::masker::{JsMasker, json_rules};
 use crate::options::{Options, choice};
 use crate::report::{InUnits, masked_in_units};
 use crate::stream::{JsSseRehydrator, JsStreamMasker, JsStreamRehydrator};
-use crate::text::{Text, bytes};
+use crate::text::{Answer, Text, bytes};
 use crate::work::{Line, Promised, done_here, here, later};
 
 const ROLES: [(&str, Role); 4] =
@@ -90,9 +90,9 @@ impl JsConversation {
     }
 
     /// The id it was begun with.
-    #[napi(getter)]
-    pub fn id(&self) -> &str {
-        self.inner.id()
+    #[napi(getter, ts_return_type = "string")]
+    pub fn id(&self) -> Answer<&str> {
+        Answer(self.inner.id())
     }
 
     /// The masker it was begun by.

@@ -7,7 +7,7 @@ pub struct KindInfo {
     /// Its name.
     #[napi(ts_type = "Kind")]
     pub kind: String,
-    /// Its letter in the Safe Harbor list, 45 CFR 164.514(b)(2)(i).
+    /// Its letter in the Safe Harbor list, 45 CFR 164.514(b)(2)(i); `-` where it has none.
     pub letter: String,
     /// What it is, in words.
     pub title: String,

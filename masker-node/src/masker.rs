@@ -108,13 +108,12 @@ impl JsMasker {
         if let Some(options) = Options::read("the options of a masker", options, &KNOWN)? {
             let mut policy = None;
             if let Some(given) = options.value("policy")? {
-                policy = Some(match given.get_type()? {
-                    napi::ValueType::String => preset(Text::read(given, "the policy")?.into_string())?,
-                    _ => {
-                        let given = options
-                            .instance::<ClassInstance<'_, JsPolicy>>("policy", "Policy or the name of one")?;
-                        given.expect("it was just there").inner.clone()
-                    }
+                policy = Some(if given.get_type()? == napi::ValueType::String {
+                    preset(Text::read(given, "the policy")?.into_string())?
+                } else {
+                    let given = options
+                        .instance::<ClassInstance<'_, JsPolicy>>("policy", "Policy or the name of one")?;
+                    given.expect("it was just there").inner.clone()
                 });
             }
             if let Some(surface) =

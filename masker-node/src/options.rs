@@ -116,17 +116,15 @@ impl<'env> Options<'env> {
 /// One of a list of names.
 pub(crate) fn choice<T: Copy>(what: &str, value: Unknown<'_>, choices: &[(&str, T)]) -> Result<T, Failure> {
     let text = Text::read(value, what)?.into_string();
-    match choices.iter().find(|(name, _)| *name == text) {
-        Some((_, chosen)) => Ok(*chosen),
-        None => {
-            let names: Vec<&str> = choices.iter().map(|(name, _)| *name).collect();
-            let mut message = format!("{what} must be one of {}", names.join(", "));
-            if let Some(nearest) = nearest(&text, names.into_iter()) {
-                message = format!("{message}; did you mean {nearest:?}?");
-            }
-            Err(Failure::Argument(message))
-        }
+    if let Some((_, chosen)) = choices.iter().find(|(name, _)| *name == text) {
+        return Ok(*chosen);
     }
+    let names: Vec<&str> = choices.iter().map(|(name, _)| *name).collect();
+    let mut message = format!("{what} must be one of {}", names.join(", "));
+    if let Some(nearest) = nearest(&text, names.into_iter()) {
+        message = format!("{message}; did you mean {nearest:?}?");
+    }
+    Err(Failure::Argument(message))
 }
 
 /// A whole number from `least` to 2⁵³ - 1.

@@ -35,14 +35,11 @@ thread_local! {
 pub(crate) fn with<T>(env: &Env, work: impl FnOnce(&Prelude) -> napi::Result<T>) -> napi::Result<T> {
     let id = env.raw() as usize;
     let known = PRELUDE.with_borrow(|prelude| prelude.clone().filter(|prelude| prelude.env == id));
-    let prelude = match known {
-        Some(prelude) => prelude,
-        None => {
-            let prelude = Rc::new(Prelude::new(env)?);
-            PRELUDE.set(Some(prelude.clone()));
-            prelude
-        }
-    };
+    if let Some(prelude) = known {
+        return work(&prelude);
+    }
+    let prelude = Rc::new(Prelude::new(env)?);
+    PRELUDE.set(Some(prelude.clone()));
     work(&prelude)
 }
 

@@ -177,11 +177,10 @@ fn not_in_text(hit: &Hit) -> RecognizerError {
 /// What JavaScript throws may quote the text.
 fn threw(error: &napi::Error) -> RecognizerError {
     RecognizerError::new(match error.status {
-        Status::ArrayExpected
-        | Status::InvalidArg
-        | Status::NumberExpected
-        | Status::ObjectExpected
-        | Status::StringExpected => "its answer is not a list of hits",
+        Status::ArrayExpected | Status::NumberExpected | Status::ObjectExpected | Status::StringExpected => {
+            "its answer is not a list of hits"
+        }
+        Status::InvalidArg => "it threw what is no error, or its answer is not a list of hits",
         _ => "it threw",
     })
 }

@@ -1,7 +1,7 @@
 //! What calls return: plain objects, positions in UTF-16 units.
 
 use masker_core::payload::{PayloadEvent as CorePayloadEvent, Said, TextWorker};
-use masker_core::{Error, Span};
+use masker_core::{Error, Kid, Span, TokenKind};
 use napi::Env;
 use napi::bindgen_prelude::Unknown;
 use napi_derive::napi;
@@ -67,6 +67,7 @@ pub struct Masked {
 }
 
 /// A text with originals put back, and what became of its tokens.
+#[expect(clippy::struct_field_names, reason = "the name of the core")]
 #[napi(object, object_from_js = false, object_to_js = false)]
 pub struct Restored {
     /// The text.
@@ -167,7 +168,7 @@ pub struct Explanation {
 }
 
 /// What a stream rehydrator ended with.
-#[napi(object, object_from_js = false)]
+#[napi(object, object_from_js = false, object_to_js = false)]
 pub struct Flushed {
     /// What was held back.
     pub text: String,
@@ -352,7 +353,7 @@ fn pack_event(
     for name in [event.pass.as_str(), &event.recognizer, event.action.as_str()] {
         units.push(prelude.number(env, name)?);
     }
-    let optional = [event.token_kind.map(|kind| kind.as_str()), event.kid.as_ref().map(|kid| kid.as_str())];
+    let optional = [event.token_kind.map(TokenKind::as_str), event.kid.as_ref().map(Kid::as_str)];
     for name in optional {
         units.push(name.map_or(Ok(0), |name| prelude.number(env, name))?);
     }

@@ -3,12 +3,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use masker_core::payload::{SseRehydrator, StreamMode};
 use masker_core::{Conversation, StreamMasker, StreamRehydrator};
 use napi::Env;
-use napi::bindgen_prelude::{Buffer, Unknown};
+use napi::JsValue;
+use napi::bindgen_prelude::{Buffer, Object, Unknown};
 use napi_derive::napi;
 
 use crate::errors::Failure;
-use crate::report::{Flushed, Plain, Shown, masked_in_parts};
-use crate::text::{Parts, Text, bytes};
+use crate::report::{Plain, Shown, masked_in_parts};
+use crate::text::{Answer, Parts, Text, bytes, length_in_units};
 use crate::work::{Line, Promised, done_here, here, later};
 
 /// A stream and the text that went into it.
@@ -225,8 +226,11 @@ impl Shown for Ended {
         while !self.text.is_char_boundary(end) {
             end -= 1;
         }
-        let dangling = self.text[end..].encode_utf16().count() as u32;
-        Plain(Flushed { text: self.text, dangling }).shown(env)
+        let dangling = length_in_units(&self.text[end..]) as u32;
+        let mut flushed = Object::new(env)?;
+        flushed.set("text", Answer(self.text))?;
+        flushed.set("dangling", dangling)?;
+        Ok(flushed.to_unknown())
     }
 }
 

@@ -35,7 +35,7 @@ impl Text {
         for decoded in char::decode_utf16(units.iter().copied()) {
             match decoded {
                 Ok(c) if half(c).is_some() => {
-                    text.extend(c.encode_utf16(&mut [0; 2]).iter().map(|unit| stand_in(*unit)))
+                    text.extend(c.encode_utf16(&mut [0; 2]).iter().map(|unit| stand_in(*unit)));
                 }
                 Ok(c) => text.push(c),
                 Err(alone) => text.push(stand_in(alone.unpaired_surrogate())),
@@ -92,7 +92,7 @@ impl FromNapiValue for Text {
 }
 
 /// A text for JavaScript.
-pub(crate) struct Answer<S>(pub(crate) S);
+pub struct Answer<S>(pub(crate) S);
 
 impl<S: AsRef<str>> ToNapiValue for Answer<S> {
     unsafe fn to_napi_value(env: sys::napi_env, Self(text): Self) -> napi::Result<sys::napi_value> {
@@ -285,6 +285,11 @@ impl Parts {
         }
         self.bytes += part.len();
     }
+}
+
+/// The length of a text in the string it becomes.
+pub(crate) fn length_in_units(text: &str) -> usize {
+    text.chars().map(|c| if half(c).is_some() { 1 } else { c.len_utf16() }).sum()
 }
 
 fn stand_in(unit: u16) -> char {

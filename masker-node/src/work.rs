@@ -123,7 +123,9 @@ impl Pool {
                 Err(_) => {
                     let job = state.jobs.pop_back();
                     drop(state);
-                    job.into_iter().for_each(|job| job());
+                    if let Some(job) = job {
+                        job();
+                    }
                 }
             }
         }
