@@ -645,7 +645,7 @@ export interface JsonRules {
 export interface KindInfo {
   /** Its name. */
   kind: Kind
-  /** Its letter in the Safe Harbor list, 45 CFR 164.514(b)(2)(i). */
+  /** Its letter in the Safe Harbor list, 45 CFR 164.514(b)(2)(i); `-` where it has none. */
   letter: string
   /** What it is, in words. */
   title: string

@@ -8,7 +8,8 @@ import { fileURLToPath } from 'node:url'
 const home = dirname(dirname(fileURLToPath(import.meta.url)))
 const build = join(home, 'build')
 const cli = join(dirname(createRequire(import.meta.url).resolve('@napi-rs/cli/package.json')), 'dist', 'cli.js')
-const target = process.argv.includes('--target') ? ['--target', process.argv[process.argv.indexOf('--target') + 1]] : []
+// Such as `--target x86_64-unknown-linux-musl`.
+const others = process.argv.slice(2).filter((argument) => argument !== '--write')
 
 // What the vault has no use for.
 const unused = ['FTS3', 'FTS3_PARENTHESIS', 'FTS5', 'RTREE', 'DBSTAT_VTAB', 'STAT4', 'LOAD_EXTENSION']
@@ -16,7 +17,7 @@ const sqlite = [...unused.map((name) => `-USQLITE_ENABLE_${name}`), '-DSQLITE_OM
 
 mkdirSync(build, { recursive: true })
 const options = ['--platform', '--profile', 'addon', '--js', 'index.js', '--dts', 'index.d.ts', '--no-const-enum']
-execFileSync(process.execPath, [cli, 'build', ...options, '--output-dir', build, ...target], {
+execFileSync(process.execPath, [cli, 'build', ...options, '--output-dir', build, ...others], {
   cwd: home,
   stdio: 'inherit',
   env: { ...process.env, LIBSQLITE3_FLAGS: sqlite },

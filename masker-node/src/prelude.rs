@@ -19,6 +19,8 @@ pub(crate) struct Prelude {
     name: FunctionRef<String, u32>,
     /// Names that JavaScript knows by number.
     names: RefCell<HashMap<Box<str>, u16>>,
+    /// Those of them that were asked for last, each at the place of its length and ends.
+    recent: RefCell<[(Box<str>, u16); RECENT]>,
     findings: FunctionRef<Units, Unknown<'static>>,
     masked: FunctionRef<MaskedArgs, Unknown<'static>>,
     masked_payload: FunctionRef<PayloadArgs, Unknown<'static>>,
@@ -26,6 +28,8 @@ pub(crate) struct Prelude {
     restored_payload: FunctionRef<RestoredArgs, Unknown<'static>>,
     error: FunctionRef<ErrorArgs, Object<'static>>,
 }
+
+const RECENT: usize = 128;
 
 thread_local! {
     static PRELUDE: RefCell<Option<Rc<Prelude>>> = const { RefCell::new(None) };
@@ -50,6 +54,7 @@ impl Prelude {
             env: env.raw() as usize,
             name: made.get_named_property::<Function<'_, _, _>>("name")?.create_ref()?,
             names: RefCell::default(),
+            recent: RefCell::new(std::array::from_fn(|_| (Box::default(), 0))),
             findings: made.get_named_property::<Function<'_, _, _>>("findings")?.create_ref()?,
             masked: made.get_named_property::<Function<'_, _, _>>("masked")?.create_ref()?,
             masked_payload: made.get_named_property::<Function<'_, _, _>>("maskedPayload")?.create_ref()?,
@@ -63,6 +68,22 @@ impl Prelude {
 
     /// The number of a name; 0 is none.
     pub(crate) fn number(&self, env: &Env, name: &str) -> napi::Result<u16> {
+        let place = match name.as_bytes() {
+            [first, .., last] => (name.len() * 31 + usize::from(*first) * 7 + usize::from(*last)) % RECENT,
+            _ => 0,
+        };
+        {
+            let (known, number) = &self.recent.borrow()[place];
+            if &**known == name {
+                return Ok(*number);
+            }
+        }
+        let number = self.number_of(env, name)?;
+        self.recent.borrow_mut()[place] = (name.into(), number);
+        Ok(number)
+    }
+
+    fn number_of(&self, env: &Env, name: &str) -> napi::Result<u16> {
         if let Some(number) = self.names.borrow().get(name) {
             return Ok(*number);
         }

@@ -71,7 +71,7 @@ test('rehydrate streams', async () => {
   for (let size = 1; size < 12; size += 1) {
     assert.equal((await through(cut(answer, size), conversation.rehydrateStream())).join(''), wanted)
     const out = await through(cut(bytesOf(answer), size), conversation.rehydrateStream())
-    assert.equal(Buffer.concat(out).toString(), wanted.replace('\ud83d', '\ufffd'))
+    assert.equal(Buffer.concat(out).toString(), wanted.replace(/\ud83d$/, '\ufffd'))
   }
   const stream = conversation.streamRehydrator()
   assert.equal(await stream.push('Dear '), 'Dear ')

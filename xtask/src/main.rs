@@ -11,6 +11,7 @@ mod generate;
 mod layers;
 mod lexicon;
 mod lint;
+mod node;
 mod python;
 mod ready;
 mod shell;
@@ -25,9 +26,10 @@ const USAGE: &str = "\
 usage: cargo xtask <command> [options]
 
   ready [--full]   everything that must hold before a change goes in; --full adds the long suites
-  test             every test of the workspace, doc tests and the Python package included
+  test             every test of the workspace, doc tests, the Python and the Node package included
   python [--adapters | --clusters]
                    the Python package alone; --adapters tests its adapters too, --clusters Spark and Ray
+  node             the Node package alone
   fmt [--check]    format the sources, or fail where they are not formatted
   lint             clippy on all targets, warnings denied
   doc              build the documentation, missing items and broken links denied
@@ -49,6 +51,7 @@ fn main() -> ExitCode {
         ["python"] => python::run(&workspace),
         ["python", "--adapters"] => python::run(&workspace).and_then(|()| python::run_adapters(&workspace)),
         ["python", "--clusters"] => python::run(&workspace).and_then(|()| python::run_clusters(&workspace)),
+        ["node"] => node::run(&workspace),
         ["fmt"] => fmt::run(&workspace, fmt::Mode::Write),
         ["fmt", "--check"] => fmt::run(&workspace, fmt::Mode::Check),
         ["lint"] => lint::run(&workspace),

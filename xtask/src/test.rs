@@ -1,13 +1,15 @@
 //! `cargo xtask test`: every test there is.
 
-use crate::python;
 use crate::shell::{self, Outcome, Workspace};
+use crate::{node, python};
 
-/// Runs the unit, integration and doc tests of all crates with all features, and those of the Python package.
+/// Runs the unit, integration and doc tests of all crates with all features, and those of the Python and the Node package.
 pub(crate) fn run(workspace: &Workspace) -> Outcome {
     // Plain `cargo test`: nextest is not on every machine and runs no doc tests.
-    shell::run(&mut workspace.cargo(["test", "--workspace", "--all-features"]))?;
-    python::run(workspace)
+    let rust = shell::run(&mut workspace.cargo(["test", "--workspace", "--all-features"]));
+    // Each runs whatever became of the others: one report of everything that is wrong beats one at a time.
+    let (python, node) = (python::run(workspace), node::run(workspace));
+    rust.and(python).and(node)
 }
 
 /// The same tests optimised, with many more cases for each property.
