@@ -1,5 +1,4 @@
 /* Generated from the documentation in src/ by `npm run build:native`. Change it there. */
-/* eslint-disable */
 
 /** What something is. Policies may bring kinds of their own. */
 export type Kind =

@@ -24,11 +24,8 @@ export interface MaskerMiddleware<Version extends 'v2' | 'v3' | 'v4' = 'v4'> {
   readonly specificationVersion: Version
   readonly middlewareVersion: Version extends 'v2' ? 'v2' : undefined
   // The three versions of the specification differ in parts that are passed through here as they are.
-  // eslint-disable-next-line @typescript-eslint/no-explicit-any
   transformParams(options: { type: 'generate' | 'stream'; params: any }): Promise<any>
-  // eslint-disable-next-line @typescript-eslint/no-explicit-any
   wrapGenerate(options: { doGenerate: () => PromiseLike<any>; params: any }): Promise<any>
-  // eslint-disable-next-line @typescript-eslint/no-explicit-any
   wrapStream(options: { doStream: () => PromiseLike<any>; params: any }): Promise<any>
 }
 

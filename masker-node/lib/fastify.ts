@@ -25,7 +25,6 @@ interface Reply {
 
 interface Instance {
   decorateRequest(name: string, value?: unknown): unknown
-  // eslint-disable-next-line @typescript-eslint/no-explicit-any
   addHook(name: any, hook: (...args: any[]) => Promise<unknown>): unknown
 }
 

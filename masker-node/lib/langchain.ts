@@ -11,7 +11,6 @@ export interface ModelRequest {
 export interface MaskerMiddleware {
   name: string
   // The types of LangChain say the same with their own names; nothing of it is imported here.
-  // eslint-disable-next-line @typescript-eslint/no-explicit-any
   wrapModelCall(request: any, handler: (request: any) => any): Promise<any>
 }
 
