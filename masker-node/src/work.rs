@@ -1,7 +1,7 @@
 //! Where work runs: at once in the thread of JavaScript, or behind a promise in another one.
 
 use std::cell::Cell;
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -33,28 +33,25 @@ pub(crate) fn here<'env, T: Shown>(
 
 /// [`here`], for what becomes a value by itself.
 pub(crate) fn done_here<T>(env: &Env, work: impl FnOnce() -> Result<T, Failure>) -> napi::Result<T> {
-    struct Left;
-
-    impl Drop for Left {
-        fn drop(&mut self) {
-            WAITING.set(std::ptr::null_mut());
-        }
-    }
-
-    if !WAITING.get().is_null() {
-        return Err(Failure::Reentrant.into_js(env));
-    }
-    WAITING.set(env.raw());
-    let left = Left;
-    let result = sound(work);
-    drop(left);
-    result.map_err(|failure| failure.into_js(env))
+    let mut work = Some(work);
+    let mut result = None;
+    wait_for(env, &mut || result = work.take().map(|work| work())).map_err(|failure| failure.into_js(env))?;
+    result.unwrap_or(Err(Failure::Stopped)).map_err(|failure| failure.into_js(env))
 }
 
-/// Turns a panic into a failure: behind it no text is returned, and the program goes on.
-fn sound<T>(work: impl FnOnce() -> Result<T, Failure>) -> Result<T, Failure> {
+// Whatever is the same for all calls stands in functions without parameters for types: there are a hundred of each otherwise.
+
+/// Works with this thread marked as waiting.
+fn wait_for(env: &Env, work: &mut dyn FnMut()) -> Result<(), Failure> {
+    if !WAITING.get().is_null() {
+        return Err(Failure::Reentrant);
+    }
+    WAITING.set(env.raw());
     // What a panic may leave behind half done is guarded by locks that look at it again.
-    catch_unwind(AssertUnwindSafe(work)).unwrap_or(Err(Failure::Stopped))
+    let ended = catch_unwind(AssertUnwindSafe(work));
+    WAITING.set(std::ptr::null_mut());
+    // Behind a panic no text is returned, and the program goes on.
+    ended.map_err(|_| Failure::Stopped)
 }
 
 /// The environment that waits for the work of this thread.
@@ -68,12 +65,28 @@ pub(crate) fn later<'env, T: Shown + Send + 'static>(
     env: &'env Env,
     work: impl FnOnce() -> Result<T, Failure> + Send + 'static,
 ) -> napi::Result<Promised<'env>> {
+    promised(
+        env,
+        Box::new(move || {
+            let done = work()?;
+            Ok(Box::new(move |env: &Env| Ok(Made::from(done.shown(env)?))) as Finish)
+        }),
+    )
+}
+
+/// Makes the value, in the thread of JavaScript.
+type Finish = Box<dyn FnOnce(&Env) -> napi::Result<Made> + Send>;
+
+fn promised(
+    env: &Env,
+    work: Box<dyn FnOnce() -> Result<Finish, Failure> + Send>,
+) -> napi::Result<Promised<'_>> {
     let (deferred, promise) = env.create_deferred()?;
     POOL.run(Box::new(move || {
-        let result = sound(work);
-        deferred.resolve(move |env: Env| {
-            let value = result.map_err(|failure| failure.into_js(&env))?.shown(&env)?;
-            Ok(Made::from(value))
+        let result = catch_unwind(AssertUnwindSafe(work)).unwrap_or(Err(Failure::Stopped));
+        deferred.resolve(move |env: Env| match result {
+            Ok(finish) => finish(&env),
+            Err(failure) => Err(failure.into_js(&env)),
         });
     }));
     Ok(promise)
@@ -160,8 +173,16 @@ pub(crate) struct Line(Arc<Counter>);
 #[derive(Default)]
 struct Counter {
     given: AtomicU64,
-    served: Mutex<u64>,
+    served: Mutex<Served>,
     moved: Condvar,
+}
+
+#[derive(Default)]
+struct Served {
+    /// Whose turn it is.
+    next: u64,
+    /// Who left before their turn.
+    left: BTreeSet<u64>,
 }
 
 /// A place in a [`Line`].
@@ -182,7 +203,7 @@ impl Place {
     pub(crate) fn wait<T>(self, work: impl FnOnce() -> T) -> T {
         let counter = &*self.line.0;
         let mut served = counter.served.lock().unwrap_or_else(PoisonError::into_inner);
-        while *served != self.number {
+        while served.next != self.number {
             served = counter.moved.wait(served).unwrap_or_else(PoisonError::into_inner);
         }
         drop(served);
@@ -193,7 +214,14 @@ impl Place {
 impl Drop for Place {
     fn drop(&mut self) {
         let mut served = self.line.0.served.lock().unwrap_or_else(PoisonError::into_inner);
-        *served = self.number + 1;
+        served.left.insert(self.number);
+        loop {
+            let next = served.next;
+            if !served.left.remove(&next) {
+                break;
+            }
+            served.next += 1;
+        }
         self.line.0.moved.notify_all();
     }
 }

@@ -23,6 +23,6 @@ mod tests {
     #[test]
     fn nothing_is_lost() {
         let packed: &[u8] = include_bytes!("../../data/packed/lexicon.bin");
-        assert!(super::super::PACKED.as_slice() == packed);
+        assert!(super::super::packed() == packed);
     }
 }

@@ -15,12 +15,18 @@ use std::sync::LazyLock;
 
 use crate::view::WordHash;
 
+static SHIPPED: LazyLock<Lexicon> = LazyLock::new(|| Lexicon::new(packed()));
+
 #[cfg(not(feature = "small"))]
-static PACKED: &[u8] = include_bytes!("../../data/packed/lexicon.bin");
+fn packed() -> &'static [u8] {
+    include_bytes!("../../data/packed/lexicon.bin")
+}
+
+/// Lives as long as the program, as the bytes in the binary do.
 #[cfg(feature = "small")]
-static PACKED: LazyLock<Vec<u8>> =
-    LazyLock::new(|| dense::expand(include_bytes!(concat!(env!("OUT_DIR"), "/lexicon.dense"))));
-static SHIPPED: LazyLock<Lexicon> = LazyLock::new(|| Lexicon::new(&PACKED));
+fn packed() -> &'static [u8] {
+    dense::expand(include_bytes!(concat!(env!("OUT_DIR"), "/lexicon.dense"))).leak()
+}
 
 /// Two tables: the words that most texts are made of, small enough to stay near the processor, and the others.
 #[derive(Clone, Copy, Debug)]
