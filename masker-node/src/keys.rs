@@ -83,7 +83,7 @@ impl JsKeyRing {
             let Some(variables) =
                 variables.filter(|v| v.get_type().is_ok_and(|kind| kind != ValueType::Undefined))
             else {
-                return Ok(Self { inner: KeyRing::from_env()? });
+                return Ok(Self { inner: KeyRing::from_vars(std::env::vars_os())? });
             };
             let variables = variables.coerce_to_object()?;
             let mut given = Vec::new();
