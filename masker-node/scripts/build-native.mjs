@@ -12,8 +12,8 @@ const cli = join(dirname(createRequire(import.meta.url).resolve('@napi-rs/cli/pa
 const others = process.argv.slice(2).filter((argument) => argument !== '--write')
 
 // What the vault has no use for.
-const unused = ['FTS3', 'FTS3_PARENTHESIS', 'FTS5', 'RTREE', 'DBSTAT_VTAB', 'STAT4', 'LOAD_EXTENSION']
-const sqlite = [...unused.map((name) => `-USQLITE_ENABLE_${name}`), '-DSQLITE_OMIT_LOAD_EXTENSION'].join(' ')
+const unused = ['FTS3', 'FTS3_PARENTHESIS', 'FTS5', 'RTREE', 'DBSTAT_VTAB', 'STAT4', 'LOAD_EXTENSION', 'API_ARMOR', 'COLUMN_METADATA']
+const sqlite = [...unused.map((name) => `-USQLITE_ENABLE_${name}`), '-DSQLITE_OMIT_LOAD_EXTENSION', '-DSQLITE_OMIT_JSON'].join(' ')
 
 mkdirSync(build, { recursive: true })
 const options = ['--platform', '--profile', 'addon', '--js', 'index.js', '--dts', 'index.d.ts', '--no-const-enum']
