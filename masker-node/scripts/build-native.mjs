@@ -12,8 +12,9 @@ const cli = join(dirname(createRequire(import.meta.url).resolve('@napi-rs/cli/pa
 const others = process.argv.slice(2).filter((argument) => argument !== '--write')
 
 // What the vault has no use for.
-const unused = ['FTS3', 'FTS3_PARENTHESIS', 'FTS5', 'RTREE', 'DBSTAT_VTAB', 'STAT4', 'LOAD_EXTENSION', 'API_ARMOR', 'COLUMN_METADATA']
-const sqlite = [...unused.map((name) => `-USQLITE_ENABLE_${name}`), '-DSQLITE_OMIT_LOAD_EXTENSION', '-DSQLITE_OMIT_JSON'].join(' ')
+const unused = ['API_ARMOR', 'COLUMN_METADATA', 'DBSTAT_VTAB', 'FTS3', 'FTS3_PARENTHESIS', 'FTS5', 'LOAD_EXTENSION', 'RTREE', 'STAT4']
+const left = ['COMPILEOPTION_DIAGS', 'COMPLETE', 'DATETIME_FUNCS', 'DEPRECATED', 'DESERIALIZE', 'GET_TABLE', 'JSON', 'LOAD_EXTENSION', 'UTF16']
+const sqlite = [...unused.map((name) => `-USQLITE_ENABLE_${name}`), ...left.map((name) => `-DSQLITE_OMIT_${name}`)].join(' ')
 
 mkdirSync(build, { recursive: true })
 const options = ['--platform', '--profile', 'addon', '--js', 'index.js', '--dts', 'index.d.ts', '--no-const-enum']

@@ -234,6 +234,10 @@ impl Shown for Findings {
 
 /// Puts the spans of a masked text into UTF-16 units.
 pub(crate) fn masked_in_units(mut masked: masker_core::Masked, text: &str) -> masker_core::Masked {
+    // Bytes and units are the same, which is what most texts are.
+    if text.is_ascii() {
+        return masked;
+    }
     let spans: Vec<Span> = masked.events.iter().map(|event| event.span).collect();
     for (event, (start, end)) in masked.events.iter_mut().zip(in_units(text, &spans)) {
         event.span = Span::new(start, end);
