@@ -107,11 +107,12 @@ pub(crate) fn run_adapters(workspace: &Workspace) -> Outcome {
     environment.run("pyright", std::iter::empty::<&str>())
 }
 
-/// Tables spread over processes by Spark and Ray; after [`run_adapters`].
+/// Tables spread over processes by Spark and Ray, a soak, and times that hold on a quiet machine; after [`run_adapters`].
 pub(crate) fn run_clusters(workspace: &Workspace) -> Outcome {
     let environment = Environment::new(workspace)?;
     environment.install("requirements-adapters.txt")?;
     environment.install("requirements-clusters.txt")?;
     environment.run("python", ["-m", "pytest", "-q", "tests/adapters", "-m", "clusters"])?;
-    environment.run("python", ["tests/soak.py", "--seconds", "30"])
+    environment.run("python", ["tests/soak.py", "--seconds", "30"])?;
+    environment.run("python", ["tests/measure.py", "--gate-times"])
 }
