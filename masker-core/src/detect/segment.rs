@@ -10,6 +10,8 @@ use crate::Span;
 const LEAST: usize = 1024;
 /// From here on a piece ends at any white space.
 const MOST: usize = 1536;
+/// A piece is cut off only where at least this much text comes after it: a few words more are no piece of their own.
+const REST: usize = 384;
 /// Text without white space is cut when a word is this long.
 const LONGEST_WORD: usize = 8192;
 /// How far behind its end a piece is looked at: to the first white space after so many bytes, or to twice as many.
@@ -48,7 +50,7 @@ pub(crate) fn next_cut(
         None => return None,
     };
     let at = enclosing(protected, at).map_or(at, |span| span.end);
-    if at >= bytes.len() {
+    if at + REST > bytes.len() {
         return None;
     }
     let (near, far) = (at + AHEAD, at + 2 * AHEAD);
@@ -105,7 +107,7 @@ mod tests {
 
     #[test]
     fn pieces_end_with_sentences_lines_or_words() {
-        assert_eq!(cuts(&"word ".repeat(200)), []);
+        assert_eq!(cuts(&"word ".repeat(280)), [], "too little comes after the end of a piece");
         let sentences = "One two three four. ".repeat(100);
         let first = cuts(&sentences)[0].at;
         assert!((LEAST..MOST).contains(&first) && sentences[..first].ends_with(". "));
