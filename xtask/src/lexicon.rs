@@ -44,14 +44,20 @@ pub(crate) fn packed_lexicon(sources: &Path) -> Result<Vec<u8>, String> {
         });
     }
     for row in rows(sources, "us_places.tsv")? {
+        begin(&mut entries, &row[0], |e| e.set_begins_town(1));
         set(&mut entries, &row[0], |e| e.set_town(1 + step(&row[2], &[25e3, 1e5])));
     }
     for row in rows(sources, "us_counties.tsv")? {
+        begin(&mut entries, &row[1], |e| e.set_begins_county(1));
         set(&mut entries, &row[1], |e| e.set_county(1));
     }
     for row in rows(sources, "states.tsv")? {
         for other in row[2].split(';').filter(|other| *other != "-") {
+            begin(&mut entries, other, |e| e.set_begins_state(1));
             set(&mut entries, other, |e| e.set_state(1));
+        }
+        for phrase in &row[..2] {
+            begin(&mut entries, phrase, |e| e.set_begins_state(1));
         }
         set(&mut entries, &row[0], |e| e.set_state(2));
         set(&mut entries, &row[1], |e| e.set_state(3));
@@ -65,6 +71,7 @@ pub(crate) fn packed_lexicon(sources: &Path) -> Result<Vec<u8>, String> {
         });
     }
     for row in rows(sources, "medical_terms.tsv")? {
+        begin(&mut entries, &row[0], |e| e.set_begins_term(1));
         set(&mut entries, &row[0], |e| {
             e.set_medical(if row[2] == "0" { 2 } else { 1 });
             e.set_drug(u8::from(row[1].contains("drug")));
@@ -72,9 +79,11 @@ pub(crate) fn packed_lexicon(sources: &Path) -> Result<Vec<u8>, String> {
         });
     }
     for row in rows(sources, "institutions.tsv")? {
+        begin(&mut entries, &row[0], |e| e.set_begins_term(1));
         set(&mut entries, &row[0], |e| e.set_institution(1));
     }
     for row in rows(sources, "brands.tsv")? {
+        begin(&mut entries, &row[0], |e| e.set_begins_term(1));
         set(&mut entries, &row[0], |e| e.set_institution(1));
     }
     Ok(pack_lexicon(entries.into_iter().map(|(hash, entry)| (hash, entry.build()))))
@@ -82,15 +91,26 @@ pub(crate) fn packed_lexicon(sources: &Path) -> Result<Vec<u8>, String> {
 
 /// Sets facts of a word or phrase, and marks every shorter phrase that it begins with.
 fn set(entries: &mut Entries, phrase: &str, facts: impl FnOnce(&mut EntryBuilder)) {
-    let view = NormalView::new(phrase, &[]);
-    let words = split_words(&view);
+    let words = hashes(phrase);
     let Some((first, rest)) = words.split_first() else { return };
-    let mut hash = first.hash;
+    let mut hash = *first;
     for word in rest {
         entries.entry(hash).or_default().set_begins_phrase(1);
-        hash = hash.then(word.hash);
+        hash = hash.then(*word);
     }
     facts(entries.entry(hash).or_default());
+}
+
+/// Sets facts of the first word of a phrase of several.
+fn begin(entries: &mut Entries, phrase: &str, facts: impl FnOnce(&mut EntryBuilder)) {
+    if let [first, _, ..] = hashes(phrase)[..] {
+        facts(entries.entry(first).or_default());
+    }
+}
+
+fn hashes(phrase: &str) -> Vec<WordHash> {
+    let view = NormalView::new(phrase, &[]);
+    split_words(&view).iter().map(|word| word.hash).collect()
 }
 
 /// How many of the rising bounds a number reaches.

@@ -16,7 +16,7 @@ use crate::view::WordHash;
 use crate::{Error, Event, Kind, Masked, Masker, SecretText, Span};
 
 /// Name and version of the format.
-const MAGIC: &[u8; 5] = b"MSKC\x01";
+const MAGIC: &[u8; 5] = b"MSKC\x02";
 
 impl Conversation {
     /// The conversation as bytes for [`Conversation::from_bytes`], for a process that stops in the middle of a call. They are

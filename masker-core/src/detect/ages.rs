@@ -1,12 +1,16 @@
 use super::Pass;
 use super::candidate::Candidate;
 use super::document::Document;
+use super::starts::Flags;
 use crate::Kind;
 use crate::view::{Class, CodeRun, Gap, Shape};
 
 /// Ages of 90 and more (45 CFR 164.514(b)(2)(i)(C)), with the words that make them ages.
 pub(crate) fn find(document: &Document<'_>, runs: &[CodeRun], out: &mut Vec<Candidate>) {
     for run in runs {
+        if !matches!(run.pieces.len(), 2..=4) {
+            continue;
+        }
         let spoken = run.is_spoken();
         let mut words = run.words.clone();
         let compact = run.compact();
@@ -18,7 +22,7 @@ pub(crate) fn find(document: &Document<'_>, runs: &[CodeRun], out: &mut Vec<Cand
             push(document, words.start, words.end, spoken, out);
         }
     }
-    for at in 0..document.len() {
+    for at in document.starts.of(Flags::CODE) {
         if document.words[at].shape == Shape::Letters && document.class(at) != Class::Hundred {
             continue;
         }

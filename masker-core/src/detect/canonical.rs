@@ -36,14 +36,14 @@ fn date(document: &Document<'_>) -> Option<String> {
     }
     let whole = |hit: &dates::DateHit| hit.start == 0 && hit.end == document.len();
     let hit = dates::date_at(document, 0).filter(whole).or_else(|| {
-        let run = code_run(&document.view, &document.words, &document.classes, 0)?;
+        let run = code_run(&document.view, &document.words, 0)?;
         dates::numeric(document, &run).filter(whole)
     })?;
     Some(hit.date.to_iso())
 }
 
 fn code(document: &Document<'_>) -> Option<String> {
-    let run = code_run(&document.view, &document.words, &document.classes, 0)?;
+    let run = code_run(&document.view, &document.words, 0)?;
     let spoken = run.is_spoken() && run.words.end >= document.len();
     spoken.then(|| format!("{}{}", if run.plus { "+" } else { "" }, run.compact()))
 }
@@ -67,7 +67,7 @@ fn address(document: &Document<'_>) -> Option<String> {
             Class::None if text == "colon" => out.push(':'),
             Class::None if matches!(text, "sign" | "symbol") && out.ends_with('@') => {}
             Class::None | Class::Nato | Class::Month | Class::Unit | Class::And => out.push_str(text),
-            _ => match code_run(&document.view, &document.words, &document.classes, at) {
+            _ => match code_run(&document.view, &document.words, at) {
                 Some(run) => {
                     out.push_str(&run.compact().to_lowercase());
                     at = run.words.end;

@@ -1,13 +1,15 @@
+use std::sync::LazyLock;
+
 use super::Pass;
 use super::candidate::{Candidate, FLOOR, LABELLED};
 use super::context::Context;
 use super::cues::{CueHit, Role};
-use super::document::Document;
+use super::document::{Document, Token};
 use super::patterns::support;
-use super::vocabulary::Tags;
+use super::starts::Flags;
 use crate::Kind;
 use crate::kinds::{self, CodeShape, CueNeed, Letters, Verdict};
-use crate::view::{Class, CodePiece, CodeRun, Gap, code_run};
+use crate::view::{Class, CodePiece, CodeRun, Gap, Shape, code_run};
 
 /// The longest code that shapes are tried on; no identifier is longer.
 const LONGEST: usize = 40;
@@ -17,18 +19,52 @@ const REACH: usize = 9;
 /// The codes of a document, in order and disjoint.
 pub(crate) fn code_runs(document: &Document<'_>) -> Vec<CodeRun> {
     let mut runs = Vec::new();
-    let mut at = 0;
-    while at < document.len() {
-        if document.is(at, Tags::AT_CODE)
-            && let Some(run) = code_run(&document.view, &document.words, &document.classes, at)
+    let mut from = 0;
+    for at in document.starts.of(Flags::CODE) {
+        if at >= from
+            && !is_article(document, at)
+            && let Some(run) = code_run(&document.view, &document.words, at)
         {
-            at = run.words.end.max(at + 1);
+            from = run.words.end;
             runs.push(run);
-            continue;
         }
-        at += 1;
     }
     runs
+}
+
+/// Whether "a" or "i" is a word of the sentence: neither a code nor an explanation of the letter follows.
+fn is_article(document: &Document<'_>, at: usize) -> bool {
+    let beside = Gap::SPACE.with(Gap::HYPHEN).with(Gap::COMMA).with(Gap::STOP);
+    let word = &document.words[at];
+    let plain = |next: &Token| {
+        let apart = !next.gap.only(beside);
+        let ordinary = next.shape == Shape::Letters && document.class(at + 1) == Class::None;
+        (apart || ordinary)
+            && next.gap != Gap::HYPHEN
+            && !matches!(document.stem(at + 1), "as" | "for" | "like")
+    };
+    word.len() == 1
+        && matches!(document.stem(at), "a" | "i")
+        && word.gap != Gap::HYPHEN
+        && document.words.get(at + 1).is_none_or(plain)
+}
+
+/// The shapes that need no cue, by the length of the code.
+static RAISED: LazyLock<[Vec<(u8, &'static CodeShape)>; LONGEST + 1]> = LazyLock::new(|| {
+    let shapes = (0_u8..)
+        .zip(Kind::BUILT_IN)
+        .flat_map(|(index, kind)| kinds::spec(kind).codes.iter().map(move |shape| (index, shape)));
+    let raised: Vec<_> = shapes.filter(|(_, shape)| shape.cue == CueNeed::Raises).collect();
+    std::array::from_fn(|length| {
+        let fits = |shape: &CodeShape| (shape.length.0..=shape.length.1).contains(&(length as u8));
+        raised.iter().copied().filter(|(_, shape)| fits(shape)).collect()
+    })
+});
+
+/// Whether a code of this length may be found without a cue.
+fn may_stand_alone(length: usize) -> bool {
+    // An SSN in its groups, ten digits that are said.
+    matches!(length, 9 | 10) || !RAISED[length].is_empty()
 }
 
 /// The label that governs a code.
@@ -240,6 +276,9 @@ fn judge_run(
 ) -> bool {
     let mut found = false;
     let mut from = 0;
+    if label.is_none() && (1..=run.pieces.len().min(LONGEST)).all(|length| !may_stand_alone(length)) {
+        return false;
+    }
     // A run of digit words is one number; only written groups are tried apart.
     let whole = label.is_none() && run.is_spoken();
     while from < run.pieces.len() {
@@ -282,18 +321,19 @@ fn longest_fit(
     out: &mut Vec<Candidate>,
 ) -> usize {
     let pieces = &run.pieces[from..run.pieces.len().min(from + LONGEST)];
-    let compact: String = pieces.iter().map(|piece| char::from(piece.char)).collect();
-    let mut ends: Vec<usize> = (1..=pieces.len())
+    let mut compact = [0; LONGEST];
+    for (char, piece) in compact.iter_mut().zip(pieces) {
+        *char = piece.char;
+    }
+    // A word that goes on behind the longest code does not end one.
+    let cut_off = from + LONGEST < run.pieces.len();
+    let ends = (1..=pieces.len())
+        .rev()
         .filter(|&end| pieces.get(end).is_none_or(|next| next.word != pieces[end - 1].word))
-        .collect();
-    if from + LONGEST < run.pieces.len() {
-        ends.pop();
-    }
-    if whole {
-        ends = ends.split_off(ends.len().saturating_sub(1));
-    }
-    for &end in ends.iter().rev() {
-        let text = &compact[..end];
+        .skip(usize::from(cut_off))
+        .take(if whole { 1 } else { LONGEST });
+    for end in ends.filter(|&end| label.is_some() || may_stand_alone(end)) {
+        let text = std::str::from_utf8(&compact[..end]).expect("the characters of codes are ASCII");
         if let Some(best) = best_shape(document, cues, run, from, from + end, text, label) {
             out.push(best);
             return from + end;
@@ -356,21 +396,20 @@ fn best_shape(
     {
         best = Some(candidate(document, run, from, to, Kind::Ssn, "ssn_groups_said", 0.6, false));
     }
-    for (index, kind) in Kind::BUILT_IN.iter().enumerate() {
-        for shape in kinds::spec(kind).codes.iter().filter(|shape| shape.cue == CueNeed::Raises) {
-            let verdict = fits(shape, text);
-            if verdict == Verdict::Reject {
-                continue;
-            }
-            // "… 5678 90": no telephone number is written so that a short group ends it.
-            if *kind == Kind::Phone && ends_in_short_group(&run.pieces[from..to]) {
-                continue;
-            }
-            let validated = verdict == Verdict::Valid;
-            let score = support(document, cues, index as u8, first, last).score(shape.score, validated);
-            if score >= FLOOR && best.as_ref().is_none_or(|b| (validated, score) > (b.validated, b.score)) {
-                best = Some(candidate(document, run, from, to, kind.clone(), shape.name, score, validated));
-            }
+    for &(index, shape) in &RAISED[text.len()] {
+        let verdict = fits(shape, text);
+        if verdict == Verdict::Reject {
+            continue;
+        }
+        let kind = &Kind::BUILT_IN[usize::from(index)];
+        // "… 5678 90": no telephone number is written so that a short group ends it.
+        if *kind == Kind::Phone && ends_in_short_group(&run.pieces[from..to]) {
+            continue;
+        }
+        let validated = verdict == Verdict::Valid;
+        let score = support(document, cues, index, first, last).score(shape.score, validated);
+        if score >= FLOOR && best.as_ref().is_none_or(|b| (validated, score) > (b.validated, b.score)) {
+            best = Some(candidate(document, run, from, to, kind.clone(), shape.name, score, validated));
         }
     }
     best

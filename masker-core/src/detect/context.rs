@@ -2,6 +2,7 @@ use std::collections::HashMap;
 
 use super::cues::{CueHit, Role};
 use super::document::{Capitals, Document};
+use super::starts::Flags;
 use super::vocabulary::Tags;
 use crate::Kind;
 use crate::view::{Class, Gap, Shape, WordHash, WordHashBuilder, hash_word};
@@ -44,10 +45,9 @@ impl Context {
         self.turns.clear();
         let mut start = 0;
         let mut next_cue = 0;
-        for end in 1..=document.len() {
-            if end < document.len() && !document.gap(end).has(Gap::TURN) {
-                continue;
-            }
+        let len = document.len();
+        let turns = document.starts.of(Flags::RARE).filter(|&at| at > 0 && document.gap(at).has(Gap::TURN));
+        for end in turns.chain((len > 0).then_some(len)) {
             let mut asked = if start == 0 { self.pending } else { None };
             while let Some(cue) = cues.get(next_cue).filter(|cue| cue.start < end) {
                 let says_where = asked.is_some() && says_where(document, cue.start);
@@ -64,9 +64,10 @@ impl Context {
             };
             // A long turn is no bare group of digits; looking no further keeps detection bounded to the right.
             // Where values were replaced there was more to hear than the words that are left.
-            let replaced = (start + 1..=end).any(|at| {
-                (document.has_gap(Gap::PROTECTED) || at >= document.len()) && document.is_protected_before(at)
-            }) || (document.is_protected_before(start) && !document.gap(start).has(Gap::TURN));
+            let replaced = document.view.has_barriers()
+                && (start + 1..=end.min(len - 1)).any(|at| document.is_protected_before(at))
+                || end == len && document.is_protected_before(len)
+                || (document.is_protected_before(start) && !document.gap(start).has(Gap::TURN));
             let numeric = !replaced && digits > 0 && digits * 2 >= said.len();
             // "okay", "go ahead" does not take a question back, nor does a part of its answer.
             let listens = !replaced

@@ -2,10 +2,11 @@ use std::collections::HashMap;
 use std::sync::LazyLock;
 
 use super::document::{Document, joins_phrase};
+use super::starts::Flags;
 use super::vocabulary::Tags;
 use crate::Kind;
 use crate::kinds::{self, Cue};
-use crate::view::{NormalView, WordHash, WordHashBuilder, hash_word, split_words};
+use crate::view::{Gap, NormalView, WordHash, WordHashBuilder, hash_word, split_words};
 
 /// What a cue phrase says about the kind it belongs to.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
@@ -50,7 +51,8 @@ pub(crate) static CUES: LazyLock<CueTable> = LazyLock::new(CueTable::new);
 #[derive(Debug)]
 pub(crate) struct CueTable {
     nodes: HashMap<WordHash, Node, WordHashBuilder>,
-    first_words: Vec<WordHash>,
+    /// The words of all phrases, with the parts they play in them.
+    words: Vec<(WordHash, Tags)>,
     number: WordHash,
 }
 
@@ -62,8 +64,7 @@ struct Node {
 
 impl CueTable {
     pub(crate) fn new() -> Self {
-        let mut table =
-            Self { nodes: HashMap::default(), first_words: Vec::new(), number: hash_word(b"number") };
+        let mut table = Self { nodes: HashMap::default(), words: Vec::new(), number: hash_word(b"number") };
         for (index, kind) in Kind::BUILT_IN.iter().enumerate() {
             for cue in kinds::spec(kind).cues {
                 let (phrase, role) = match cue {
@@ -82,7 +83,10 @@ impl CueTable {
         let view = NormalView::new(phrase, &[]);
         let words = split_words(&view);
         debug_assert!(words.len() <= LONGEST, "{phrase} is too long");
-        self.first_words.extend(words.first().map(|word| word.hash));
+        let alone = Tags::CUE_ALONE.when(words.len() == 1);
+        for (at, word) in words.iter().enumerate() {
+            self.words.push((word.hash, if at == 0 { Tags::CUE.with(alone) } else { Tags::CUE_INSIDE }));
+        }
         let mut hash: Option<WordHash> = None;
         for word in &words {
             if let Some(previous) = hash {
@@ -95,19 +99,32 @@ impl CueTable {
         }
     }
 
-    /// The words that cues begin with.
-    pub(crate) fn first_words(&self) -> impl Iterator<Item = WordHash> {
-        self.first_words.iter().copied()
+    /// The words of cues, with the parts they play in them; words that play several come several times.
+    pub(crate) fn words(&self) -> impl Iterator<Item = (WordHash, Tags)> {
+        self.words.iter().copied()
+    }
+
+    /// Whether no phrase of several words begins at a word that some begin with.
+    #[inline]
+    fn no_longer_phrase(&self, document: &Document<'_>, start: usize) -> bool {
+        let end = start + 1;
+        end < document.len()
+            && !document.gap(end).has(Gap::HASH)
+            && !(joins_phrase(document.gap(end))
+                && self.nodes.contains_key(&document.hash(start).then(document.hash(end))))
     }
 
     /// All cues in a document, in order of their first word; of two cues of one kind and role that begin at one word, the
     /// longer.
     pub(crate) fn find(&self, document: &Document<'_>) -> Vec<CueHit> {
         let mut hits: Vec<CueHit> = Vec::with_capacity(16);
-        for start in document.tagged(Tags::CUE) {
+        for start in document.starts.of(Flags::CUE) {
             let first = hits.len();
             let mut hash = document.hash(start);
             let mut end = start + 1;
+            if !document.is(start, Tags::CUE_ALONE) && self.no_longer_phrase(document, start) {
+                continue;
+            }
             let mut node = self.nodes.get(&hash);
             while let Some(found) = node {
                 for &(kind, role) in &found.cues {

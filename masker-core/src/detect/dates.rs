@@ -4,6 +4,7 @@ use super::codes;
 use super::context::Context;
 use super::cues::{CueHit, Role};
 use super::document::Document;
+use super::starts::Flags;
 use super::vocabulary::Tags;
 use crate::Kind;
 use crate::view::{Case, Class, CodeRun, Gap, Shape};
@@ -60,18 +61,15 @@ pub(crate) fn find(
     out: &mut Vec<Candidate>,
 ) {
     let mut hits: Vec<DateHit> = Vec::new();
-    let mut at = 0;
-    while at < document.len() {
-        if !document.is(at, Tags::AT_DATE) {
-            at += 1;
-            continue;
-        }
-        match date_at(document, at) {
-            Some(hit) => {
-                at = hit.end;
-                hits.push(hit);
-            }
-            None => at += 1,
+    let mut from = 0;
+    for at in document.starts.of(Flags::RARE) {
+        let begins = document.words[at].shape != Shape::Letters || document.is(at, Tags::DATE);
+        if at >= from
+            && begins
+            && let Some(hit) = date_at(document, at)
+        {
+            from = hit.end;
+            hits.push(hit);
         }
     }
     for run in runs {
@@ -260,11 +258,20 @@ pub(crate) fn date_at(document: &Document<'_>, at: usize) -> Option<DateHit> {
             day_first(document, at).or_else(|| day_alone(document, at))
         }
         _ => match document.words[at].shape {
+            Shape::Digits if stands_among_numbers(document, at) => None,
             Shape::Digits => written(document, at).or_else(|| day_first(document, at)),
             Shape::Mixed => day_first(document, at).or_else(|| day_alone(document, at)),
             Shape::Letters => None,
         },
     }
+}
+
+/// Whether another number follows a number with more between them than one sign: neither is then a part of a date.
+fn stands_among_numbers(document: &Document<'_>, at: usize) -> bool {
+    document.words.get(at + 1).is_some_and(|next| {
+        let joined = matches!(next.gap, Gap::SLASH | Gap::HYPHEN | Gap::STOP);
+        next.shape == Shape::Digits && !joined
+    })
 }
 
 /// Words that a month may follow: then "may" and "march" are months too.
@@ -610,6 +617,10 @@ fn year_at(document: &Document<'_>, at: usize, after_day: bool) -> Option<(Optio
 /// "14 March 1982", "the third of march", "twelfth april".
 fn day_first(document: &Document<'_>, at: usize) -> Option<DateHit> {
     if at > 0 && document.gap(at) == Gap::SLASH {
+        return None;
+    }
+    let digits = |at: usize| document.words.get(at).is_some_and(|word| word.shape == Shape::Digits);
+    if digits(at) && digits(at + 1) {
         return None;
     }
     // The gap before the day is not part of the date.

@@ -1,24 +1,112 @@
-use super::vocabulary::{Tags, VOCABULARY};
+use std::cell::Cell;
+use std::ops::Deref;
+
+use super::starts::{Flags, Starts};
+use super::vocabulary::{Known, Tags, VOCABULARY, Vocabulary};
 use crate::Span;
-use crate::lexicon::{self, Entry, Lexicon};
+use crate::lexicon::{self, Entry};
 use crate::view::{
-    BARRIER, Case, Class, Gap, NormalView, Shape, Word, WordClass, WordHash, hash_word, split_words,
+    BARRIER, Case, Class, Gap, NormalView, SaidWord, Shape, ViewBuffers, Word, WordClass, WordHash, Words,
+    hash_word,
 };
+
+/// A word with what is known about it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Token {
+    word: Word,
+    /// Its place in [`Vocabulary::known`].
+    known: u32,
+    /// Whether the word or one shortly before it in its turn is capitalised.
+    cased: bool,
+}
+
+impl Token {
+    #[inline(always)]
+    fn new(word: Word, vocabulary: &Vocabulary, view: &NormalView<'_>) -> Self {
+        let known = if word.shape == Shape::Letters && !word.apostrophe {
+            vocabulary.index(word.hash)
+        } else if word.shape == Shape::Letters {
+            index_of_apostrophe(vocabulary, word.stem(view), word.hash)
+        } else {
+            vocabulary.index_plain(word.hash)
+        };
+        Self { word, known, cased: false }
+    }
+
+    /// The word further left, as if nothing had been worked out about those around it.
+    fn moved(&self, by: u32) -> Self {
+        let Word { start, end, gap, .. } = self.word;
+        let gap = if gap.has(Gap::PROTECTED) { gap } else { gap.without(Gap::BARRIER) };
+        let word = Word { start: start - by, end: end - by, gap: gap.without(Gap::TURN), ..self.word };
+        Self { word, ..*self }
+    }
+
+    #[inline]
+    fn known(&self) -> &'static Known {
+        &VOCABULARY.known()[self.known as usize]
+    }
+}
+
+impl Deref for Token {
+    type Target = Word;
+
+    fn deref(&self) -> &Word {
+        &self.word
+    }
+}
+
+impl SaidWord for Token {
+    fn class(&self) -> WordClass {
+        self.known().class
+    }
+}
 
 /// A text prepared for detection: its normal view, its words, and what is known about each.
 #[derive(Debug)]
 pub(crate) struct Document<'s> {
     pub(crate) view: NormalView<'s>,
-    pub(crate) words: Vec<Word>,
-    pub(crate) classes: Vec<WordClass>,
-    pub(crate) entries: Vec<Entry>,
-    tags: Vec<Tags>,
-    /// All tags, gaps and facts that occur.
-    any: (Tags, Gap, Entry),
-    /// For every word, whether it or one shortly before it in its turn is capitalised.
-    cased: Vec<bool>,
+    pub(crate) words: Vec<Token>,
+    /// What is known of words, by their places.
+    known: &'static [Known],
+    /// The words at which something may begin.
+    pub(crate) starts: Starts,
     /// The number of words before the end of the piece at hand; what stands behind it is seen again.
     settled: usize,
+}
+
+/// The memory of a document, to be used for the next one on the same thread.
+#[derive(Default)]
+struct Buffers {
+    view: ViewBuffers,
+    words: Vec<Token>,
+    starts: Starts,
+}
+
+impl Buffers {
+    fn take() -> Self {
+        SPARE.take().map_or_else(Self::default, |spare| *spare)
+    }
+
+    fn give_back(self) {
+        /// What a piece of a text needs; what a whole text took is given back to the system.
+        const MOST: usize = 1 << 18;
+        let held = self.view.capacity() + self.words.capacity() * size_of::<Token>() + self.starts.capacity();
+        if held <= MOST {
+            SPARE.set(Some(Box::new(self)));
+        }
+    }
+}
+
+thread_local! {
+    static SPARE: Cell<Option<Box<Buffers>>> = const { Cell::new(None) };
+}
+
+impl Drop for Document<'_> {
+    fn drop(&mut self) {
+        let view = std::mem::replace(&mut self.view, NormalView::new("", &[])).into_buffers();
+        let (words, starts) = (std::mem::take(&mut self.words), std::mem::take(&mut self.starts));
+        Buffers { view, words, starts }.give_back();
+    }
 }
 
 impl<'s> Document<'s> {
@@ -28,35 +116,123 @@ impl<'s> Document<'s> {
 
     /// A part of a longer text, in the first turn of which these capitals have been seen before.
     pub(crate) fn part(source: &'s str, protected: &[Span], capitals: Capitals) -> Self {
-        let view = NormalView::new(source, protected);
-        let mut words = split_words(&view);
+        let Buffers { view, mut words, starts } = Buffers::take();
+        let view = NormalView::reusing(view, source, protected);
         let vocabulary = &*VOCABULARY;
-        let lexicon = lexicon::shipped();
-        let mut classes = Vec::with_capacity(words.len());
-        let mut tags: Vec<Tags> = Vec::with_capacity(words.len());
-        let mut entries = Vec::with_capacity(words.len());
-        let mut any = (Tags::default(), Gap::default(), Entry::default());
-        let mut before = Tags::default();
-        for (at, word) in words.iter().enumerate() {
-            let known = vocabulary.get(word.hash);
-            let entry = entry_of(lexicon, &view, word);
-            any = (any.0.with(known.tags), any.1.with(word.gap), any.2.union(entry));
-            if word.gap == Gap::HYPHEN && word.shape != Shape::Letters {
-                // Letters that say no code may belong to one by a hyphen: "MRN-482055".
-                let letters = at.checked_sub(1).filter(|&before| words[before].len() <= 5);
-                if let Some(tags) = letters.and_then(|before| tags.get_mut(before)) {
-                    *tags = tags.with(Tags::AT_CODE);
+        words.clear();
+        words.reserve(view.text().len() / 4 + 1);
+        let mut reader = Words::new(&view);
+        while let Some(word) = reader.read() {
+            words.push(Token::new(word, vocabulary, &view));
+        }
+        let mut document = Self { view, settled: words.len(), words, known: VOCABULARY.known(), starts };
+        document.relate(capitals);
+        document
+    }
+
+    /// The same part with more of it protected: `protected` spans, sorted and disjoint, are replaced by barriers.
+    pub(crate) fn covered(&self, protected: &[Span], capitals: Capitals) -> Self {
+        if !self.view.is_aligned() {
+            return Self::part(self.view.source(), protected, capitals);
+        }
+        let Buffers { view, mut words, starts } = Buffers::take();
+        let view = NormalView::reusing(view, self.view.source(), protected);
+        words.clear();
+        words.reserve(self.words.len());
+        // How much further left the words stand than before.
+        let mut shift = 0;
+        let mut next = 0;
+        for (index, span) in protected.iter().enumerate() {
+            let kept = next + self.words[next..].partition_point(|word| word.end as usize <= span.start);
+            words.extend(self.words[next..kept].iter().map(|token| token.moved(shift)));
+            next = kept + self.words[kept..].partition_point(|word| (word.start as usize) < span.end);
+            shift += span.len() as u32 - 1;
+            let border = protected.get(index + 1).map_or(u32::MAX, |span| span.start as u32);
+            let cut = self.words[..next].last().is_some_and(|word| word.end as usize > span.end);
+            if !cut && self.words.get(next).is_none_or(|word| word.start >= border) && border < u32::MAX {
+                // No word stands before the next barrier.
+                continue;
+            }
+            // What stands around the barrier is read anew: gaps, and words that were cut.
+            let mut reader = match words.last() {
+                Some(last) => Words::behind(&view, last.end),
+                None => Words::new(&view),
+            };
+            while let Some(word) = reader.read().filter(|word| word.start < border - shift) {
+                match self
+                    .words
+                    .get(next)
+                    .filter(|known| known.start == word.start + shift && known.end <= border)
+                {
+                    Some(known) => {
+                        words.push(Token {
+                            word: Word { gap: word.gap, ..known.moved(shift).word },
+                            ..*known
+                        });
+                        next += 1;
+                        break;
+                    }
+                    None => words.push(Token::new(word, &VOCABULARY, &view)),
                 }
             }
-            classes.push(known.class);
-            tags.push(known.tags.with(begins(word, known.tags, before, entry)));
-            before = known.tags;
-            entries.push(entry);
         }
-        mark_turns(&view, &mut words, &tags);
-        let cased = cased(&words, capitals);
-        let settled = words.len();
-        Self { view, words, classes, entries, tags, any, cased, settled }
+        words.extend(self.words[next..].iter().map(|token| token.moved(shift)));
+        let mut document = Self { view, settled: words.len(), words, known: VOCABULARY.known(), starts };
+        document.relate(capitals);
+        document
+    }
+
+    /// Works out what follows from the words and those around them.
+    fn relate(&mut self, mut capitals: Capitals) {
+        let words = &mut self.words[..];
+        let (lower, upper) = self.starts.begin(words.len());
+        let known_words = self.known;
+        let mut before = Before::default();
+        for at in 0..words.len() {
+            let token = words[at];
+            let (word, known) = (token.word, &known_words[token.known as usize]);
+            if known.plain
+                && word.gap == Gap::SPACE
+                && word.case == Case::Lower
+                && word.shape == Shape::Letters
+            {
+                // Most words.
+                words[at].cased = capitals.see_plain();
+                let mut flags = known.flags;
+                if known.tags.has(Tags::CUE) {
+                    let goes_on = words.get(at + 1).is_none_or(|next| {
+                        known_words[next.known as usize].tags.has(Tags::CUE_INSIDE) | next.gap.has(Gap::HASH)
+                    });
+                    flags = flags.with(Flags::CUE.when(goes_on | known.tags.has(Tags::CUE_ALONE)));
+                }
+                (lower[at], upper[at]) = (flags.lower(), flags.upper());
+                before.see(&word, known.tags);
+                continue;
+            }
+            if word.gap == Gap::HYPHEN && word.shape != Shape::Letters && at > 0 && words[at - 1].len() <= 5 {
+                // Letters that say no code may belong to one by a hyphen: "MRN-482055".
+                lower[at - 1] |= Flags::CODE.lower();
+            }
+            if known.tags.has(Tags::ROLE) && word.gap.has(Gap::LINE.with(Gap::START)) {
+                mark_turn(&self.view, words, at);
+            }
+            let word = words[at].word;
+            let cased = capitals.see(&word, at == 0);
+            words[at].cased = cased;
+            let next = words.get(at + 1).map(|next| (next.gap, known_words[next.known as usize].tags));
+            let flags = flags_of(&word, known, cased, next);
+            let led = known.may_be_led(word.case) && before.leads_to_name(|| words[at - 1].stem(&self.view));
+            let flags = flags.with(Flags::LED.when(led));
+            (lower[at], upper[at]) = (flags.lower(), flags.upper());
+            before.see(&word, known.tags);
+        }
+        self.starts.finish();
+    }
+
+    /// What is known of a word by itself; nothing beyond the text.
+    #[inline]
+    fn known(&self, at: usize) -> Option<&'static Known> {
+        self.words.get(at).map(|token| &self.known[token.known as usize])
     }
 
     /// Says where in the source the piece at hand ends.
@@ -71,37 +247,17 @@ impl<'s> Document<'s> {
 
     /// Whether the rules know a word in any of these parts.
     pub(crate) fn is(&self, at: usize, tags: Tags) -> bool {
-        self.tags.get(at).is_some_and(|known| known.has(tags))
+        self.known(at).is_some_and(|known| known.tags.has(tags))
     }
 
-    /// Whether the rules know some word in any of these parts.
-    pub(crate) fn has_any(&self, tags: Tags) -> bool {
-        self.any.0.has(tags)
-    }
-
-    /// Whether some word is part of the name of a street.
-    pub(crate) fn has_street_suffix(&self) -> bool {
-        self.any.2.street_suffix() > 0
-    }
-
-    /// Whether some word is the name of a state, or begins one.
-    pub(crate) fn has_state(&self) -> bool {
-        self.any.2.state() > 0 || self.any.2.begins_phrase() == 1
-    }
-
-    /// Whether any of these stands somewhere between two words.
-    pub(crate) fn has_gap(&self, gap: Gap) -> bool {
-        self.any.1.has(gap)
+    /// Whether a word may be a name where something leads to it.
+    pub(crate) fn may_be_led(&self, at: usize) -> bool {
+        self.known(at).is_some_and(|known| known.may_be_led(self.words[at].case))
     }
 
     /// Whether the rules know the word before one in any of these parts.
     pub(crate) fn is_before(&self, at: usize, tags: Tags) -> bool {
         at.checked_sub(1).is_some_and(|before| self.is(before, tags))
-    }
-
-    /// The words that the rules know in any of these parts.
-    pub(crate) fn tagged(&self, tags: Tags) -> impl Iterator<Item = usize> {
-        self.tags.iter().enumerate().filter(move |(_, known)| known.has(tags)).map(|(at, _)| at)
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -114,15 +270,15 @@ impl<'s> Document<'s> {
     }
 
     pub(crate) fn class(&self, at: usize) -> Class {
-        self.classes.get(at).map_or(Class::None, |class| class.class)
+        self.known(at).map_or(Class::None, |known| known.class.class)
     }
 
     pub(crate) fn value(&self, at: usize) -> u8 {
-        self.classes.get(at).map_or(0, |class| class.value)
+        self.known(at).map_or(0, |known| known.class.value)
     }
 
     pub(crate) fn entry(&self, at: usize) -> Entry {
-        self.entries.get(at).copied().unwrap_or_default()
+        self.known(at).map_or_else(Entry::default, |known| known.entry)
     }
 
     /// The gap before a word; beyond the text, the end of it.
@@ -132,7 +288,7 @@ impl<'s> Document<'s> {
 
     /// Whether the word ends in `'s`.
     pub(crate) fn is_possessive(&self, at: usize) -> bool {
-        self.words.get(at).is_some_and(|word| word.stem_end < word.end)
+        self.words.get(at).is_some_and(|word| word.possessive)
     }
 
     /// Whether a sentence begins at the word. A full stop after a title or an initial ends none.
@@ -162,12 +318,12 @@ impl<'s> Document<'s> {
 
     /// The source bytes of the words `start..end`, without a possessive ending of the last.
     pub(crate) fn span(&self, start: usize, end: usize) -> Span {
-        self.view.source_span(self.words[start].start as usize, self.words[end - 1].stem_end as usize)
+        self.view.source_span(self.words[start].start as usize, self.words[end - 1].stem_end() as usize)
     }
 
     /// Whether the turn is written with capitals around the word: then a capital means something.
     pub(crate) fn is_cased(&self, at: usize) -> bool {
-        self.cased[at]
+        self.words[at].cased
     }
 
     /// The capitals seen before a word in its turn, for the [`Document::part`] that begins there.
@@ -262,7 +418,7 @@ impl<'s> Document<'s> {
     /// Whether a word is written with letters beyond ASCII.
     #[inline]
     pub(crate) fn has_accent(&self, at: usize) -> bool {
-        !self.view.is_aligned() && {
+        self.view.has_accents() && {
             let span = self.span(at, at + 1);
             self.view.source()[span.range()].chars().any(|c| !c.is_ascii() && c.is_alphabetic())
         }
@@ -278,56 +434,90 @@ impl<'s> Document<'s> {
     }
 }
 
-/// What may begin at a word, from the word and what the rules know of the one before.
-#[inline]
-fn begins(word: &Word, known: Tags, before: Tags, entry: Entry) -> Tags {
-    /// Signs that written shapes have.
-    const SIGNS: Gap = Gap::OTHER.with(Gap::COLON).with(Gap::STOP).with(Gap::PAUSE);
-    let digits = word.shape != Shape::Letters;
-    let place = digits
-        || known.has(Tags::NUMBER.with(Tags::POST_BOX))
-        || before.has(Tags::LEADS_STREET)
-        || entry.may_begin_place();
-    Tags::AT_CODE
-        .when(digits || known.has(Tags::CODE))
-        .with(Tags::AT_DATE.when(digits || known.has(Tags::DATE)))
-        .with(Tags::AT_SHAPE.when(digits || word.gap.has(SIGNS)))
-        .with(Tags::AT_PLACE.when(place))
-        .with(Tags::AT_NAME.when(!digits && may_be_name(word, known, entry)))
+/// What stands before a word.
+#[derive(Clone, Copy, Default)]
+struct Before {
+    /// The parts that the word before plays.
+    tags: Tags,
+    /// Whether the one before that is a relation.
+    relation: bool,
+    /// How many words of one character there are.
+    single: usize,
 }
 
-/// Whether a word may be the first of a name even where nothing before it says so.
-#[inline]
-fn may_be_name(word: &Word, known: Tags, entry: Entry) -> bool {
-    if word.len() == 1 {
-        return word.case != Case::Lower;
+impl Before {
+    /// Whether it is strong evidence for a name; `last` gives the word before.
+    #[inline]
+    fn leads_to_name<'d>(&self, last: impl FnOnce() -> &'d str) -> bool {
+        const LEADING: Tags = Tags::TITLE.with(Tags::RELATION).with(Tags::LEADS_NAME).with(Tags::CREDENTIAL);
+        self.tags.has(LEADING) || self.single >= 3
+            // "my mom is …"
+            || self.relation && matches!(last(), "is" | "was")
     }
-    let listed = entry.given_name() | entry.family_name() != 0;
-    let plain = if listed { entry.not_name() >= 6 } else { entry.common() > 0 };
-    !plain || word.case != Case::Lower || known.has(Tags::PARTICLE)
+
+    /// Goes on behind a word.
+    #[inline]
+    fn see(&mut self, word: &Word, tags: Tags) {
+        self.relation = self.tags.has(Tags::RELATION);
+        self.tags = tags;
+        self.single = if word.len() == 1 { self.single + 1 } else { 0 };
+    }
 }
 
-#[inline]
-fn entry_of(lexicon: &Lexicon, view: &NormalView<'_>, word: &Word) -> Entry {
+/// The sets that a word is in: from the word, and from the gap before the next one with what the rules know of that.
+#[inline(always)]
+fn flags_of(word: &Word, known: &Known, cased: bool, next: Option<(Gap, Tags)>) -> Flags {
+    let Known { tags, flags, .. } = *known;
     if word.shape != Shape::Letters {
-        return Entry::default();
+        return flags.with(Flags::CODE).with(Flags::DIGITS).with(Flags::RARE);
     }
-    let entry = lexicon.lookup(word.hash);
-    if !word.apostrophe {
-        return entry;
+    let goes_on = next.is_none_or(|(gap, tags)| tags.has(Tags::CUE_INSIDE) | gap.has(Gap::HASH));
+    let cue = tags.has(Tags::CUE) & (tags.has(Tags::CUE_ALONE) | goes_on);
+    let flags = flags.with(Flags::CUE.when(cue));
+    if word.case != Case::Lower {
+        // An initial has its full stop, and a family name that comes first its comma.
+        let has_next = |wanted| next.is_some_and(|(gap, _)| gap.has(wanted));
+        let name = if word.len() == 1 {
+            has_next(Gap::STOP)
+        } else {
+            flags.has(Flags::CAPITAL_NAME) || has_next(Gap::COMMA)
+        };
+        return flags.with(Flags::NAME.when(name)).with(Flags::LEARNT.when(name || word.len() > 1));
     }
-    let stem = word.stem(view);
-    // The census writes O'Brien without the apostrophe.
-    if entry.family_name() == 0 && matches!(stem.as_bytes(), [b'o' | b'd' | b'l' | b'm', b'\'', ..]) {
-        return lexicon.lookup(hash_word(stem.replace('\'', "").as_bytes()));
-    }
-    entry
+    let long = word.len() > 1;
+    let name = long && (tags.has(Tags::PARTICLE) || flags.has(Flags::SMALL_NAME) && !cased);
+    flags.with(Flags::NAME.when(name)).with(Flags::LEARNT.when(long & flags.has(Flags::SMALL_LEARNT)))
 }
 
-/// For every word, whether capitals mean something there: a capital inside a sentence, or at the start of two sentences, has
-/// been seen shortly before in the turn. A single capital at the start is what many recognisers write over plain lower case.
-fn cased(words: &[Word], mut capitals: Capitals) -> Vec<bool> {
-    words.iter().enumerate().map(|(at, word)| capitals.see(word, at == 0)).collect()
+/// Puts a barrier before a line that names its speaker, as between two messages, if the one that begins at a word does.
+fn mark_turn(view: &NormalView<'_>, words: &mut [Token], at: usize) {
+    let word = words[at].word;
+    if word.possessive {
+        return;
+    }
+    let bytes = view.text().as_bytes();
+    let bracketed = word.start > 0 && bytes[word.start as usize - 1] == b'[';
+    let numbered =
+        words.get(at + 1).is_some_and(|next| next.shape == Shape::Digits && next.gap == Gap::SPACE);
+    let last = if numbered { words[at + 1].word } else { word };
+    let after = bytes.get(last.end as usize).copied();
+    if (bracketed && after == Some(b']')) || (after == Some(b':') && word.stem(view) != "patient") {
+        let gap = &mut words[at].word.gap;
+        *gap = gap.with(Gap::BARRIER).with(Gap::TURN);
+        // The role itself is no part of what is said.
+        if let Some(next) = words.get_mut(at + 1 + usize::from(numbered)) {
+            next.word.gap = next.word.gap.with(Gap::BARRIER);
+        }
+    }
+}
+
+/// The place in [`Vocabulary::known`] of a word with an apostrophe. The census writes O'Brien without it.
+#[inline(never)]
+fn index_of_apostrophe(vocabulary: &Vocabulary, stem: &str, hash: WordHash) -> u32 {
+    if matches!(stem.as_bytes(), [b'o' | b'd' | b'l' | b'm', b'\'', ..]) {
+        return vocabulary.index_or(hash, hash_word(stem.replace('\'', "").as_bytes()));
+    }
+    vocabulary.index(hash)
 }
 
 /// The capitals seen so far in a turn.
@@ -340,11 +530,19 @@ pub(crate) struct Capitals {
 }
 
 impl Capitals {
+    /// How many words a capital counts for.
+    const REACH: usize = 40;
+
+    /// Goes on by a word in small letters that begins no turn; whether capitals mean something there.
+    #[inline]
+    fn see_plain(&mut self) -> bool {
+        self.left = self.left.saturating_sub(1);
+        self.left > 0
+    }
+
     /// Goes on by a word; whether capitals mean something there. The `first` word of a text begins no new turn of itself: what
     /// came before it is known.
     fn see(&mut self, word: &Word, first: bool) -> bool {
-        /// How many words a capital counts for.
-        const REACH: usize = 40;
         let begins_turn = word.gap.has(Gap::TURN) || (word.gap.has(Gap::START) && !first);
         if begins_turn {
             *self = Self::default();
@@ -353,7 +551,7 @@ impl Capitals {
         let begins = word.gap.has(Gap::START.with(Gap::BARRIER).with(Gap::SENTENCE));
         self.starts += usize::from(capital && begins);
         self.left =
-            if capital && (!begins || self.starts >= 2) { REACH } else { self.left.saturating_sub(1) };
+            if capital && (!begins || self.starts >= 2) { Self::REACH } else { self.left.saturating_sub(1) };
         self.left > 0
     }
 }
@@ -365,30 +563,34 @@ pub(crate) fn joins_phrase(gap: Gap) -> bool {
     ) && (!gap.has(Gap::SENTENCE) || gap.has(Gap::STOP))
 }
 
-/// Puts a barrier before every line that names its speaker, as between two messages.
-fn mark_turns(view: &NormalView<'_>, words: &mut [Word], tags: &[Tags]) {
-    let bytes = view.text().as_bytes();
-    for at in 0..words.len() {
-        let word = words[at];
-        if !word.gap.has(Gap::LINE.with(Gap::START)) || !tags[at].has(Tags::ROLE) || word.stem_end < word.end
-        {
-            continue;
-        }
-        let bracketed = word.start > 0 && bytes[word.start as usize - 1] == b'[';
-        let last =
-            if words.get(at + 1).is_some_and(|next| next.shape == Shape::Digits && next.gap == Gap::SPACE) {
-                words[at + 1]
-            } else {
-                word
-            };
-        let after = bytes.get(last.end as usize).copied();
-        if (bracketed && after == Some(b']')) || (after == Some(b':') && word.stem(view) != "patient") {
-            words[at].gap = words[at].gap.with(Gap::BARRIER).with(Gap::TURN);
-            // The role itself is no part of what is said.
-            let next = at + if last.start == word.start { 1 } else { 2 };
-            if let Some(next) = words.get_mut(next) {
-                next.gap = next.gap.with(Gap::BARRIER);
-            }
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// Everything that detection reads of a document.
+    fn shown(document: &Document<'_>) -> String {
+        format!("{:?} {:?} {:?}", document.view.text(), document.words, document.starts)
+    }
+
+    proptest! {
+        #[test]
+        fn covering_is_reading_anew(
+            parts in proptest::collection::vec(
+                "[a-z]{1,9}|[A-Z][a-z]{1,5}|[0-9]{1,4}|'s|o'neil|doctor:|\\[patient\\]|[ .,:#?\n-]{1,3}|mom is|\u{e9}",
+                1..40,
+            ),
+            cuts in proptest::collection::btree_set(0usize..160, 0..12),
+        ) {
+            let text = parts.join(" ");
+            let cuts: Vec<usize> =
+                cuts.into_iter().filter(|&cut| cut <= text.len() && text.is_char_boundary(cut)).collect();
+            let covered: Vec<Span> =
+                cuts.chunks_exact(2).map(|pair| Span::new(pair[0], pair[1])).collect();
+            let document = Document::part(&text, &[], Capitals::default());
+            let again = document.covered(&covered, Capitals::default());
+            prop_assert_eq!(shown(&again), shown(&Document::part(&text, &covered, Capitals::default())));
         }
     }
 }

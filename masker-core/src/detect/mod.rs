@@ -16,6 +16,7 @@ mod patterns;
 mod places;
 mod segment;
 mod set;
+mod starts;
 mod vocabulary;
 
 pub(crate) use self::candidate::Candidate;

@@ -8,15 +8,18 @@ use super::candidate::Candidate;
 use super::context::Context;
 use super::cues::{CueHit, Role};
 use super::document::Document;
+use super::starts::{Flags, WordSet};
 use super::vocabulary::Tags;
 use crate::Kind;
-use crate::lexicon;
+use crate::lexicon::{self, Entry};
 use crate::view::{Case, Class, CodeRun, Gap, Shape, hash_word};
 
 /// Log odds from which a candidate is a name.
 const ACCEPT: f32 = 1.0;
 /// Log odds of the first word with what stands before it, from which the rest is looked at.
 const WORTH_A_LOOK: f32 = -1.5;
+/// What leads to a name without being a cue is worth no more than this.
+const LEAST_LEAD: f32 = 0.6;
 /// Log odds from which its words are learnt for the rest of the conversation.
 const LEARN: f32 = 2.5;
 
@@ -28,50 +31,57 @@ pub(crate) fn find(
     out: &mut Vec<Candidate>,
 ) {
     let spelled = spelled_runs(document, runs);
-    let leads = Leads::new(document, cues, context);
-    let mut at = 0;
+    let mut leads = Leads::new(document, cues, context);
+    let mut from = 0;
     let mut judged = 0;
-    while at < document.len() {
+    while let Some(at) = leads.candidates.next(from) {
+        from = at + 1;
         if !leads.may_begin(context, at) {
-            at += 1;
             continue;
         }
         // Letters that are spelled are judged in their turn: what is learnt counts for what comes later only.
         while let Some(run) = spelled.get(judged).filter(|run| run.start <= at) {
-            judge_spelled(document, cues, context, run, out);
+            if judge_spelled(document, cues, context, run, out) {
+                leads.take_up(context, at);
+            }
             judged += 1;
         }
         let first_prior = prior(document, context, at);
-        // What leads to a name without being a cue is worth no more than this.
-        const LEAST_LEAD: f32 = 0.6;
         if first_prior + LEAST_LEAD < WORTH_A_LOOK
             && !document.is(at, Tags::PARTICLE)
-            && !leads.led[at]
+            && !leads.is_led(at)
             && !leads.follows_known(context, at)
             && !begins_reversed(document, at)
             && document.words[at].len() > 1
         {
-            at += 1;
+            continue;
+        }
+        if first_prior < HOPELESS && is_hopeless(document, at) {
+            continue;
+        }
+        if first_prior < ALONE
+            && !leads.is_led(at)
+            && spelled.is_empty()
+            && stands_alone(document, context, at)
+        {
             continue;
         }
         if let Some(end) = reversed(document, cues, at) {
             learn(document, context, at, end);
+            leads.take_up(context, end);
             out.push(candidate(document, at, end, 3.0, "name_reversed"));
-            at = end;
-            continue;
-        }
-        if let Some(name) = name_at(document, cues, &spelled, context, at, first_prior)
+            from = end;
+        } else if let Some(name) = name_at(document, cues, &spelled, context, at, first_prior)
             && name.score >= ACCEPT
         {
             if name.score >= LEARN {
                 learn(document, context, name.start, name.end);
+                leads.take_up(context, name.end);
             }
             let start = with_title(document, name.start);
             out.push(candidate(document, start, name.end, name.score, name.recognizer));
-            at = name.end;
-            continue;
+            from = name.end;
         }
-        at += 1;
     }
     for run in &spelled[judged..] {
         judge_spelled(document, cues, context, run, out);
@@ -81,10 +91,12 @@ pub(crate) fn find(
 /// Sorts out, before anything is computed, the words at which no name can begin: most.
 struct Leads<'d, 's> {
     document: &'d Document<'s>,
-    /// For every word, whether something before it is strong evidence for a name.
-    led: Vec<bool>,
-    /// Some words may have accents.
-    accents: bool,
+    /// The words at which a name may begin, at first sight.
+    candidates: WordSet,
+    /// The words that something before them is strong evidence for as a name.
+    led: WordSet,
+    /// A name is asked for, so that any word may answer.
+    asked: bool,
 }
 
 impl<'d, 's> Leads<'d, 's> {
@@ -92,55 +104,65 @@ impl<'d, 's> Leads<'d, 's> {
         /// How many words behind a cue a name may begin.
         const REACH: usize = 4;
         let len = document.len();
-        // Where a name is asked for, any word may answer.
-        let mut led = vec![context.asks_for(&Kind::Name); len + 3];
-        let leading = Tags::TITLE.with(Tags::RELATION).with(Tags::LEADS_NAME).with(Tags::CREDENTIAL);
-        if document.has_any(leading) {
-            for at in document.tagged(leading) {
-                led[at + 1] = true;
-                // "my mom is …"
-                led[at + 2] |=
-                    document.is(at, Tags::RELATION) && matches!(document.stem(at + 1), "is" | "was");
-            }
-        }
+        let mut led = document.starts.set(Flags::LED);
         for cue in cues.iter().filter(|cue| Kind::BUILT_IN[usize::from(cue.kind)] == Kind::Name) {
             let links = (cue.end..len).take(REACH).take_while(|&at| links_name(document, at)).count();
-            led[cue.end..=cue.end + links].fill(true);
+            for at in (cue.end..len.min(cue.end + links + 1)).filter(|&at| document.may_be_led(at)) {
+                led.add(at);
+            }
         }
-        let single = |at: usize| document.words[at].len() == 1;
-        for at in (0..len.saturating_sub(2)).filter(|&at| single(at) && single(at + 1) && single(at + 2)) {
-            led[at + 3] = true;
+        let mut candidates = document.starts.set(Flags::NAME);
+        candidates.add_all(&led);
+        let asked = context.asks_for(&Kind::Name);
+        // Where a name is asked for any word may answer, and an accent may make a name of any.
+        let accents = document.view.has_accents();
+        if asked || accents {
+            for at in (0..len).filter(|&at| accents || document.may_be_led(at)) {
+                candidates.add(at);
+            }
         }
-        Self { document, led, accents: !document.view.is_aligned() }
+        let mut leads = Self { document, candidates, led, asked };
+        leads.take_up(context, 0);
+        leads
+    }
+
+    /// Takes up what was learnt, for the words from `from` on.
+    fn take_up(&mut self, context: &Context, from: usize) {
+        if !context.knows_anything() {
+            return;
+        }
+        self.candidates.add_all(&self.document.starts.set(Flags::LEARNT));
+        for at in from..self.document.len() {
+            if context.knows_name(self.document.hash(at)) || self.follows_known(context, at) {
+                self.candidates.add(at);
+            }
+        }
+    }
+
+    /// Whether what stands before a word is strong evidence for a name.
+    fn is_led(&self, at: usize) -> bool {
+        self.asked || self.led.has(at)
     }
 
     /// Whether a name may begin at a word. Says no only where what [`prior`] gives is too little for what stands before it.
     fn may_begin(&self, context: &Context, at: usize) -> bool {
         let document = self.document;
-        let flagged = document.is(at, Tags::AT_NAME);
-        if !(flagged || self.led[at] || self.accents || context.knows_anything()) {
-            return false;
-        }
         let word = &document.words[at];
         if word.shape != Shape::Letters || word.len() == 1 && word.case == Case::Lower {
             return false;
         }
-        if self.led[at] || word.len() == 1 {
+        if word.len() == 1 || self.is_led(at) {
             return true;
         }
-        if flagged {
-            let entry = document.entry(at);
-            let listed = entry.given_name() | entry.family_name() != 0;
-            let plain = if listed { entry.not_name() >= 6 } else { entry.common() > 0 };
-            if !plain
+        if document.starts.has(Flags::LEARNT, at)
+            && (!is_plain(document.entry(at))
                 || document.is_cased(at)
                 || begins_reversed(document, at)
-                || document.is(at, Tags::PARTICLE)
-            {
-                return true;
-            }
+                || document.is(at, Tags::PARTICLE))
+        {
+            return true;
         }
-        self.accents && document.has_accent(at)
+        document.has_accent(at)
             || context.knows_anything() && (context.knows_name(word.hash) || self.follows_known(context, at))
     }
 
@@ -162,14 +184,16 @@ fn begins_reversed(document: &Document<'_>, at: usize) -> bool {
     document.words[at].case != Case::Lower && document.gap(at + 1).has(Gap::COMMA)
 }
 
+/// Judges letters that are spelled; whether they are a name.
 fn judge_spelled(
     document: &Document<'_>,
     cues: &[CueHit],
     context: &mut Context,
     run: &Spelled,
     out: &mut Vec<Candidate>,
-) {
-    if let Some(score) = spelled_score(document, cues, context, run) {
+) -> bool {
+    let score = spelled_score(document, cues, context, run);
+    if let Some(score) = score {
         if document.is_settled(run.start) {
             context.learn_name(run.hash, &run.word);
         }
@@ -178,6 +202,49 @@ fn judge_spelled(
             ..candidate(document, run.start, run.end, score, "name_spelled")
         });
     }
+    score.is_some()
+}
+
+/// Below these log odds the first word makes no name, whatever leads to it.
+const HOPELESS: f32 = -4.5;
+
+/// Whether nothing that leads to a word can make up for its odds.
+fn is_hopeless(document: &Document<'_>, at: usize) -> bool {
+    let word = &document.words[at];
+    let capital = word.case == Case::Title
+        && document.is_cased(at)
+        && !document.is(at, Tags::NO_NAME.with(Tags::TITLE))
+        && !document.begins_sentence(at);
+    !capital
+        && word.len() > 1
+        && !may_be_raised(document.entry(at))
+        && !document.is(at, Tags::PARTICLE)
+        && !begins_reversed(document, at)
+}
+
+/// Whether a strong cue raises the odds of a word in small letters ([`LeftCue::floor`]).
+fn may_be_raised(entry: Entry) -> bool {
+    entry.given_name() >= 4 || entry.family_name() >= 5
+}
+
+/// Below these log odds a word that nothing leads to is no name of one word, whatever comes after it that is no
+/// [`Tags::FOLLOWS_NAME`].
+const ALONE: f32 = ACCEPT - LEAST_LEAD - 0.5 - 0.01;
+
+/// Whether what comes after a word is neither a part of a name nor evidence for one before it, at first sight.
+fn stands_alone(document: &Document<'_>, context: &Context, at: usize) -> bool {
+    let Some(next) = document.words.get(at + 1) else { return document.words[at].len() > 1 };
+    let plain_end =
+        next.gap.only(Gap::SPACE.with(Gap::STOP).with(Gap::SENTENCE).with(Gap::COLON).with(Gap::QUESTION));
+    document.words[at].len() > 1
+        && plain_end
+        && next.shape == Shape::Letters
+        && next.case == Case::Lower
+        && next.len() > 1
+        && !document.starts.has(Flags::NAME, at + 1)
+        && !document.is(at + 1, Tags::FOLLOWS_NAME.with(Tags::PARTICLE).with(Tags::RELATION).with(Tags::ROLE))
+        && !context.knows_anything()
+        && !begins_reversed(document, at)
 }
 
 struct Name {
@@ -344,24 +411,17 @@ fn prior(document: &Document<'_>, context: &Context, at: usize) -> f32 {
     if !plain && (!cased || title) && context.nearly_knows_name(document.stem(at)) {
         return 1.5;
     }
-    let medical = match entry.medical() {
-        2 => -4.0,
-        1 if not_name >= 4 || !listed => -1.5,
-        1 => -0.3,
-        _ => 0.0,
-    };
+    let inside = cased && title && !first;
     let base = if !listed {
         let unknown = entry == lexicon::Entry::default();
         if unknown && word.len() >= 3 {
-            if cased && title && !first { -0.4 } else { -1.2 }
-        } else if cased && title && !first && entry.common() == 0 && entry.town() < 3 {
+            if inside { -0.4 } else { UNKNOWN }
+        } else if inside && entry.common() == 0 && entry.town() < 3 {
             -1.0
-        } else if entry.nickname() == 1 && entry.common() == 0 {
-            0.5
         } else {
-            -6.0
+            unlisted(entry)
         }
-    } else if cased && title && !first {
+    } else if inside {
         // A capital inside a sentence: most such words are names.
         let known = f32::from(given.max(family)) * 0.22;
         if not_name == 0 && (entry.common() == 0 || accented) {
@@ -372,40 +432,7 @@ fn prior(document: &Document<'_>, context: &Context, at: usize) -> f32 {
             (share.clamp(0.03, 0.95) / (1.0 - share.clamp(0.03, 0.95))).ln() * 0.8 + known - 0.4
         }
     } else {
-        let known = match given.max(family) {
-            0..=1 => -0.9,
-            2 => -0.2,
-            3 => 0.3,
-            4 => 0.9,
-            5 => 1.3,
-            _ => 1.7,
-        };
-        let plain = match not_name {
-            0 if entry.common() == 0 => 0.0,
-            0 => -0.3,
-            1 => -0.5,
-            2 => -1.0,
-            3 => -1.8,
-            4 => -2.5,
-            5 => -3.2,
-            6 => -4.2,
-            _ => -6.0,
-        };
-        // A word that is a given name and nothing else needs little more.
-        let only_name = not_name == 0
-            && entry.common() == 0
-            && entry.medical() == 0
-            && entry.town() <= u8::from(given >= 3)
-            && entry.institution() == 0;
-        let mostly = given >= 4 && not_name <= 1 && entry.common() <= 2 && entry.medical() == 0;
-        let known = match (only_name, mostly) {
-            (true, _) if given >= 2 => known + 0.7,
-            (_, true) => known + 0.4,
-            _ => known,
-        };
-        // A family name alone in lower-case speech is weaker than a given name.
-        let family_only = if given <= 2 && family > 0 && family >= given { -0.6 } else { 0.0 };
-        known + plain + family_only
+        listed_alone(entry, not_name)
     };
     // An acronym, unless the whole turn is in capitals.
     let upper = match word.case {
@@ -422,6 +449,66 @@ fn prior(document: &Document<'_>, context: &Context, at: usize) -> f32 {
         Case::Upper if word.len() <= 3 && is_among_small_letters(document, at) => -4.0,
         _ => 0.0,
     };
+    base + upper + against(entry, not_name)
+}
+
+/// Log odds of a word of three letters or more that no list has.
+const UNKNOWN: f32 = -1.2;
+
+/// Log odds of a word that is known but as no name.
+fn unlisted(entry: Entry) -> f32 {
+    if entry.nickname() == 1 && entry.common() == 0 { 0.5 } else { -6.0 }
+}
+
+/// Log odds of a listed name where no capital says more.
+fn listed_alone(entry: Entry, not_name: u8) -> f32 {
+    let (given, family) = (entry.given_name(), entry.family_name());
+    let known = match given.max(family) {
+        0..=1 => -0.9,
+        2 => -0.2,
+        3 => 0.3,
+        4 => 0.9,
+        5 => 1.3,
+        _ => 1.7,
+    };
+    let plain = match not_name {
+        0 if entry.common() == 0 => 0.0,
+        0 => -0.3,
+        1 => -0.5,
+        2 => -1.0,
+        3 => -1.8,
+        4 => -2.5,
+        5 => -3.2,
+        6 => -4.2,
+        _ => -6.0,
+    };
+    // A word that is a given name and nothing else needs little more.
+    let only_name = not_name == 0
+        && entry.common() == 0
+        && entry.medical() == 0
+        && entry.town() <= u8::from(given >= 3)
+        && entry.institution() == 0;
+    let mostly = given >= 4 && not_name <= 1 && entry.common() <= 2 && entry.medical() == 0;
+    let known = match (only_name, mostly) {
+        (true, _) if given >= 2 => known + 0.7,
+        (_, true) => known + 0.4,
+        _ => known,
+    };
+    // A family name alone in lower-case speech is weaker than a given name.
+    let family_only = if given <= 2 && family > 0 && family >= given { -0.6 } else { 0.0 };
+    known + plain + family_only
+}
+
+/// What a word is besides a name, as log odds against that.
+fn against(entry: Entry, not_name: u8) -> f32 {
+    let given = entry.given_name();
+    let listed = given > 0 || entry.family_name() > 0;
+    let medical = match entry.medical() {
+        2 => -4.0,
+        1 if not_name >= 4 || !listed => -1.5,
+        1 => -0.3,
+        _ => 0.0,
+    };
     let place = match entry.town() {
         3 if given < 5 => -1.0,
         2 if given < 4 => -0.5,
@@ -429,7 +516,40 @@ fn prior(document: &Document<'_>, context: &Context, at: usize) -> f32 {
     };
     let country = if entry.country() == 1 && given < 5 { -3.0 } else { 0.0 };
     let brand = if entry.institution() == 1 { -2.0 } else { 0.0 };
-    base + brand + medical + upper + place + country
+    brand + medical + place + country
+}
+
+/// Whether a word may be a name by itself, in small letters and with a capital: no where [`prior`] cannot give enough for what
+/// stands before it, as far as nothing was learnt and no accent tells more.
+pub(super) fn flags_of(entry: Entry, tags: Tags) -> Flags {
+    /// What the order of adding up can make of a sum.
+    const ROUNDING: f32 = 0.01;
+    let listed = entry.given_name() | entry.family_name() != 0;
+    let particle = tags.has(Tags::PARTICLE);
+    let alone = match entry == Entry::default() {
+        true => UNKNOWN,
+        false if listed => listed_alone(entry, entry.not_name()),
+        false => unlisted(entry),
+    };
+    let odds = alone + against(entry, entry.not_name()) + ROUNDING;
+    let small = !is_plain(entry) && odds + LEAST_LEAD >= WORTH_A_LOOK;
+    // Months are judged by themselves.
+    let led = odds >= HOPELESS || may_be_raised(entry) || tags.has(Tags::DATE);
+    let barred = tags.has(Tags::TITLE.with(Tags::NO_NAME));
+    let capital =
+        !barred && (listed || entry == Entry::default() || entry.common() == 0 || entry.nickname() == 1);
+    Flags::SMALL_NAME
+        .when(particle || small)
+        .with(Flags::CAPITAL_NAME.when(particle || capital))
+        .with(Flags::SMALL_LEARNT.when(particle || !is_plain(entry)))
+        .with(Flags::SMALL_LED.when(particle || led))
+        .with(Flags::CAPITAL_LED.when(particle || !barred || may_be_raised(entry)))
+}
+
+/// Whether a word in small letters is an ordinary word unless something before it tells a name.
+fn is_plain(entry: Entry) -> bool {
+    let listed = entry.given_name() | entry.family_name() != 0;
+    if listed { entry.not_name() >= 6 } else { entry.common() > 0 }
 }
 
 /// Whether a word beside one is in small letters.
@@ -522,7 +642,7 @@ fn name_at(
     }
     let cue = left_cue(document, cues, context, at);
     let odds_of_first = if particle { -1.0 } else { first_prior.max(cue.floor) };
-    if odds_of_first + cue.strength < WORTH_A_LOOK || odds_of_first < -4.5 {
+    if odds_of_first + cue.strength < WORTH_A_LOOK || odds_of_first < HOPELESS {
         return None;
     }
     let mut end = at + 1;

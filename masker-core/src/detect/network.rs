@@ -4,6 +4,7 @@ use super::Pass;
 use super::candidate::Candidate;
 use super::cues::{CueHit, Role};
 use super::document::Document;
+use super::starts::Flags;
 use super::vocabulary::Tags;
 use crate::Kind;
 use crate::view::{Class, Gap, Shape};
@@ -24,8 +25,7 @@ const LONGEST: usize = 24;
 
 pub(crate) fn find(document: &Document<'_>, out: &mut Vec<Candidate>) {
     let mut floor = 0;
-    let signs = document.has_any(Tags::SIGN).then(|| document.tagged(Tags::SIGN)).into_iter().flatten();
-    for at in signs {
+    for at in document.starts.of(Flags::RARE).filter(|&at| document.is(at, Tags::SIGN)) {
         if at < floor {
             continue;
         }

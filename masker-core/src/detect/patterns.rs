@@ -1,16 +1,20 @@
+use std::collections::HashSet;
 use std::fmt;
 use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::sync::{Arc, OnceLock};
 
 use regex_automata::hybrid::dfa::{Cache, DFA};
+use regex_automata::nfa::thompson::{NFA, State};
 use regex_automata::util::pool::{Pool, PoolGuard};
+use regex_automata::util::primitives::StateID;
 use regex_automata::{Anchored, Input, PatternID};
+use regex_syntax::hir::{Class, Hir, HirKind};
 
 use super::Pass;
 use super::candidate::{AGAINST, Candidate, FLOOR, HINT, HINTED, LABELLED, VALIDATED};
 use super::cues::{CueHit, Role};
 use super::document::Document;
-use super::vocabulary::Tags;
+use super::starts::Flags;
 use crate::Kind;
 use crate::kinds::{self, CueNeed, Pattern, Verdict};
 use crate::view::{Case, Gap, Shape, Word};
@@ -28,6 +32,7 @@ const LONGEST: usize = 8192;
 #[derive(Debug)]
 pub(crate) struct PatternTable {
     shapes: Shapes,
+    beginnings: Box<Beginnings>,
     patterns: Vec<(u8, &'static Pattern)>,
     labelled: Vec<Labelled>,
 }
@@ -87,6 +92,127 @@ impl Shapes {
     }
 }
 
+/// What the patterns look like at their beginnings, and what each needs.
+#[derive(Debug)]
+struct Beginnings {
+    /// For each of the first places of a match and every byte, the patterns, as bits, that may have the byte there.
+    places: [[u64; 256]; Self::PLACES],
+    /// Signs with the patterns that have no white space and always that sign.
+    signs: Vec<(u8, u64)>,
+}
+
+impl Beginnings {
+    /// How many places are looked at.
+    const PLACES: usize = 4;
+
+    fn new(sources: &[&str], automaton: &DFA) -> Self {
+        assert!(sources.len() <= 64, "a bit for every pattern");
+        let mut beginnings = Self { places: [[0; 256]; Self::PLACES], signs: Vec::new() };
+        for (index, source) in sources.iter().enumerate() {
+            let bit = 1 << index;
+            beginnings.see(automaton.get_nfa(), PatternID::must(index), bit);
+            let pattern =
+                regex_syntax::parse(source).expect("the built-in patterns compile, as their test shows");
+            if let Some(sign) = sign_of(&pattern) {
+                match beginnings.signs.iter_mut().find(|(other, _)| *other == sign) {
+                    Some((_, patterns)) => *patterns |= bit,
+                    None => beginnings.signs.push((sign, bit)),
+                }
+            }
+        }
+        beginnings
+    }
+
+    /// Notes the bytes that a pattern may have at each place: those of the states that as many steps lead to.
+    fn see(&mut self, nfa: &NFA, pattern: PatternID, bit: u64) {
+        let mut states: Vec<StateID> = nfa.start_pattern(pattern).into_iter().collect();
+        for place in 0..Self::PLACES {
+            let mut seen = HashSet::new();
+            let mut next = HashSet::new();
+            let mut step = |byte: u8, state: StateID| {
+                self.places[place][usize::from(byte)] |= bit;
+                next.insert(state);
+            };
+            while let Some(id) = states.pop() {
+                if !seen.insert(id) {
+                    continue;
+                }
+                match nfa.state(id) {
+                    State::ByteRange { trans } => {
+                        (trans.start..=trans.end).for_each(|byte| step(byte, trans.next));
+                    }
+                    State::Sparse(sparse) => {
+                        for range in &sparse.transitions {
+                            (range.start..=range.end).for_each(|byte| step(byte, range.next));
+                        }
+                    }
+                    State::Dense(dense) => {
+                        let to = |byte| dense.matches_byte(byte).map(|state| (byte, state));
+                        (0..=u8::MAX).filter_map(to).for_each(|(byte, state)| step(byte, state));
+                    }
+                    State::Look { next, .. } | State::Capture { next, .. } => states.push(*next),
+                    State::Union { alternates } => states.extend(alternates.iter()),
+                    State::BinaryUnion { alt1, alt2 } => states.extend([alt1, alt2]),
+                    State::Fail => {}
+                    State::Match { .. } => {
+                        // It may end here, whatever comes.
+                        for patterns in self.places[place..].iter_mut().flatten() {
+                            *patterns |= bit;
+                        }
+                        return;
+                    }
+                }
+            }
+            states.extend(next);
+        }
+    }
+
+    /// The patterns that may match inside a run of bytes without white space, or across its end.
+    fn within(&self, run: &[u8]) -> u64 {
+        let missing = self.signs.iter().filter(|(sign, _)| memchr::memchr(*sign, run).is_none());
+        missing.fold(u64::MAX, |all, (_, patterns)| all & !patterns)
+    }
+
+    /// The patterns that may match at the start of some bytes.
+    fn of(&self, bytes: &[u8]) -> u64 {
+        let places = self.places.iter().zip(bytes);
+        places.fold(u64::MAX, |patterns, (place, byte)| patterns & place[usize::from(*byte)])
+    }
+}
+
+/// A sign that every match of a pattern has, if no match has white space.
+fn sign_of(pattern: &Hir) -> Option<u8> {
+    fn has_space(pattern: &Hir) -> bool {
+        let is_space = |byte: &u8| byte.is_ascii_whitespace();
+        match pattern.kind() {
+            HirKind::Empty | HirKind::Look(_) => false,
+            HirKind::Literal(literal) => literal.0.iter().any(is_space),
+            HirKind::Class(Class::Unicode(class)) => {
+                class.ranges().iter().any(|range| (range.start()..=range.end()).any(char::is_whitespace))
+            }
+            HirKind::Class(Class::Bytes(class)) => {
+                class.ranges().iter().any(|range| (range.start()..=range.end()).any(|byte| is_space(&byte)))
+            }
+            HirKind::Repetition(repetition) => has_space(&repetition.sub),
+            HirKind::Capture(capture) => has_space(&capture.sub),
+            HirKind::Concat(parts) | HirKind::Alternation(parts) => parts.iter().any(has_space),
+        }
+    }
+    fn always_has(pattern: &Hir, sign: u8) -> bool {
+        match pattern.kind() {
+            HirKind::Empty | HirKind::Look(_) => false,
+            HirKind::Literal(literal) => literal.0.contains(&sign),
+            HirKind::Class(class) => class.literal().is_some_and(|bytes| bytes == [sign]),
+            HirKind::Repetition(repetition) => repetition.min > 0 && always_has(&repetition.sub, sign),
+            HirKind::Capture(capture) => always_has(&capture.sub, sign),
+            HirKind::Concat(parts) => parts.iter().any(|part| always_has(part, sign)),
+            HirKind::Alternation(parts) => parts.iter().all(|part| always_has(part, sign)),
+        }
+    }
+    let found = b"@:(+./-".iter().copied().find(|&sign| always_has(pattern, sign));
+    found.filter(|_| !has_space(pattern))
+}
+
 impl PatternTable {
     pub(crate) fn new() -> Self {
         let entries = |choose: fn(&'static kinds::KindSpec) -> &'static [Pattern]| {
@@ -104,7 +230,9 @@ impl PatternTable {
             .into_iter()
             .map(|(kind, pattern)| Labelled { kind, pattern, shape: OnceLock::new() })
             .collect();
-        Self { shapes: Shapes::new(&sources), patterns, labelled }
+        let shapes = Shapes::new(&sources);
+        let beginnings = Box::new(Beginnings::new(&sources, &shapes.automaton));
+        Self { shapes, beginnings, patterns, labelled }
     }
 
     /// Candidates of the free-standing patterns.
@@ -122,35 +250,52 @@ impl PatternTable {
             }
             let (start, end) = stretch_around(bytes, at, anchor);
             at = start;
+            let mut within = None;
             while at < end {
                 // A match stands alone, so it begins where no letter or digit goes before it.
                 let inside = at > 0 && is_word_byte(bytes[at]) && is_word_byte(bytes[at - 1]);
-                at = if inside { at + 1 } else { self.match_at(document, cues, &mut cache, at, out) };
+                let mut possible = if inside { 0 } else { self.beginnings.of(&bytes[at..]) };
+                if possible != 0 {
+                    possible &= *within.get_or_insert_with(|| self.beginnings.within(&bytes[start..end]));
+                }
+                at = if possible == 0 {
+                    at + 1
+                } else {
+                    self.match_at(document, cues, &mut cache, at, possible, out)
+                };
             }
         }
     }
 
-    /// Tries every pattern at one byte; gives the byte to go on from.
+    /// Tries the patterns that are possible at one byte; gives the byte to go on from.
     fn match_at(
         &self,
         document: &Document<'_>,
         cues: &[CueHit],
         cache: &mut Cache,
         begin: usize,
+        mut possible: u64,
         out: &mut Vec<Candidate>,
     ) -> usize {
+        /// Up to so many patterns are tried one by one; of more it is asked first whether any matches.
+        const FEW: u32 = 2;
         let text = document.view.text();
         if !text.is_char_boundary(begin) {
             return begin + 1;
         }
         let room = floor_char_boundary(text, begin + STRETCH);
-        let anchored = Input::new(text).range(begin..room).anchored(Anchored::Yes).earliest(true);
-        if self.shapes.end(cache, &anchored).is_none() {
-            return begin + 1;
+        if possible.count_ones() > FEW {
+            let anchored = Input::new(text).range(begin..room).anchored(Anchored::Yes).earliest(true);
+            if self.shapes.end(cache, &anchored).is_none() {
+                return begin + 1;
+            }
         }
         let mut next = begin + 1;
-        for (id, (kind, pattern)) in self.patterns.iter().enumerate() {
-            let id = PatternID::must(id);
+        while possible != 0 {
+            let index = possible.trailing_zeros() as usize;
+            possible &= possible - 1;
+            let (kind, pattern) = &self.patterns[index];
+            let id = PatternID::must(index);
             let input = Input::new(text).range(begin..room).anchored(Anchored::Pattern(id));
             let Some(mut end) = self.shapes.end(cache, &input) else { continue };
             if end + BEFORE > room && room < text.len() {
@@ -226,24 +371,33 @@ fn labelled_value(
     (verdict != Verdict::Reject && stands_alone(text, start, end)).then_some((pattern, start, end, verdict))
 }
 
-/// The bytes that every pattern needs, in order; of those within a word the first.
+/// The bytes that every pattern needs, in order; of the digits in a word the first.
 fn anchors(document: &Document<'_>) -> impl Iterator<Item = usize> {
     let bytes = document.view.text().as_bytes();
-    let is_sign = |at: usize| match bytes[at] {
-        b'@' => true,
-        b':' => bytes.get(at + 1).is_some_and(|&b| b == b'/' || b == b':'),
-        b'.' => bytes.get(at + 1).is_some_and(u8::is_ascii_alphanumeric),
-        _ => false,
+    let is_sign = |at: &usize| {
+        let next = bytes.get(at + 1).copied().unwrap_or(b' ');
+        match bytes[*at] {
+            b':' => matches!(next, b'/' | b':'),
+            b'.' => next.is_ascii_alphanumeric(),
+            _ => true,
+        }
     };
-    let end = |at: usize| at.checked_sub(1).map_or(0, |before| document.words[before].end as usize);
-    let len = document.len();
-    document.tagged(Tags::AT_SHAPE).chain([len]).flat_map(move |at| {
-        let word = document.words.get(at);
-        let start = word.map_or(bytes.len(), |word| word.start as usize);
-        let digit = word
-            .filter(|word| word.shape != Shape::Letters)
-            .and_then(|word| (start..word.end as usize).find(|&at| bytes[at].is_ascii_digit()));
-        (end(at)..start).filter(move |&at| is_sign(at)).chain(digit)
+    let signs = memchr::memchr3_iter(b'@', b':', b'.', bytes).filter(is_sign);
+    let first_digit = |at: usize| {
+        let word = &document.words[at];
+        (word.start as usize..word.end as usize).find(|&at| bytes[at].is_ascii_digit())
+    };
+    let digits = document.starts.of(Flags::DIGITS).filter_map(first_digit);
+    merge(signs, digits)
+}
+
+/// Two rising sequences as one.
+fn merge(a: impl Iterator<Item = usize>, b: impl Iterator<Item = usize>) -> impl Iterator<Item = usize> {
+    let (mut a, mut b) = (a.peekable(), b.peekable());
+    std::iter::from_fn(move || match (a.peek(), b.peek()) {
+        (Some(first), Some(second)) if second < first => b.next(),
+        (None, _) => b.next(),
+        _ => a.next(),
     })
 }
 
@@ -317,6 +471,10 @@ fn judge(
     }
     let verdict = (pattern.check)(&text[start..end]);
     if verdict == Verdict::Reject {
+        return None;
+    }
+    // Too little by itself, and no cue of the kind to make up for it.
+    if verdict != Verdict::Valid && pattern.score < FLOOR && cues.iter().all(|cue| cue.kind != kind) {
         return None;
     }
     let first = document.words.partition_point(|word| (word.end as usize) <= start);
@@ -521,7 +679,7 @@ fn begins_code(document: &Document<'_>, at: usize) -> bool {
     word.case == Case::Upper
         && word.len() <= 4
         && word.shape == Shape::Letters
-        && document.words.get(at + 1).is_some_and(digits)
+        && document.words.get(at + 1).is_some_and(|word| digits(word))
 }
 
 /// Whether a word after "password is" can be the password itself: not a plain function word.

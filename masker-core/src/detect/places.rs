@@ -4,28 +4,27 @@ use super::Pass;
 use super::candidate::Candidate;
 use super::cues::{CueHit, label_before};
 use super::document::Document;
+use super::starts::Flags;
 use super::vocabulary::Tags;
 use crate::Kind;
 use crate::lexicon::Entry;
 use crate::view::{Case, Class, Gap, Shape};
 
 pub(crate) fn find(document: &Document<'_>, cues: &[CueHit], out: &mut Vec<Candidate>) {
-    let mut at = 0;
     let mut floor = 0;
     let labelled = cues.iter().any(|cue| Kind::BUILT_IN[usize::from(cue.kind)] == Kind::Address);
-    while at < document.len() {
-        if !document.is(at, Tags::AT_PLACE) {
-            at += 1;
+    for at in document.starts.places(labelled).iter() {
+        if at < floor {
             continue;
         }
         let entry = document.entry(at);
-        let town = entry.town() > 0 || entry.begins_phrase() == 1;
-        let county = document.has_any(Tags::COUNTY) && (entry.county() == 1 || entry.begins_phrase() == 1);
+        let town = entry.town() | entry.begins_town() != 0;
+        let county = entry.county() | entry.begins_county() != 0
+            && document.starts.any(Flags::STATE, at + 1, at + TOWN_WORDS + 1);
         let number = document.words[at].shape != Shape::Letters || document.is(at, Tags::NUMBER);
         let street = number || entry.unit() == 1 || leads_to_street(document, at);
         let post_box_here = document.is(at, Tags::POST_BOX);
         if !(town || county || street || post_box_here) {
-            at += 1;
             continue;
         }
         let found = post_box_here
@@ -36,44 +35,40 @@ pub(crate) fn find(document: &Document<'_>, cues: &[CueHit], out: &mut Vec<Candi
                 (town && tells_town(document, labelled, at)).then(|| self::town(document, cues, at)).flatten()
             })
             .or_else(|| county.then(|| self::county(document, at)).flatten());
-        match found {
-            Some(found) => {
-                let end = found.end;
-                let spoken = (found.start..end).any(|word| {
-                    matches!(document.class(word), Class::Digit | Class::Teen | Class::Tens | Class::Oh)
-                });
-                let pass = if spoken {
-                    Pass::Spoken
-                } else if found.recognizer == "town" || found.recognizer == "county" {
-                    Pass::Dictionary
-                } else {
-                    Pass::Regex
-                };
+        if let Some(found) = found {
+            let end = found.end;
+            let spoken = (found.start..end).any(|word| {
+                matches!(document.class(word), Class::Digit | Class::Teen | Class::Tens | Class::Oh)
+            });
+            let pass = if spoken {
+                Pass::Spoken
+            } else if found.recognizer == "town" || found.recognizer == "county" {
+                Pass::Dictionary
+            } else {
+                Pass::Regex
+            };
+            out.push(Candidate {
+                kind: found.kind,
+                span: document.span(found.start, end),
+                score: found.score,
+                validated: found.recognizer == "street_address" || found.recognizer == "post_box",
+                pass,
+                recognizer: found.recognizer.into(),
+            });
+            if let Some((start, zip_end)) = found.zip {
+                let spoken = document.words[start].shape == Shape::Letters;
                 out.push(Candidate {
-                    kind: found.kind,
-                    span: document.span(found.start, end),
-                    score: found.score,
-                    validated: found.recognizer == "street_address" || found.recognizer == "post_box",
-                    pass,
-                    recognizer: found.recognizer.into(),
+                    kind: Kind::Zip,
+                    span: document.span(start, zip_end),
+                    score: 0.9,
+                    validated: false,
+                    pass: if spoken { Pass::Spoken } else { Pass::Regex },
+                    recognizer: "zip_after_state".into(),
                 });
-                if let Some((start, zip_end)) = found.zip {
-                    let spoken = document.words[start].shape == Shape::Letters;
-                    out.push(Candidate {
-                        kind: Kind::Zip,
-                        span: document.span(start, zip_end),
-                        score: 0.9,
-                        validated: false,
-                        pass: if spoken { Pass::Spoken } else { Pass::Regex },
-                        recognizer: "zip_after_state".into(),
-                    });
-                    at = zip_end;
-                } else {
-                    at = end;
-                }
-                floor = at;
+                floor = zip_end;
+            } else {
+                floor = end;
             }
-            None => at += 1,
         }
     }
 }
@@ -85,9 +80,7 @@ const TOWN_WORDS: usize = 6;
 
 /// Whether a street without a number may begin at a word: something leads to it, and the word for a street follows.
 fn leads_to_street(document: &Document<'_>, at: usize) -> bool {
-    document.has_street_suffix()
-        && document.is_before(at, Tags::LEADS_STREET)
-        && (at..document.len().min(at + STREET_WORDS)).any(|word| document.entry(word).street_suffix() > 0)
+    document.is_before(at, Tags::LEADS_STREET) && document.starts.any(Flags::SUFFIX, at, at + STREET_WORDS)
 }
 
 /// Whether something around a word tells that a town may begin there.
@@ -97,11 +90,7 @@ fn tells_town(document: &Document<'_>, labelled: bool, at: usize) -> bool {
     }
     labelled
         || document.is_before(at, Tags::LEADS_TOWN)
-        || document.has_state()
-            && (at + 1..document.len().min(at + TOWN_WORDS + 1)).any(|word| {
-                let entry = document.entry(word);
-                entry.state() > 0 || entry.begins_phrase() == 1
-            })
+        || document.starts.any(Flags::STATE, at + 1, at + TOWN_WORDS + 1)
 }
 
 struct Found {

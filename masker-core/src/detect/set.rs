@@ -193,10 +193,10 @@ impl DetectorSet {
         document.settle(end - pieces.left);
         let first = found.len();
         let before = context.clone();
-        let mut here = self.find_admitted(&document, window, &protected, context);
+        let mut here = self.find_admitted(&document, &protected, context);
         if !here.is_empty() {
             let again = context.for_rereading(&before);
-            self.find_behind(window, &protected, &again, &mut here);
+            self.find_behind(&document, &protected, &again, &mut here);
         }
         let mut floor = pieces.floor.max(pieces.start);
         for mut candidate in here {
@@ -219,7 +219,13 @@ impl DetectorSet {
 
     /// Finds what shows only once the findings are replaced, so that masked text masked again stays as it is: a value that
     /// another finding's words explained away, or that stood in its shadow.
-    fn find_behind(&self, window: &str, protected: &[Span], before: &Context, here: &mut Vec<Candidate>) {
+    fn find_behind(
+        &self,
+        document: &Document<'_>,
+        protected: &[Span],
+        before: &Context,
+        here: &mut Vec<Candidate>,
+    ) {
         /// Every round covers more of a text; what is left after so many is nothing or an artefact.
         const ROUNDS: usize = 4;
         for _ in 0..ROUNDS {
@@ -236,8 +242,8 @@ impl DetectorSet {
                 }
                 joined
             });
-            let document = Document::part(window, &covered, before.capitals());
-            let more = self.find_admitted(&document, window, &covered, &mut before.clone());
+            let again = document.covered(&covered, before.capitals());
+            let more = self.find_admitted(&again, &covered, &mut before.clone());
             if more.is_empty() {
                 return;
             }
@@ -248,14 +254,13 @@ impl DetectorSet {
     fn find_admitted(
         &self,
         document: &Document<'_>,
-        window: &str,
         protected: &[Span],
         context: &mut Context,
     ) -> Vec<Candidate> {
         let mut found = Vec::new();
         self.find_built_in(document, context, &mut found);
         found.retain_mut(|candidate| self.admits(candidate));
-        outside(protected, &mut found, window);
+        outside(protected, &mut found, document.view.source());
         found
     }
 

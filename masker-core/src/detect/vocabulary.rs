@@ -3,7 +3,10 @@
 use std::sync::LazyLock;
 
 use super::cues::CUES;
-use crate::view::{Class, WordClass, WordHash, class_words, hash_word};
+use super::names;
+use super::starts::Flags;
+use crate::lexicon::{self, Entry, Lexicon};
+use crate::view::{Case, Class, WordClass, WordHash, class_words, hash_word};
 
 /// The parts a word plays in the rules: a set of flags.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
@@ -51,16 +54,14 @@ impl Tags {
     pub(crate) const CREDENTIAL: Self = Self(1 << 20);
     /// Behind the name of a county.
     pub(crate) const COUNTY: Self = Self(1 << 19);
-    /// A code may begin here.
-    pub(crate) const AT_CODE: Self = Self(1 << 24);
-    /// A date may begin here.
-    pub(crate) const AT_DATE: Self = Self(1 << 25);
-    /// A place may begin here.
-    pub(crate) const AT_PLACE: Self = Self(1 << 26);
-    /// A name may begin here even without anything before it.
-    pub(crate) const AT_NAME: Self = Self(1 << 27);
-    /// A written shape may begin here or just before.
-    pub(crate) const AT_SHAPE: Self = Self(1 << 28);
+    /// Before a number it makes up for the name of a street.
+    pub(crate) const HIGHWAY: Self = Self(1 << 27);
+    /// Behind a name it is evidence for it.
+    pub(crate) const FOLLOWS_NAME: Self = Self(1 << 26);
+    /// Some cue phrase is this word alone.
+    pub(crate) const CUE_ALONE: Self = Self(1 << 24);
+    /// Some cue phrase goes on with it.
+    pub(crate) const CUE_INSIDE: Self = Self(1 << 25);
     /// A word of grammar that is never a name, whatever stands around it.
     pub(crate) const NO_NAME: Self = Self(1 << 16);
 
@@ -80,7 +81,7 @@ impl Tags {
     }
 }
 
-const LISTS: [(Tags, &str); 16] = [
+const LISTS: [(Tags, &str); 18] = [
     (
         Tags::TITLE,
         "capt captain doc doctor dr drs judge lieutenant lt madam miss missus mister mr mrs ms mx nurse \
@@ -139,28 +140,72 @@ const LISTS: [(Tags, &str); 16] = [
          there here okay ok okey okie alrighty yeah yep yup nope nah mhm uh um my your his her our their its is are was were be been \
          am the a an of to at with from by as gon na wan gonna wanna gotta lemme gimme kinda sorta dunno",
     ),
+    (
+        Tags::FOLLOWS_NAME,
+        "aprn arnp asked attending bsn called calling charge cna cnm crna dds dmd do dpt esq facc fellow fnp \
+         here intern interpreter ii iii iv jr junior lcsw lmft lpc lpn lvn mba md mentioned msn msw np pa pcp \
+         pharmacy pharmd phd psyd rdn resident rn rph said says senior speaking sr thinks told wants",
+    ),
+    (Tags::HIGHWAY, "highway hwy route rte"),
     (Tags::POST_BOX, "cmr hc p po pob post psc rr rural unit"),
     (Tags::SITE, "area branch campus clinic facility location office residence site"),
 ];
 
-/// What the rules know of a word.
+/// What is known of a word by itself: in the rules and in the lexicon.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Known {
-    pub(crate) class: WordClass,
+    pub(crate) entry: Entry,
     pub(crate) tags: Tags,
+    pub(crate) flags: Flags,
+    pub(crate) class: WordClass,
+    /// In small letters behind a space it is in no set for what stands around it, but for that of cues.
+    pub(crate) plain: bool,
 }
 
-/// An open-addressed table from the hashes of words to what is known of them, small enough to stay near the processor.
+impl Known {
+    fn of(entry: Entry, tags: Tags, class: WordClass) -> Self {
+        let flags = Flags::CODE
+            .when(tags.has(Tags::CODE))
+            .with(Flags::LEADS_STREET.when(tags.has(Tags::LEADS_STREET)))
+            .with(Flags::LEADS_TOWN.when(tags.has(Tags::LEADS_TOWN)))
+            .with(Flags::NUMBER.when(tags.has(Tags::NUMBER)))
+            .with(Flags::PLACE.when(tags.has(Tags::POST_BOX) || entry.unit() == 1))
+            .with(Flags::RARE.when(tags.has(Tags::DATE.with(Tags::SIGN).with(Tags::ROLE))))
+            .with(Flags::STATE.when(entry.may_begin_state() || tags.has(Tags::COUNTY)))
+            .with(Flags::SUFFIX.when(entry.street_suffix() > 0 || tags.has(Tags::HIGHWAY)))
+            .with(Flags::TOWN.when(entry.may_begin_town()));
+        let names = names::flags_of(entry, tags);
+        let small = Flags::SMALL_LEARNT.with(Flags::SMALL_LED).with(Flags::SMALL_NAME);
+        let plain = !names.has(small) && !tags.has(Tags::ROLE);
+        Self { entry, tags, class, flags: flags.with(names), plain }
+    }
+
+    /// Whether a word in this case may be a name where something leads to it.
+    #[inline]
+    pub(crate) fn may_be_led(&self, case: Case) -> bool {
+        self.flags.has(if case == Case::Lower { Flags::SMALL_LED } else { Flags::CAPITAL_LED })
+    }
+}
+
+/// What is known of words: an open-addressed table of those that the rules know by themselves, small enough to stay near the
+/// processor, and the lexicon with what follows from each of its entries.
 #[derive(Debug)]
 pub(crate) struct Vocabulary {
+    /// Where each word of the rules is; the lower half of its hash chose the slot.
     slots: Vec<Slot>,
+    lexicon: &'static Lexicon,
+    /// Nothing first; then the words of the rules, and the entries of the two tables of the lexicon.
+    known: Vec<Known>,
+    /// Where the entries of the two tables begin, less one: the empty entry is the first of each and is left out.
+    common: u32,
+    others: u32,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
 struct Slot {
-    /// The upper half of the hash; the lower half chose the slot. 0 in a free one.
+    /// The upper half of the hash. 0 in a free one.
     fingerprint: u32,
-    known: Known,
+    index: u32,
 }
 
 /// The vocabulary of the built-in rules.
@@ -170,35 +215,84 @@ impl Vocabulary {
     fn new() -> Self {
         /// Slots for each word: few words meet.
         const ROOM: usize = 3;
-        let mut words: Vec<(WordHash, Known)> = Vec::new();
+        let mut words: Vec<(WordHash, Tags, WordClass)> = Vec::new();
         for (hash, class) in class_words() {
-            words.push((hash, Known { class, tags: tags_of(class.class) }));
+            words.push((hash, tags_of(class.class), class));
         }
+        let no_class = WordClass::default();
         for (tags, list) in LISTS {
-            words.extend(
-                list.split(' ')
-                    .map(|word| (hash_word(word.as_bytes()), Known { class: WordClass::default(), tags })),
-            );
+            words.extend(list.split(' ').map(|word| (hash_word(word.as_bytes()), tags, no_class)));
         }
-        words.extend(
-            CUES.first_words().map(|hash| (hash, Known { class: WordClass::default(), tags: Tags::CUE })),
-        );
-        let mut table = Self { slots: vec![Slot::default(); (words.len() * ROOM).next_power_of_two()] };
-        for (hash, known) in words {
+        words.extend(CUES.words().map(|(hash, tags)| (hash, tags, no_class)));
+        let lexicon = lexicon::shipped();
+        let slots = vec![Slot::default(); (words.len() * ROOM).next_power_of_two()];
+        let mut table = Self { slots, lexicon, known: vec![Known::default()], common: 0, others: 0 };
+        for (hash, tags, class) in words {
             let slot = table.slot(hash);
             let slot = &mut table.slots[slot];
-            slot.fingerprint = fingerprint(hash);
-            slot.known.tags = slot.known.tags.with(known.tags);
-            if known.class.class != Class::None {
-                slot.known.class = known.class;
+            if slot.fingerprint == 0 {
+                *slot = Slot { fingerprint: fingerprint(hash), index: table.known.len() as u32 };
+                table.known.push(Known::default());
             }
+            let known = &mut table.known[slot.index as usize];
+            let class = if class.class == Class::None { known.class } else { class };
+            *known = Known::of(lexicon.lookup(hash), known.tags.with(tags), class);
         }
+        let follows = |entry| Known::of(entry, Tags::default(), no_class);
+        table.common = table.known.len() as u32 - 1;
+        table.known.extend(lexicon.common.entries().skip(1).map(follows));
+        table.others = table.known.len() as u32 - 1;
+        table.known.extend(lexicon.others.entries().skip(1).map(follows));
+        table.known[0] = follows(Entry::default());
         table
     }
 
-    /// What is known of a word without a possessive ending.
-    pub(crate) fn get(&self, hash: WordHash) -> Known {
-        self.slots[self.slot(hash)].known
+    /// The place in [`Vocabulary::known`] of a word of letters without a possessive ending.
+    #[inline(always)]
+    pub(crate) fn index(&self, hash: WordHash) -> u32 {
+        let mask = self.slots.len() - 1;
+        let mut slot = hash.0 as usize;
+        loop {
+            let found = self.slots[slot & mask];
+            if found.fingerprint == fingerprint(hash) {
+                return found.index;
+            }
+            if found.fingerprint == 0 {
+                return self.index_in_lexicon(hash);
+            }
+            slot += 1;
+        }
+    }
+
+    #[inline(always)]
+    fn index_in_lexicon(&self, hash: WordHash) -> u32 {
+        match self.lexicon.common.index(hash) {
+            0 => match self.lexicon.others.index(hash) {
+                0 => 0,
+                index => self.others + index as u32,
+            },
+            index => self.common + index as u32,
+        }
+    }
+
+    /// The place of a word; of another one, where this one is not known as a family name nor to the rules.
+    pub(crate) fn index_or(&self, hash: WordHash, other: WordHash) -> u32 {
+        let index = self.index(hash);
+        let known = self.known[index as usize];
+        if known.entry.family_name() > 0 || index != 0 && index <= self.common {
+            return index;
+        }
+        self.index_in_lexicon(other)
+    }
+
+    /// The place of a word that is not made of letters: the lexicon has none of those.
+    pub(crate) fn index_plain(&self, hash: WordHash) -> u32 {
+        self.slots[self.slot(hash)].index
+    }
+
+    /// What is known of words.
+    pub(crate) fn known(&self) -> &[Known] {
+        &self.known
     }
 
     /// The slot of a word, or the free one where it would be.
@@ -216,7 +310,7 @@ impl Vocabulary {
 }
 
 fn fingerprint(hash: WordHash) -> u32 {
-    ((hash.0 >> 32) as u32).max(1)
+    (hash.0 >> 32) as u32 | 1
 }
 
 fn tags_of(class: Class) -> Tags {

@@ -193,6 +193,7 @@ impl Masker {
 
     /// The value of a finding as it is compared.
     pub(crate) fn normalised(&self, text: &str, finding: &Finding) -> SecretText {
+        let _wiping = self.wiping();
         let original = &text[finding.span.range()];
         let written = canonical(&finding.kind, original).map(SecretText::new);
         let written = written.as_ref().map(SecretText::expose);

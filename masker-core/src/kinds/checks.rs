@@ -3,20 +3,29 @@
 //! Every function takes the candidate as it was matched (lower case, with its separators) or in compact form
 //! (upper case, letters and digits only) and reads both alike.
 
+use std::collections::HashSet;
+use std::sync::LazyLock;
+
+use smallvec::SmallVec;
+
 use super::Verdict;
+use crate::view::{WordHash, WordHashBuilder, hash_word};
 
 /// Accepts anything.
 pub fn none(_text: &str) -> Verdict {
     Verdict::Plausible
 }
 
+/// The characters of an identifier; longer ones than this are rare.
+type Characters = SmallVec<[u8; 32]>;
+
 /// The ASCII digits of the text, as numbers.
-fn digits(text: &str) -> Vec<u8> {
+fn digits(text: &str) -> Characters {
     text.bytes().filter(u8::is_ascii_digit).map(|b| b - b'0').collect()
 }
 
 /// The ASCII letters and digits of the text in upper case.
-fn compact(text: &str) -> Vec<u8> {
+fn compact(text: &str) -> Characters {
     text.bytes().filter(u8::is_ascii_alphanumeric).map(|b| b.to_ascii_uppercase()).collect()
 }
 
@@ -137,7 +146,7 @@ fn luhn(number: &[u8]) -> bool {
 /// over the number behind the prefix 80840 (45 CFR 162.406; CMS check digit requirements).
 pub fn npi(text: &str) -> Verdict {
     let number = digits(text);
-    let prefixed: Vec<u8> = [8, 0, 8, 4, 0].iter().chain(&number).copied().collect();
+    let prefixed: Characters = [8, 0, 8, 4, 0].iter().chain(&number).copied().collect();
     valid_if(number.len() == 10 && matches!(number[0], 1 | 2) && luhn(&prefixed))
 }
 
@@ -516,9 +525,7 @@ pub fn ipv6(text: &str) -> Verdict {
 /// prose: "my password is not working".
 pub fn credential(text: &str) -> Verdict {
     let word = text.trim_matches(|c: char| !c.is_alphanumeric()).to_ascii_lowercase();
-    plausible_if(
-        !word.is_empty() && PROSE_AFTER_CREDENTIAL.split_ascii_whitespace().all(|prose| prose != word),
-    )
+    plausible_if(!word.is_empty() && !PROSE_WORDS.contains(&hash_word(word.as_bytes())))
 }
 
 /// Accepts passwords behind their label as [`credential`] does; letters alone only from six on, since "pin",
@@ -534,6 +541,10 @@ pub fn passcode(text: &str) -> Verdict {
     let code = compact(text);
     plausible_if((3..=10).contains(&code.len()) && code.iter().any(u8::is_ascii_digit))
 }
+
+static PROSE_WORDS: LazyLock<HashSet<WordHash, WordHashBuilder>> = LazyLock::new(|| {
+    PROSE_AFTER_CREDENTIAL.split_ascii_whitespace().map(|word| hash_word(word.as_bytes())).collect()
+});
 
 const PROSE_AFTER_CREDENTIAL: &str = "
     a about access account after again agent all already also always am an and another any are aren't as ask

@@ -23,15 +23,14 @@ macro_rules! facts {
 }
 
 impl Entry {
-    /// Whether it is a unit of an address, a town or county, or begins a longer phrase.
-    #[inline]
-    pub(crate) fn may_begin_place(self) -> bool {
-        self.town() | self.county() | self.unit() | self.begins_phrase() != 0
+    /// Whether it is the name of a town or county, or begins one.
+    pub(crate) fn may_begin_town(self) -> bool {
+        self.town() | self.county() | self.begins_town() | self.begins_county() != 0
     }
 
-    /// The facts of both, as far as they are told by single bits.
-    pub(crate) fn union(self, other: Self) -> Self {
-        Self(self.0 | other.0)
+    /// Whether it is the name of a state or begins one.
+    pub(crate) fn may_begin_state(self) -> bool {
+        self.state() | self.begins_state() != 0
     }
 }
 
@@ -93,4 +92,12 @@ facts! {
     adverb, set_adverb: 35, 1;
     /// A word of the basic English vocabulary, which nearly every text has.
     basic, set_basic: 36, 1;
+    /// The name of some town of several words begins with it.
+    begins_town, set_begins_town: 37, 1;
+    /// The name of some county of several words begins with it.
+    begins_county, set_begins_county: 38, 1;
+    /// The name of some state of several words begins with it.
+    begins_state, set_begins_state: 39, 1;
+    /// Some medical term, institution or brand of several words begins with it.
+    begins_term, set_begins_term: 40, 1;
 }

@@ -31,8 +31,9 @@ fn packed() -> &'static [u8] {
 /// Two tables: the words that most texts are made of, small enough to stay near the processor, and the others.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Lexicon {
-    common: Table<'static>,
-    others: Table<'static>,
+    /// The words that most texts are made of.
+    pub(crate) common: Table<'static>,
+    pub(crate) others: Table<'static>,
 }
 
 impl Lexicon {

@@ -44,17 +44,33 @@ impl<'b> Table<'b> {
     /// The entry of a word or phrase, empty where it is not known.
     #[inline]
     pub fn lookup(&self, hash: WordHash) -> Entry {
+        self.entry(self.index(hash))
+    }
+
+    /// The place of a word's entry among [`Table::entries`], 0 where it is not known.
+    #[inline]
+    pub(crate) fn index(&self, hash: WordHash) -> usize {
         let mut slot = hash.0 as usize & self.mask;
         loop {
             let found = read_u64(self.slots, slot * 8);
             if found == 0 {
-                return Entry::default();
+                return 0;
             }
             if (found ^ hash.0) & !INDEX == 0 {
-                return Entry(read_u64(self.palette, (found & INDEX) as usize * 8));
+                return (found & INDEX) as usize;
             }
             slot = (slot + 1) & self.mask;
         }
+    }
+
+    /// The different entries, of which the first is the empty one.
+    pub(crate) fn entries(&self) -> impl Iterator<Item = Entry> {
+        (0..self.palette.len() / 8).map(|index| self.entry(index))
+    }
+
+    #[inline]
+    fn entry(&self, index: usize) -> Entry {
+        Entry(read_u64(self.palette, index * 8))
     }
 }
 

@@ -25,7 +25,7 @@ pub fn hash_word(word: &[u8]) -> WordHash {
 /// Hashes the bytes `start..end` of a text.
 #[inline]
 pub(super) fn hash_part(text: &[u8], start: usize, end: usize) -> WordHash {
-    let mut hash = SEED ^ ((end - start) as u64).wrapping_mul(FACTOR);
+    let mut hash = SEED;
     let mut at = start;
     while at < end {
         let inside = end - at;
@@ -33,13 +33,13 @@ pub(super) fn hash_part(text: &[u8], start: usize, end: usize) -> WordHash {
         hash = mix(hash ^ (load(text, at) & keep));
         at += 8;
     }
-    WordHash(mix(hash))
+    WordHash(hash)
 }
 
-/// Hashes a word of `len` bytes, one to eight, in little-endian order with zeros behind them.
+/// Hashes a word of one to eight bytes, in little-endian order with zeros behind them.
 #[inline]
-pub(super) fn hash_short(word: u64, len: usize) -> WordHash {
-    WordHash(mix(mix(SEED ^ (len as u64).wrapping_mul(FACTOR) ^ word)))
+pub(super) fn hash_short(word: u64) -> WordHash {
+    WordHash(mix(SEED ^ word))
 }
 
 /// Eight bytes of a text from `at` on, little-endian, with zeros beyond its end.
@@ -61,11 +61,11 @@ impl WordHash {
     }
 }
 
+/// The two halves of a product of 128 bits, folded: every bit of the input reaches every bit of the result.
 #[inline]
-fn mix(mut hash: u64) -> u64 {
-    hash ^= hash >> 32;
-    hash = hash.wrapping_mul(FACTOR);
-    hash ^ (hash >> 29)
+fn mix(hash: u64) -> u64 {
+    let product = u128::from(hash) * u128::from(FACTOR);
+    (product as u64) ^ (product >> 64) as u64
 }
 
 /// Builds hash tables over [`WordHash`], which is mixed already.

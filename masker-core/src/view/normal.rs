@@ -1,5 +1,3 @@
-use std::borrow::Cow;
-
 use super::fold::{escape, fold_char};
 use crate::Span;
 use crate::secret::discard;
@@ -19,18 +17,39 @@ use crate::secret::discard;
 #[derive(Debug)]
 pub struct NormalView<'s> {
     source: &'s str,
-    text: Cow<'s, str>,
+    text: String,
+    /// The same bytes before capitals were made small; empty where they are those of the source.
+    cased: String,
     /// Where the view is more than the source in small letters, in order.
     edits: Vec<Edit>,
+    /// Whether any letter of the source outside the protected parts is not ASCII.
+    accents: bool,
+    /// Whether any part was protected.
+    barriers: bool,
 }
 
 /// A part of the view that stands for a part of the source of other bytes. Between two edits every byte stands for one.
 #[derive(Clone, Copy, Debug)]
-struct Edit {
+pub(crate) struct Edit {
     /// Bytes of the view.
     view: (u32, u32),
     /// Bytes of the source.
     source: (u32, u32),
+}
+
+/// The memory of a view, to be used for the next one.
+#[derive(Debug, Default)]
+pub(crate) struct ViewBuffers {
+    text: String,
+    cased: String,
+    edits: Vec<Edit>,
+}
+
+impl ViewBuffers {
+    /// Bytes held.
+    pub(crate) fn capacity(&self) -> usize {
+        self.text.capacity() + self.cased.capacity() + self.edits.capacity() * size_of::<Edit>()
+    }
 }
 
 /// Stands in the view for a part of the source that nobody may look into, such as a token.
@@ -43,15 +62,26 @@ impl<'s> NormalView<'s> {
     ///
     /// When the text has 4 GiB or more, or a protected span is not inside it.
     pub fn new(source: &'s str, protected: &[Span]) -> Self {
+        Self::reusing(ViewBuffers::default(), source, protected)
+    }
+
+    /// [`NormalView::new`] in the memory of an earlier view.
+    pub(crate) fn reusing(buffers: ViewBuffers, source: &'s str, protected: &[Span]) -> Self {
         assert!(u32::try_from(source.len()).is_ok(), "a text of 4 GiB or more cannot be viewed");
+        let ViewBuffers { mut text, mut cased, mut edits } = buffers;
+        text.clear();
+        cased.clear();
+        edits.clear();
+        let mut accents = false;
+        let barriers = !protected.is_empty();
         if protected.is_empty() && plain_length(source.as_bytes()) == source.len() {
-            let has_upper = source.bytes().any(|b| b.is_ascii_uppercase());
-            let text =
-                if has_upper { Cow::Owned(source.to_ascii_lowercase()) } else { Cow::Borrowed(source) };
-            return Self { source, text, edits: Vec::new() };
+            text.push_str(source);
+            text.make_ascii_lowercase();
+            return Self { source, text, cased, edits, accents, barriers };
         }
-        let mut text = String::with_capacity(source.len());
-        let mut edits = Vec::new();
+        // A buffer that grows leaves a copy behind that nobody wipes.
+        text.reserve(source.len());
+        cased.reserve(source.len());
         let mut protected = protected.iter().peekable();
         let mut at = 0;
         while at < source.len() {
@@ -59,6 +89,7 @@ impl<'s> NormalView<'s> {
             let end;
             if let Some(span) = protected.next_if(|s| s.start <= at) {
                 text.push(char::from(BARRIER));
+                cased.push(char::from(BARRIER));
                 end = span.end;
             } else {
                 let border = protected.peek().map_or(source.len(), |span| span.start);
@@ -66,30 +97,59 @@ impl<'s> NormalView<'s> {
                 if plain > 0 {
                     text.push_str(&source[at..at + plain]);
                     text[begin..].make_ascii_lowercase();
+                    cased.push_str(&source[at..at + plain]);
                     at += plain;
                     continue;
                 }
                 let rest = &source[at..];
                 let c = rest.chars().next().expect("`at` is a character boundary below the length");
-                match escape(rest) {
-                    Some((c, len)) => {
-                        fold_char(c, &mut text);
-                        end = at + len;
-                    }
-                    None if c == char::from(BARRIER) => {
-                        text.push(' ');
-                        end = at + 1;
-                    }
-                    None => {
-                        fold_char(c, &mut text);
-                        end = at + c.len_utf8();
-                    }
+                accents |= !c.is_ascii() && c.is_alphabetic();
+                let (plain, len) = match escape(rest) {
+                    Some(escaped) => escaped,
+                    None if c == char::from(BARRIER) => (' ', 1),
+                    None => (c, c.len_utf8()),
+                };
+                fold_char(plain, &mut text);
+                cased.push_str(&text[begin..]);
+                if plain.is_uppercase() {
+                    cased[begin..].make_ascii_uppercase();
                 }
+                end = at + len;
             }
             edits.push(Edit { view: (begin as u32, text.len() as u32), source: (at as u32, end as u32) });
             at = end;
         }
-        Self { source, text: Cow::Owned(text), edits }
+        Self { source, text, cased, edits, accents, barriers }
+    }
+
+    /// Gives the memory back, wiped where that is wanted.
+    pub(crate) fn into_buffers(mut self) -> ViewBuffers {
+        self.wipe();
+        ViewBuffers {
+            text: std::mem::take(&mut self.text),
+            cased: std::mem::take(&mut self.cased),
+            edits: std::mem::take(&mut self.edits),
+        }
+    }
+
+    fn wipe(&mut self) {
+        discard(&mut self.text);
+        discard(&mut self.cased);
+    }
+
+    /// The bytes of [`NormalView::text`] with the capitals of the source: as many, and the same but for those letters.
+    pub(super) fn cased(&self) -> &[u8] {
+        if self.cased.len() == self.text.len() { self.cased.as_bytes() } else { self.source.as_bytes() }
+    }
+
+    /// Whether parts of the source were protected.
+    pub(crate) fn has_barriers(&self) -> bool {
+        self.barriers
+    }
+
+    /// Whether the source has letters that are not ASCII.
+    pub(crate) fn has_accents(&self) -> bool {
+        self.accents
     }
 
     /// The folded text.
@@ -115,11 +175,6 @@ impl<'s> NormalView<'s> {
         Span::new(self.origin(start).0, self.origin(end - 1).1)
     }
 
-    /// The first character of the source behind a byte of the view.
-    pub fn source_char(&self, at: usize) -> char {
-        self.source[self.origin(at).0..].chars().next().unwrap_or(' ')
-    }
-
     /// Whether every byte of the view stands for the byte of the source at the same place.
     pub(crate) fn is_aligned(&self) -> bool {
         self.edits.is_empty()
@@ -127,7 +182,7 @@ impl<'s> NormalView<'s> {
 
     /// The bytes of the source that a byte of the view stands for.
     #[inline]
-    pub(super) fn origin(&self, at: usize) -> (usize, usize) {
+    fn origin(&self, at: usize) -> (usize, usize) {
         if self.edits.is_empty() {
             return (at, at + 1);
         }
@@ -158,9 +213,7 @@ fn plain_length(bytes: &[u8]) -> usize {
 
 impl Drop for NormalView<'_> {
     fn drop(&mut self) {
-        if let Cow::Owned(text) = &mut self.text {
-            discard(text);
-        }
+        self.wipe();
     }
 }
 

@@ -1,7 +1,10 @@
 //! Numbers and letters said aloud: "four one five", "triple five", "b as in boy", "nineteen eighty two".
 
 use std::collections::HashMap;
+use std::ops::Deref;
 use std::sync::LazyLock;
+
+use smallvec::SmallVec;
 
 use super::hash::{WordHash, WordHashBuilder, hash_word};
 use super::normal::NormalView;
@@ -200,19 +203,38 @@ static CLASSES: LazyLock<HashMap<WordHash, WordClass, WordHashBuilder>> = LazyLo
     classes
 });
 
-/// The part that each word can play in a spoken number.
-pub fn classify(words: &[Word]) -> Vec<WordClass> {
+/// A word with the part that it can play in a spoken number.
+pub trait SaidWord: Deref<Target = Word> {
+    /// The part.
+    fn class(&self) -> WordClass;
+}
+
+/// A [`Word`] with the part that was looked up for it.
+#[derive(Clone, Copy, Debug)]
+pub struct ClassedWord {
+    word: Word,
+    class: WordClass,
+}
+
+impl Deref for ClassedWord {
+    type Target = Word;
+
+    fn deref(&self) -> &Word {
+        &self.word
+    }
+}
+
+impl SaidWord for ClassedWord {
+    fn class(&self) -> WordClass {
+        self.class
+    }
+}
+
+/// Looks up the part that each word can play in a spoken number.
+pub fn classify(words: &[Word]) -> Vec<ClassedWord> {
     let table = &*CLASSES;
-    words
-        .iter()
-        .map(|word| {
-            if word.shape == Shape::Letters {
-                table.get(&word.hash).copied().unwrap_or_default()
-            } else {
-                WordClass::default()
-            }
-        })
-        .collect()
+    let class = |word: &Word| table.get(&word.hash).copied().filter(|_| word.shape == Shape::Letters);
+    words.iter().map(|word| ClassedWord { word: *word, class: class(word).unwrap_or_default() }).collect()
 }
 
 /// All words that play a part, by their hashes.
@@ -237,7 +259,7 @@ pub struct CodePiece {
 #[derive(Clone, Debug, Default)]
 pub struct CodeRun {
     /// The characters in order.
-    pub pieces: Vec<CodePiece>,
+    pub pieces: SmallVec<[CodePiece; 16]>,
     /// Words of the run, as a range of indices.
     pub words: std::ops::Range<usize>,
     /// A word in it makes it an amount: "eighteen million".
@@ -276,29 +298,26 @@ impl CodeRun {
 ///
 /// Fillers, separators and single corrections inside it are stepped over; "double", "hundred", pairs and spelled letters are
 /// written out.
-pub fn code_run(
-    view: &NormalView<'_>,
-    words: &[Word],
-    classes: &[WordClass],
-    start: usize,
-) -> Option<CodeRun> {
-    let mut reader =
-        Reader { view, words, classes, run: CodeRun { words: start..start, ..CodeRun::default() } };
+pub fn code_run<W: SaidWord>(view: &NormalView<'_>, words: &[W], start: usize) -> Option<CodeRun> {
+    let mut reader = Reader { view, words, run: CodeRun { words: start..start, ..CodeRun::default() } };
     reader.read(start);
     let run = reader.run;
     (!run.pieces.is_empty()).then_some(run)
 }
 
-struct Reader<'v, 's> {
+struct Reader<'v, 's, W> {
     view: &'v NormalView<'s>,
-    words: &'v [Word],
-    classes: &'v [WordClass],
+    words: &'v [W],
     run: CodeRun,
 }
 
-impl Reader<'_, '_> {
+impl<W: SaidWord> Reader<'_, '_, W> {
+    fn word(&self, at: usize) -> Option<&Word> {
+        self.words.get(at).map(Deref::deref)
+    }
+
     fn class(&self, at: usize) -> WordClass {
-        self.classes.get(at).copied().unwrap_or_default()
+        self.words.get(at).map_or_else(WordClass::default, SaidWord::class)
     }
 
     fn read(&mut self, start: usize) {
@@ -326,7 +345,7 @@ impl Reader<'_, '_> {
             }
             at = skipped;
         }
-        if let Some(word) = self.words.get(self.run.words.end) {
+        if let Some(word) = self.word(self.run.words.end) {
             self.run.broken |= word.gap.has(Gap::SLASH) && word.shape == Shape::Digits;
             self.run.broken |= self.class(self.run.words.end).class == Class::Point;
             self.run.corrected = self.class(self.skip_fillers(self.run.words.end)).class == Class::Repair;
@@ -335,12 +354,12 @@ impl Reader<'_, '_> {
 
     /// Whether what stands before word `at` may stand inside a code.
     fn joins(&self, at: usize) -> bool {
-        let Some(word) = self.words.get(at) else { return false };
+        let Some(word) = self.word(at) else { return false };
         let soft = Gap::SPACE.with(Gap::COMMA).with(Gap::HYPHEN).with(Gap::PAUSE).with(Gap::BRACKET);
         if word.gap.only(soft) {
             return !word.gap.has(Gap::PAUSE) || self.is_code(at);
         }
-        let previous = at.checked_sub(1).and_then(|i| self.words.get(i));
+        let previous = at.checked_sub(1).and_then(|i| self.word(i));
         let digits_around =
             word.shape == Shape::Digits && previous.is_some_and(|previous| previous.shape == Shape::Digits);
         if word.gap.only(soft.with(Gap::LINE)) {
@@ -365,7 +384,7 @@ impl Reader<'_, '_> {
 
     /// Whether word `at` can be part of a code by itself.
     fn is_code(&self, at: usize) -> bool {
-        let Some(word) = self.words.get(at) else { return false };
+        let Some(word) = self.word(at) else { return false };
         match word.shape {
             Shape::Digits | Shape::Mixed => true,
             Shape::Letters => matches!(
@@ -387,7 +406,7 @@ impl Reader<'_, '_> {
 
     /// Reads one piece at word `at`; gives the index after it, `at` itself if there is none.
     fn piece(&mut self, at: usize) -> usize {
-        let Some(word) = self.words.get(at).copied() else { return at };
+        let Some(word) = self.word(at).copied() else { return at };
         let text = word.text(self.view);
         match word.shape {
             Shape::Digits => {
@@ -434,7 +453,7 @@ impl Reader<'_, '_> {
                     Class::Digit => b'0' + next.value,
                     Class::Oh => b'0',
                     Class::Letter => next.value,
-                    _ => match self.words.get(at + 1) {
+                    _ => match self.word(at + 1) {
                         Some(w) if w.shape == Shape::Digits && w.len() == 1 => {
                             w.text(self.view).as_bytes()[0]
                         }
@@ -478,7 +497,7 @@ impl Reader<'_, '_> {
         if text.len() > 5 || !text.bytes().all(|b| b.is_ascii_lowercase()) {
             return at;
         }
-        let next_joins = self.words.get(at + 1).is_some_and(|next| {
+        let next_joins = self.word(at + 1).is_some_and(|next| {
             next.gap.only(Gap::HYPHEN) && next.gap.has(Gap::HYPHEN) && next.shape != Shape::Letters
         });
         let previous_joins = !self.run.pieces.is_empty() && word.gap == Gap::HYPHEN && text.len() <= 3;
@@ -493,17 +512,17 @@ impl Reader<'_, '_> {
 
     /// A spelled letter, with the word that explains it.
     fn letter(&mut self, at: usize, letter: u8) -> usize {
-        let word = self.words[at];
+        let word = *self.words[at];
         let spoken = word.case == Case::Lower || word.gap.has(Gap::SPACE);
         let explained = |word_at: usize| {
-            self.words.get(word_at).is_some_and(|w| {
+            self.word(word_at).is_some_and(|w| {
                 w.gap.only(Gap::SPACE)
                     && w.len() > 1
                     && self.view.text().as_bytes()[w.start as usize].to_ascii_uppercase() == letter
             })
         };
-        let text_at = |n: usize| self.words.get(n).map_or("", |w| w.text(self.view));
-        let end = if text_at(at + 1) == "as" && text_at(at + 2) == "in" && self.words.get(at + 3).is_some() {
+        let text_at = |n: usize| self.word(n).map_or("", |w| w.text(self.view));
+        let end = if text_at(at + 1) == "as" && text_at(at + 2) == "in" && self.word(at + 3).is_some() {
             at + 4
         } else if matches!(text_at(at + 1), "for" | "like" | "as") && explained(at + 2) {
             at + 3
@@ -514,11 +533,11 @@ impl Reader<'_, '_> {
             let next_code = next.class == Class::Letter
                 || (self.is_code(at + 1) && !matches!(next.class, Class::Repeat))
                 || matches!(next.class, Class::Dot | Class::Underscore | Class::At);
-            let beside =
-                self.words.get(at + 1).is_some_and(|w| {
-                    w.gap.only(Gap::SPACE.with(Gap::HYPHEN).with(Gap::COMMA).with(Gap::STOP))
-                }) && next_code
-                    && (!self.run.pieces.is_empty() || next.class == Class::Letter || !word_like);
+            let beside = self
+                .word(at + 1)
+                .is_some_and(|w| w.gap.only(Gap::SPACE.with(Gap::HYPHEN).with(Gap::COMMA).with(Gap::STOP)))
+                && next_code
+                && (!self.run.pieces.is_empty() || next.class == Class::Letter || !word_like);
             let after_letters = self.run.pieces.last().is_some_and(|p| p.char.is_ascii_alphabetic());
             if word_like && !beside && !after_letters {
                 return at;
@@ -596,32 +615,32 @@ impl Reader<'_, '_> {
     fn skip_between(&self, at: usize) -> usize {
         let mut next = at;
         for _ in 0..4 {
-            let text = self.words.get(next).map_or("", |w| w.text(self.view));
+            let text = self.word(next).map_or("", |w| w.text(self.view));
             match self.class(next).class {
                 Class::Filler | Class::Dash => next += 1,
                 Class::Dot if self.is_code(next + 1) && self.is_number(next - 1) => return at,
                 Class::None if matches!(text, "like" | "okay" | "ok" | "then" | "so" | "yeah" | "space") => {
                     next += 1;
                 }
-                Class::And if self.words.get(next + 1).is_some_and(|w| w.text(self.view) == "then") => {
+                Class::And if self.word(next + 1).is_some_and(|w| w.text(self.view) == "then") => {
                     next += 2;
                 }
                 // "seven oh three, hang on, five five five"
                 Class::None
                     if matches!(text, "hang" | "hold")
-                        && self.words.get(next + 1).is_some_and(|w| w.text(self.view) == "on") =>
+                        && self.word(next + 1).is_some_and(|w| w.text(self.view) == "on") =>
                 {
                     next += 2;
                 }
                 _ => break,
             }
-            if self.words.get(next).is_none_or(|w| w.gap.has(Gap::BARRIER.with(Gap::QUESTION))) {
+            if self.word(next).is_none_or(|w| w.gap.has(Gap::BARRIER.with(Gap::QUESTION))) {
                 return at;
             }
         }
         if next > at
             && (self.is_number(next)
-                || self.words.get(next).is_some_and(|w| w.shape == Shape::Digits)
+                || self.word(next).is_some_and(|w| w.shape == Shape::Digits)
                 || self.class(next).class == Class::Repeat
                 || (self.class(next).class == Class::Letter && self.class(at).class == Class::Dash))
         {
@@ -633,7 +652,7 @@ impl Reader<'_, '_> {
 
     fn skip_fillers(&self, mut at: usize) -> usize {
         while self.class(at).class == Class::Filler
-            || self.words.get(at).is_some_and(|w| w.text(self.view) == "no")
+            || self.word(at).is_some_and(|w| w.text(self.view) == "no")
         {
             at += 1;
         }
@@ -699,9 +718,8 @@ mod tests {
 
     fn compact(text: &str) -> String {
         let view = NormalView::new(text, &[]);
-        let words = split_words(&view);
-        let classes = classify(&words);
-        code_run(&view, &words, &classes, 0).map_or_else(String::new, |run| run.compact())
+        let words = classify(&split_words(&view));
+        code_run(&view, &words, 0).map_or_else(String::new, |run| run.compact())
     }
 
     #[test]
@@ -759,9 +777,8 @@ mod tests {
     fn knows_amounts_and_corrections() {
         let read = |text: &str| {
             let view = NormalView::new(text, &[]);
-            let words = split_words(&view);
-            let classes = classify(&words);
-            code_run(&view, &words, &classes, 0).expect("a code")
+            let words = classify(&split_words(&view));
+            code_run(&view, &words, 0).expect("a code")
         };
         assert!(read("eighteen million four hundred").amount);
         assert!(read("three one two uh sorry three one two").corrected);

@@ -93,6 +93,12 @@ impl Gap {
     pub const fn with(self, other: Self) -> Self {
         Self(self.0 | other.0)
     }
+
+    /// This set without the flags of `other`.
+    #[must_use]
+    pub const fn without(self, other: Self) -> Self {
+        Self(self.0 & !other.0)
+    }
 }
 
 /// A word of the normal view.
@@ -102,14 +108,14 @@ pub struct Word {
     pub start: u32,
     /// One past the last byte in the view.
     pub end: u32,
-    /// One past the last byte of the word without a possessive ending.
-    pub stem_end: u32,
     /// What it is made of.
     pub shape: Shape,
     /// How it is written.
     pub case: Case,
     /// Whether an apostrophe stands inside.
     pub apostrophe: bool,
+    /// Whether it ends in `'s`.
+    pub possessive: bool,
     /// What stands before it.
     pub gap: Gap,
     /// Hash of the word without a possessive ending.
@@ -124,7 +130,13 @@ impl Word {
 
     /// The word without a possessive ending.
     pub fn stem<'v>(&self, view: &'v NormalView<'_>) -> &'v str {
-        &view.text()[self.start as usize..self.stem_end as usize]
+        &view.text()[self.start as usize..self.stem_end() as usize]
+    }
+
+    /// One past the last byte in the view of the word without a possessive ending.
+    #[inline]
+    pub fn stem_end(&self) -> u32 {
+        self.end - 2 * u32::from(self.possessive)
     }
 
     /// Length in bytes of the view.
@@ -146,64 +158,127 @@ impl Word {
 /// assert!(words[1].gap.has(Gap::STOP));
 /// ```
 pub fn split_words(view: &NormalView<'_>) -> Vec<Word> {
-    let text = view.text();
-    let bytes = text.as_bytes();
-    let mut words = Vec::with_capacity(text.len() / 4 + 1);
-    let mut gap = Gap::START;
-    let mut at = 0;
-    while at < bytes.len() {
-        let start = at;
-        let eight = load(bytes, at);
-        let (letters, digits) = (letters_of(eight), digits_of(eight));
-        let stop = !(letters | digits) & HIGH;
-        let len = (stop.trailing_zeros() / 8) as usize;
-        let ends_at = if len < 8 { (eight >> (len * 8)) as u8 } else { b'\'' };
-        // Most words are short, plain, and end before a plain character.
-        if ends_at.is_ascii() && ends_at != b'\'' {
-            if len == 0 {
-                at += gap_char(text, at, &mut gap);
-                continue;
-            }
-            let keep = (1_u64 << (len * 8)) - 1;
-            at += len;
-            words.push(Word {
-                start: start as u32,
-                end: at as u32,
-                stem_end: at as u32,
-                shape: Shape::of(letters & keep != 0, digits & keep != 0),
-                case: case_of(view, start, at),
-                apostrophe: false,
-                gap,
-                hash: hash_short(eight & keep, len),
-            });
-        } else {
-            if word_char(text, start) == 0 {
-                at += gap_char(text, at, &mut gap);
-                continue;
-            }
-            let (shape, apostrophe);
-            (at, shape, apostrophe) = word_end(text, start);
-            let stem_end = if at - start > 2 && bytes[..at].ends_with(b"'s") { at - 2 } else { at };
-            words.push(Word {
-                start: start as u32,
-                end: at as u32,
-                stem_end: stem_end as u32,
-                shape,
-                case: case_of(view, start, stem_end),
-                apostrophe,
-                gap,
-                hash: hash_part(bytes, start, stem_end),
-            });
-        }
-        gap = Gap::default();
-        // What stands between most words.
-        if bytes.get(at) == Some(&b' ') {
-            gap = Gap::SPACE;
-            at += 1;
-        }
-    }
-    words
+    let mut words = Words::new(view);
+    std::iter::from_fn(|| words.read()).collect()
 }
+
+/// Goes over the words of a view.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Words<'v> {
+    text: &'v str,
+    cased: &'v [u8],
+    /// Where the next word begins, or the end of the text; views are shorter than 4 GiB.
+    at: u32,
+    /// What stands before it.
+    gap: Gap,
+}
+
+impl<'v> Words<'v> {
+    pub(crate) fn new(view: &'v NormalView<'_>) -> Self {
+        Self::from(view, 0, Gap::START)
+    }
+
+    /// Begins behind a word that ends at a byte of the view.
+    pub(crate) fn behind(view: &'v NormalView<'_>, end: u32) -> Self {
+        Self::from(view, end, Gap::default())
+    }
+
+    fn from(view: &'v NormalView<'_>, at: u32, gap: Gap) -> Self {
+        let (at, gap) = gap_end(view.text(), at, gap);
+        Self { text: view.text(), cased: view.cased(), at, gap }
+    }
+
+    /// The next word. Inlined into the loops that read texts, where it is most of the work.
+    #[inline(always)]
+    pub(crate) fn read(&mut self) -> Option<Word> {
+        let bytes = self.text.as_bytes();
+        let start = self.at;
+        if start as usize >= bytes.len() {
+            return None;
+        }
+        let eight = load(bytes, start as usize);
+        let letters = letters_of(eight);
+        let stop = !letters & HIGH;
+        let len = stop.trailing_zeros() / 8;
+        let mut word = Word {
+            start,
+            end: start + len,
+            shape: Shape::Letters,
+            case: Case::Lower,
+            apostrophe: false,
+            possessive: false,
+            gap: self.gap,
+            hash: WordHash(0),
+        };
+        // Most words are short, of plain letters, and end before a plain character.
+        if len.wrapping_sub(1) < 7 && !GOES_ON[usize::from((eight >> (len * 8)) as u8)] {
+            let keep = (1_u64 << (len * 8)) - 1;
+            word.hash = hash_short(eight & keep);
+            let capitals = (load(self.cased, start as usize) ^ eight) & keep;
+            if capitals & 0xFF != 0 {
+                // The bit that tells capitals from small letters, at the place of the highest.
+                let small = letters & keep & !(capitals << 2) & !0xFF;
+                word.case = if len == 1 || small != 0 { Case::Title } else { Case::Upper };
+            }
+        } else {
+            let long = read_long(self.text, self.cased, start);
+            word = Word { start, gap: self.gap, ..long };
+        }
+        // What stands between most words is a space.
+        let end = word.end as usize;
+        if bytes.get(end) == Some(&b' ') && bytes.get(end + 1).is_some_and(u8::is_ascii_alphanumeric) {
+            (self.at, self.gap) = (word.end + 1, Gap::SPACE);
+        } else {
+            (self.at, self.gap) = gap_end(self.text, word.end, Gap::default());
+        }
+        Some(word)
+    }
+}
+
+/// A word that is long or has other characters than letters.
+#[inline(never)]
+fn read_long(text: &str, cased: &[u8], start: u32) -> Word {
+    let (bytes, at) = (text.as_bytes(), start as usize);
+    let (end, shape, apostrophe) = word_end(text, at);
+    let possessive = end - at > 2 && bytes[..end].ends_with(b"'s");
+    let stem_end = if possessive { end - 2 } else { end };
+    Word {
+        hash: hash_part(bytes, at, stem_end),
+        start,
+        end: end as u32,
+        shape,
+        case: case_of(text, cased, at, stem_end),
+        apostrophe,
+        possessive,
+        gap: Gap::default(),
+    }
+}
+
+/// Where the gap at `at` ends, and what stands in it.
+#[inline(never)]
+fn gap_end(text: &str, at: u32, mut gap: Gap) -> (u32, Gap) {
+    let mut at = at as usize;
+    while let Some(&byte) = text.as_bytes().get(at) {
+        let inside = if byte.is_ascii() { byte.is_ascii_alphanumeric() } else { word_char(text, at) > 0 };
+        if inside {
+            break;
+        }
+        at += gap_char(text, at, &mut gap);
+    }
+    (at as u32, gap)
+}
+
+/// The bytes before which a word may not be at its end.
+static GOES_ON: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        let at = byte as u8;
+        table[byte] = !at.is_ascii() || at.is_ascii_alphanumeric() || at == b'\'';
+        byte += 1;
+    }
+    table
+};
 
 /// The end of the word that begins at `start`, what it is made of, and whether it has an apostrophe.
 fn word_end(text: &str, start: usize) -> (usize, Shape, bool) {
@@ -323,24 +398,15 @@ fn gap_char(text: &str, at: usize, gap: &mut Gap) -> usize {
     1
 }
 
-#[inline]
-fn case_of(view: &NormalView<'_>, start: usize, end: usize) -> Case {
+/// How the word `start..end` is written.
+fn case_of(text: &str, cased: &[u8], start: usize, end: usize) -> Case {
     // Where both have the same byte it is a small letter or a digit: the view has no capitals.
-    if view.source().as_bytes()[view.origin(start).0] == view.text().as_bytes()[start] {
+    if cased[start] == text.as_bytes()[start] {
         return Case::Lower;
     }
-    case_of_capital(view, start, end)
-}
-
-fn case_of_capital(view: &NormalView<'_>, start: usize, end: usize) -> Case {
-    if !view.source_char(start).is_uppercase() {
-        return Case::Lower;
-    }
-    let text = view.text();
     let mut letters = 1;
-    for (at, _) in text[start..end].char_indices().skip(1) {
-        let c = view.source_char(start + at);
-        if c.is_lowercase() {
+    for (at, c) in text[start..end].char_indices().skip(1) {
+        if c.is_lowercase() && cased[start + at] == text.as_bytes()[start + at] {
             return Case::Title;
         }
         letters += usize::from(c.is_alphabetic());

@@ -1,0 +1,306 @@
+//! Sets of words: those at which something may begin, so that the rules look at no others.
+
+/// The sets a word is in, as flags; the first [`Flags::SETS`] of them are kept for a whole document.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub(crate) struct Flags(u32);
+
+impl Flags {
+    /// A code may begin here.
+    pub(crate) const CODE: Self = Self(1);
+    /// A cue phrase may begin here.
+    pub(crate) const CUE: Self = Self(1 << 1);
+    /// Has digits.
+    pub(crate) const DIGITS: Self = Self(1 << 2);
+    /// A name may begin here if it is one that was learnt, or close to it.
+    pub(crate) const LEARNT: Self = Self(1 << 3);
+    /// Before a street it makes up for a missing house number.
+    pub(crate) const LEADS_STREET: Self = Self(1 << 4);
+    /// Before a town it says that somebody or something is there.
+    pub(crate) const LEADS_TOWN: Self = Self(1 << 5);
+    /// Something before the word, which is no cue, leads to a name.
+    pub(crate) const LED: Self = Self(1 << 6);
+    /// A name may begin here, whatever stands before it.
+    pub(crate) const NAME: Self = Self(1 << 7);
+    /// Begins a number that is said.
+    pub(crate) const NUMBER: Self = Self(1 << 8);
+    /// Begins a unit of an address, or the address of a post office box.
+    pub(crate) const PLACE: Self = Self(1 << 9);
+    /// Rare and of many uses: may begin a date, names a speaker, or is "at" or "dot".
+    pub(crate) const RARE: Self = Self(1 << 10);
+    /// The name of a state, or the first word of one; "county".
+    pub(crate) const STATE: Self = Self(1 << 11);
+    /// Part of the name of a street.
+    pub(crate) const SUFFIX: Self = Self(1 << 12);
+    /// The name of a town or county, or the first word of one.
+    pub(crate) const TOWN: Self = Self(1 << 13);
+
+    const SETS: usize = 14;
+
+    /// In small letters, where capitals mean nothing, it may be a name.
+    pub(crate) const SMALL_NAME: Self = Self(1 << 16);
+    /// With a capital it may be a name.
+    pub(crate) const CAPITAL_NAME: Self = Self(1 << 17);
+    /// In small letters it may be a name that was learnt.
+    pub(crate) const SMALL_LEARNT: Self = Self(1 << 18);
+    /// In small letters it may be a name where something leads to it.
+    pub(crate) const SMALL_LED: Self = Self(1 << 19);
+    /// With a capital it may be a name where something leads to it.
+    pub(crate) const CAPITAL_LED: Self = Self(1 << 20);
+
+    /// Whether any flag of `other` is set.
+    pub(crate) const fn has(self, other: Self) -> bool {
+        self.0 & other.0 != 0
+    }
+
+    /// Both sets of flags together.
+    #[must_use]
+    pub(crate) const fn with(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+
+    /// These flags where a condition holds, else none.
+    #[must_use]
+    pub(crate) fn when(self, condition: bool) -> Self {
+        Self(self.0 * u32::from(condition))
+    }
+
+    pub(crate) fn lower(self) -> u8 {
+        self.0 as u8
+    }
+
+    pub(crate) fn upper(self) -> u8 {
+        (self.0 >> 8) as u8
+    }
+
+    const fn index(self) -> usize {
+        self.0.trailing_zeros() as usize
+    }
+}
+
+/// For every one of the kept [`Flags`] the words of a document that have it.
+#[derive(Debug, Default)]
+pub(crate) struct Starts {
+    /// The lower and the upper half of each word's flags, filled up to whole blocks.
+    halves: [Vec<u8>; 2],
+    /// For 64 words each, a bit for every word that has the flag.
+    blocks: Vec<[u64; Flags::SETS]>,
+}
+
+/// Words in a block.
+const BLOCK: usize = 64;
+
+impl Starts {
+    /// Begins anew for a number of words; gives the lower and the upper half of the flags of each, to be filled in.
+    pub(crate) fn begin(&mut self, words: usize) -> (&mut [u8], &mut [u8]) {
+        let [lower, upper] = &mut self.halves;
+        for half in [&mut *lower, &mut *upper] {
+            half.clear();
+            half.resize(words.next_multiple_of(BLOCK), 0);
+        }
+        self.blocks.clear();
+        (&mut lower[..words], &mut upper[..words])
+    }
+
+    /// Turns the flags into sets, once all are set.
+    pub(crate) fn finish(&mut self) {
+        let Self { halves: [lower, upper], blocks } = self;
+        let chunks = lower.as_chunks::<BLOCK>().0.iter().zip(upper.as_chunks::<BLOCK>().0);
+        for (lower, upper) in chunks {
+            let mut block = [0; Flags::SETS];
+            for (eight, (lower, upper)) in
+                lower.as_chunks::<8>().0.iter().zip(upper.as_chunks::<8>().0).enumerate()
+            {
+                let (lower, upper) = (u64::from_le_bytes(*lower), u64::from_le_bytes(*upper));
+                for (flag, set) in block.iter_mut().enumerate() {
+                    let half = if flag < 8 { lower >> flag } else { upper >> (flag - 8) };
+                    *set |= gather(half) << (eight * 8);
+                }
+            }
+            blocks.push(block);
+        }
+    }
+
+    /// Whether a word has a flag.
+    pub(crate) fn has(&self, flag: Flags, word: usize) -> bool {
+        let index = flag.index();
+        self.blocks.get(word / BLOCK).is_some_and(|sets| sets[index] & (1 << (word % BLOCK)) != 0)
+    }
+
+    /// The words that have a flag, in order.
+    #[inline]
+    pub(crate) fn of(&self, flag: Flags) -> impl Iterator<Item = usize> {
+        let index = flag.index();
+        self.blocks
+            .iter()
+            .enumerate()
+            .flat_map(move |(block, sets)| Bits(sets[index]).map(move |bit| block * BLOCK + bit))
+    }
+
+    /// The words that have a flag, as a set to go on with.
+    pub(crate) fn set(&self, flag: Flags) -> WordSet {
+        let index = flag.index();
+        WordSet(self.blocks.iter().map(|sets| sets[index]).collect())
+    }
+
+    /// The words that may begin a place. A street shows by its suffix and a town by a state, unless a place is `expected`.
+    pub(crate) fn places(&self, expected: bool) -> WordSet {
+        let mut places = Vec::with_capacity(self.blocks.len());
+        // What stands before the block at hand, and behind it.
+        let mut before = [0; 2];
+        for (at, sets) in self.blocks.iter().enumerate() {
+            let none = [0; Flags::SETS];
+            let next = self.blocks.get(at + 1).unwrap_or(&none);
+            let leads = [Flags::LEADS_STREET, Flags::LEADS_TOWN].map(|flag| sets[flag.index()]);
+            let [led_to_street, led_to_town] =
+                [0, 1].map(|lead| leads[lead] << 1 | before[lead] >> (BLOCK - 1));
+            before = leads;
+            let suffix = reach_back::<16>(sets[Flags::SUFFIX.index()], next[Flags::SUFFIX.index()]);
+            let state = reach_back::<8>(sets[Flags::STATE.index()], next[Flags::STATE.index()]);
+            let number = sets[Flags::NUMBER.index()] | sets[Flags::DIGITS.index()];
+            let town = sets[Flags::TOWN.index()];
+            places.push(if expected {
+                sets[Flags::PLACE.index()] | number | led_to_street & suffix | town
+            } else {
+                sets[Flags::PLACE.index()] | (number | led_to_street) & suffix | town & (led_to_town | state)
+            });
+        }
+        WordSet(places)
+    }
+
+    /// Whether some word of `start..end` has a flag.
+    #[inline]
+    pub(crate) fn any(&self, flag: Flags, start: usize, end: usize) -> bool {
+        let index = flag.index();
+        next_in(self.blocks.iter().map(|sets| sets[index]), start).is_some_and(|word| word < end)
+    }
+
+    /// Bytes held.
+    pub(crate) fn capacity(&self) -> usize {
+        self.blocks.capacity() * size_of::<[u64; Flags::SETS]>()
+            + self.halves.iter().map(Vec::capacity).sum::<usize>()
+    }
+}
+
+/// The words of a block that stand at most `REACH` words, a power of two, before a word of a set, or are in it.
+fn reach_back<const REACH: usize>(block: u64, next: u64) -> u64 {
+    let mut both = u128::from(block) | u128::from(next) << BLOCK;
+    let mut reach = 1;
+    while reach <= REACH / 2 {
+        both |= both >> reach;
+        reach *= 2;
+    }
+    (both | both >> 1) as u64
+}
+
+/// A set of words of a document.
+#[derive(Debug, Default)]
+pub(crate) struct WordSet(Vec<u64>);
+
+impl WordSet {
+    /// The words, in order.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = usize> {
+        self.0.iter().enumerate().flat_map(|(block, set)| Bits(*set).map(move |bit| block * BLOCK + bit))
+    }
+
+    /// Adds a word of the document.
+    pub(crate) fn add(&mut self, word: usize) {
+        self.0[word / BLOCK] |= 1 << (word % BLOCK);
+    }
+
+    /// Adds the words of another set of the same document.
+    pub(crate) fn add_all(&mut self, others: &Self) {
+        for (block, other) in self.0.iter_mut().zip(&others.0) {
+            *block |= other;
+        }
+    }
+
+    /// Whether a word is in the set.
+    pub(crate) fn has(&self, word: usize) -> bool {
+        self.0.get(word / BLOCK).is_some_and(|block| block & (1 << (word % BLOCK)) != 0)
+    }
+
+    /// The first word of the set from `from` on.
+    pub(crate) fn next(&self, from: usize) -> Option<usize> {
+        next_in(self.0.iter().copied(), from)
+    }
+}
+
+/// The first word from `from` on that is in a set of these blocks.
+#[inline]
+fn next_in(blocks: impl Iterator<Item = u64>, from: usize) -> Option<usize> {
+    let mut blocks = blocks.enumerate().skip(from / BLOCK);
+    let (index, first) = blocks.next()?;
+    let first = (index, first & (u64::MAX << (from % BLOCK)));
+    std::iter::once(first)
+        .chain(blocks)
+        .find(|(_, set)| *set != 0)
+        .map(|(index, set)| index * BLOCK + set.trailing_zeros() as usize)
+}
+
+/// The lowest bits of eight bytes, side by side.
+#[inline]
+fn gather(bytes: u64) -> u64 {
+    (bytes & 0x0101_0101_0101_0101).wrapping_mul(0x0102_0408_1020_4080) >> 56
+}
+
+/// The places of the bits of a block.
+struct Bits(u64);
+
+impl Iterator for Bits {
+    type Item = usize;
+
+    #[inline]
+    fn next(&mut self) -> Option<usize> {
+        if self.0 == 0 {
+            return None;
+        }
+        let bit = self.0.trailing_zeros() as usize;
+        self.0 &= self.0 - 1;
+        Some(bit)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_flag_is_found_at_its_words() {
+        let all: Vec<Flags> = (0..Flags::SETS).map(|flag| Flags(1 << flag)).collect();
+        let mut starts = Starts::default();
+        for words in [0, 1, 63, 64, 65, 200] {
+            let has = |flag: usize, word: usize| (word + flag).is_multiple_of(flag + 2);
+            let (lower, upper) = starts.begin(words);
+            for word in 0..words {
+                let flags = all
+                    .iter()
+                    .enumerate()
+                    .fold(Flags::default(), |flags, (index, flag)| flags.with(flag.when(has(index, word))));
+                (lower[word], upper[word]) = (flags.lower(), flags.upper());
+            }
+            starts.finish();
+            for (index, &flag) in all.iter().enumerate() {
+                let wanted: Vec<usize> = (0..words).filter(|&word| has(index, word)).collect();
+                assert_eq!(starts.of(flag).collect::<Vec<_>>(), wanted);
+                let set = starts.set(flag);
+                for from in 0..words {
+                    assert_eq!(starts.has(flag, from), wanted.contains(&from));
+                    assert_eq!(set.next(from), wanted.iter().copied().find(|&word| word >= from));
+                    let near = wanted.iter().any(|&word| (from..from + 8).contains(&word));
+                    assert_eq!(starts.any(flag, from, from + 8), near);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn what_reaches_back() {
+        for word in 0..128_u32 {
+            let set = 1_u128 << word;
+            let reached = reach_back::<16>(set as u64, (set >> 64) as u64);
+            for at in 0..64 {
+                assert_eq!(reached & (1 << at) != 0, (at..=at + 16).contains(&word), "{at} before {word}");
+            }
+        }
+    }
+}
