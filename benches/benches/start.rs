@@ -3,10 +3,10 @@
 use std::hint::black_box;
 
 use criterion::{Criterion, criterion_group, criterion_main};
-use masker_benches::{UTTERANCE, check, masker};
+use masker_benches::{UTTERANCE, masker};
 
 fn start(criterion: &mut Criterion) {
-    check(&masker(), UTTERANCE);
+    UTTERANCE.check(&masker());
     criterion.bench_function("start_to_first_mask", |b| {
         b.iter(|| masker().mask(black_box(UTTERANCE.text)));
     });

@@ -3,12 +3,12 @@
 use std::hint::black_box;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use masker_benches::{TURN, UTTERANCE, check, masker};
+use masker_benches::{TURN, UTTERANCE, masker};
 
 fn turns(criterion: &mut Criterion) {
     let masker = masker();
     for payload in [UTTERANCE, TURN] {
-        check(&masker, payload);
+        payload.check(&masker);
         let masked = masker.mask(payload.text).expect("text alone is no error");
         assert_eq!(masked.redaction_count(), payload.findings, "redactions in {}", payload.name);
 
