@@ -2,11 +2,10 @@
 
 use crate::shell::{self, Outcome, Workspace};
 
+/// Linking with LTO takes longer than a run that times nothing.
+pub(crate) const WITHOUT_LTO: (&str, &str) = ("CARGO_PROFILE_BENCH_LTO", "false");
+
 pub(crate) fn run(workspace: &Workspace) -> Outcome {
-    shell::run(
-        workspace
-            .cargo(["bench", "--package", "masker-benches", "--", "--test"])
-            // Linking with LTO takes longer than the run, and nothing is timed here.
-            .env("CARGO_PROFILE_BENCH_LTO", "false"),
-    )
+    let (switch, off) = WITHOUT_LTO;
+    shell::run(workspace.cargo(["bench", "--package", "masker-benches", "--", "--test"]).env(switch, off))
 }

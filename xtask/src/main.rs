@@ -8,6 +8,7 @@ mod doc;
 mod eval;
 mod fmt;
 mod generate;
+mod instructions;
 mod layers;
 mod lexicon;
 mod lint;
@@ -37,6 +38,8 @@ usage: cargo xtask <command> [options]
   gen [--check]    write the generated files, or fail where they are stale
   eval             measure detection on labelled text beside the workspace, and write docs/eval.md
   bench-smoke      run every benchmark once
+  instructions [--record]
+                   count instructions with valgrind, and fail above what was recorded; --record writes it anew
   deny             licences and sources of all dependencies
 ";
 
@@ -61,6 +64,8 @@ fn main() -> ExitCode {
         ["gen", "--check"] => generate::run(&workspace, generate::Mode::Check),
         ["eval"] => eval::run(&workspace),
         ["bench-smoke"] => bench_smoke::run(&workspace),
+        ["instructions"] => instructions::run(&workspace, instructions::Mode::Check),
+        ["instructions", "--record"] => instructions::run(&workspace, instructions::Mode::Record),
         ["deny"] => deny::run(&workspace),
         ["help" | "--help" | "-h"] => {
             print!("{USAGE}");

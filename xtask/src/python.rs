@@ -18,7 +18,7 @@ struct Environment<'a> {
 impl<'a> Environment<'a> {
     /// The environment in the target folder, made where there is none, with the tools that check the package.
     fn new(workspace: &'a Workspace) -> Result<Self, String> {
-        let folder = target(workspace).join("python");
+        let folder = workspace.target().join("python");
         let environment = Self { workspace, folder };
         if !environment.program("python").exists() {
             shell::run(Command::new("python3").args(["-m", "venv"]).arg(&environment.folder))?;
@@ -76,10 +76,6 @@ impl<'a> Environment<'a> {
         self.pip(["install", "--force-reinstall", "--no-deps", &path])?;
         Ok(wheel)
     }
-}
-
-fn target(workspace: &Workspace) -> PathBuf {
-    std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| workspace.path("target"), PathBuf::from)
 }
 
 /// Builds the package, runs its own tests and examples, checks its types, and measures what is promised.

@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use crate::shell::{Outcome, Workspace};
-use crate::{bench_smoke, deny, doc, fmt, generate, layers, lint, python, test};
+use crate::{bench_smoke, deny, doc, fmt, generate, instructions, layers, lint, python, test};
 
 /// How much to run.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -27,6 +27,7 @@ const STEPS: &[Step] = &[
     ("python adapters", python::run_adapters),
     ("doc", doc::run),
     ("bench-smoke", bench_smoke::run),
+    ("instructions", |workspace| instructions::run(workspace, instructions::Mode::Check)),
 ];
 
 const LONG_STEPS: &[Step] = &[("long tests", test::run_long), ("python clusters", python::run_clusters)];

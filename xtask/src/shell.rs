@@ -27,6 +27,11 @@ impl Workspace {
         self.root.join(below)
     }
 
+    /// Where cargo puts what it builds.
+    pub(crate) fn target(&self) -> PathBuf {
+        std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| self.path("target"), PathBuf::from)
+    }
+
     /// Reads a text file below the root.
     pub(crate) fn read(&self, below: impl AsRef<Path>) -> Result<String, String> {
         let path = self.path(below);
