@@ -1,33 +1,15 @@
-//! The last turn of a call of 60 turns with 40 values, resent whole: with the memory of the turns before, and without.
+//! The last turn of a call of 60 turns with 40 values, resent whole: with the memory of the turns before, and without; and streams in
+//! both directions, a word at a time.
 
 use std::hint::black_box;
 
 use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
-use masker_benches::masker;
+use masker_benches::{PROSE, masker, sixty_turns};
 use masker_core::{Conversation, Role};
-
-fn history() -> Vec<(Role, String)> {
-    (0..60)
-        .map(|turn| {
-            let value = turn % 40;
-            if turn % 2 == 0 {
-                (
-                    Role::Assistant,
-                    format!("thank you, and is person{value}@example.com right for the letter?"),
-                )
-            } else {
-                (
-                    Role::User,
-                    format!("no, call me at 415-555-01{:02}, it's about the ten milligrams", value + 10),
-                )
-            }
-        })
-        .collect()
-}
 
 fn conversation(criterion: &mut Criterion) {
     let masker = masker();
-    let history = history();
+    let history = sixty_turns();
     let warm = masker.conversation("warm");
     let masked = warm.mask_history(&history[..59]).expect("text alone is no error");
     assert!(masked.iter().all(|message| message.redaction_count() == 1), "a value in every turn");
@@ -44,6 +26,19 @@ fn conversation(criterion: &mut Criterion) {
             |cold| cold.mask_history(black_box(&history)),
             BatchSize::SmallInput,
         );
+    });
+    group.finish();
+
+    let mut group = criterion.benchmark_group("heard");
+    group.throughput(criterion::Throughput::Bytes(PROSE.text.len() as u64));
+    group.bench_function("mask_stream", |b| {
+        b.iter(|| {
+            let mut stream = masker.conversation("heard").stream_masker(Role::User);
+            for part in PROSE.text.split_inclusive(' ') {
+                black_box(stream.push(part)).expect("the vault is memory");
+            }
+            stream.finish()
+        });
     });
     group.finish();
 

@@ -1,11 +1,17 @@
-//! What is measured: texts with the number of findings each must have, and texts made to be slow.
+//! What is measured: texts with the number of findings each must have, and texts made to be slow; and how it is timed.
 
+mod calls;
 mod payloads;
+mod resident;
+mod rounds;
 mod worst;
 
 use masker_core::Masker;
 
+pub use self::calls::sixty_turns;
 pub use self::payloads::{CHAT, CLEAN, DENSE, PROSE, Payload, TEXTS, TRANSCRIPT, TURN, UTTERANCE};
+pub use self::resident::{peak_kb, resident_kb};
+pub use self::rounds::{Job, interleave};
 pub use self::worst::{WORST, Worst};
 
 /// A masker with every built-in pass and a vault in memory.

@@ -48,7 +48,6 @@ pub const WORST: &[Worst] = &[
     repeated("-"),
     repeated("+1"),
     repeated(":"),
-    repeated("::"),
     repeated("/"),
     repeated("%40"),
     named("zero width", "\u{200b}"),

@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a program for the terminal")]
 
+mod bench;
 mod bench_smoke;
 mod deny;
 mod doc;
@@ -37,6 +38,9 @@ usage: cargo xtask <command> [options]
   layers           fail on an arrow against the module and crate order
   gen [--check]    write the generated files, or fail where they are stale
   eval             measure detection on labelled text beside the workspace, and write docs/eval.md
+  bench [--peers] [--record] [--check]
+                   measure the budgets in one table; --peers adds other libraries, --record writes benches/record,
+                   --check fails where a budget is missed
   bench-smoke      run every benchmark once
   instructions [--record]
                    count instructions with valgrind, and fail above what was recorded; --record writes it anew
@@ -63,6 +67,9 @@ fn main() -> ExitCode {
         ["gen"] => generate::run(&workspace, generate::Mode::Write),
         ["gen", "--check"] => generate::run(&workspace, generate::Mode::Check),
         ["eval"] => eval::run(&workspace),
+        ["bench", options @ ..] if let Some(options) = bench::Options::from_arguments(options) => {
+            bench::run(&workspace, options)
+        }
         ["bench-smoke"] => bench_smoke::run(&workspace),
         ["instructions"] => instructions::run(&workspace, instructions::Mode::Check),
         ["instructions", "--record"] => instructions::run(&workspace, instructions::Mode::Record),
