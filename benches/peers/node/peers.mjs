@@ -1,6 +1,6 @@
 // Times one Node package over the payloads, in a process of its own.
 //
-// peers.mjs NAME PAYLOADS SECONDS MODULES prints lines of name, version, payload, call, findings and seconds for the whole
+// peers.mjs NAME MODULES PAYLOADS SECONDS prints lines of name, version, payload, call, findings and seconds for the whole
 // payload, tab-separated; the time of a call is the median of as many passes as fit into SECONDS. MODULES is the folder that
 // the packages are loaded from.
 
@@ -9,7 +9,7 @@ import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { performance } from 'node:perf_hooks';
 
-const [which, payloads, seconds, modules] = process.argv.slice(2);
+const [which, modules, payloads, seconds] = process.argv.slice(2);
 const load = createRequire(join(modules, 'index.js'));
 const version = (name) => JSON.parse(readFileSync(join(modules, 'node_modules', name, 'package.json'), 'utf8')).version;
 

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use serde_json::Value;
+
 use super::table::{markdown, megabytes_a_second, time};
 use crate::shell::{self, Workspace};
 
@@ -18,8 +20,6 @@ struct Runner {
     name: &'static str,
     program: PathBuf,
     arguments: Vec<String>,
-    /// Behind payloads and seconds.
-    last: Vec<String>,
 }
 
 /// What one line of a runner says, by peer, payload and call.
@@ -31,23 +31,26 @@ pub(super) fn run(workspace: &Workspace) -> Result<String, String> {
     std::fs::create_dir_all(&place).map_err(|error| format!("{}: {error}", place.display()))?;
     let payloads = place.join("payloads.jsonl");
     let set = shell::capture(Command::new(workspace.target().join("release").join("payloads")).arg("set"))?;
-    let wanted = |line: &&str| PAYLOADS.iter().any(|name| line.contains(&format!("\"name\":\"{name}\"")));
-    let set: String = set.lines().filter(wanted).map(|line| format!("{line}\n")).collect();
+    let (set, bytes) = chosen(&set)?;
     std::fs::write(&payloads, &set).map_err(|error| format!("{}: {error}", payloads.display()))?;
-    let bytes = sizes(&set)?;
 
     let mut runners = Vec::new();
     let mut absent = Vec::new();
     for (name, made) in [
         ("Rust crates", rust(workspace, &place)),
         ("Presidio", presidio(workspace, &place)),
-        ("Phileas and masker for Python", phileas_and_masker(workspace, &place)),
+        ("Phileas", phileas(workspace, &place)),
+        ("masker for Python", masker_python(workspace, &place)),
         ("redact-pii", redact_pii(workspace, &place)),
         ("masker for Node", masker_node(workspace)),
     ] {
         match made {
             Ok(more) => runners.extend(more),
-            Err(error) => absent.push(format!("{name}: not installed: {error}")),
+            Err(error) => {
+                // The report has no paths of this machine.
+                println!("{error}");
+                absent.push(format!("{name}: could not be installed"));
+            }
         }
     }
 
@@ -62,7 +65,6 @@ pub(super) fn run(workspace: &Workspace) -> Result<String, String> {
                     .args(&runner.arguments)
                     .arg(&payloads)
                     .arg(SECONDS)
-                    .args(&runner.last)
                     // One thread each, whatever the libraries below would like.
                     .envs(
                         ["OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "RAYON_NUM_THREADS"]
@@ -88,7 +90,8 @@ pub(super) fn run(workspace: &Workspace) -> Result<String, String> {
                     true
                 }
                 Err(error) => {
-                    absent.push(format!("{}: failed: {error}", runner.name));
+                    println!("{error}");
+                    absent.push(format!("{}: did not run", runner.name));
                     false
                 }
             }
@@ -159,18 +162,21 @@ fn three_digits(value: f64) -> String {
     format!("{value:.digits$}")
 }
 
-/// The bytes of each payload.
-fn sizes(set: &str) -> Result<BTreeMap<String, u64>, String> {
-    set.lines()
-        .map(|line| {
-            let payload: serde_json::Value =
-                serde_json::from_str(line).map_err(|error| format!("payloads: {error}"))?;
+/// The lines of the payloads that are shown, and the bytes of each.
+fn chosen(set: &str) -> Result<(String, BTreeMap<String, u64>), String> {
+    let (mut lines, mut bytes) = (String::new(), BTreeMap::new());
+    for line in set.lines() {
+        let payload: Value = serde_json::from_str(line).map_err(|error| format!("payloads: {error}"))?;
+        let name = payload["name"].as_str().unwrap_or_default();
+        if PAYLOADS.contains(&name) {
             let texts = payload["texts"].as_array().map(Vec::as_slice).unwrap_or_default();
-            let bytes =
-                texts.iter().filter_map(serde_json::Value::as_str).map(|text| text.len() as u64).sum();
-            Ok((payload["name"].as_str().unwrap_or_default().to_owned(), bytes))
-        })
-        .collect()
+            let size = texts.iter().filter_map(Value::as_str).map(|text| text.len() as u64).sum();
+            bytes.insert(name.to_owned(), size);
+            lines += line;
+            lines.push('\n');
+        }
+    }
+    Ok((lines, bytes))
 }
 
 fn rust(workspace: &Workspace, place: &Path) -> Result<Vec<Runner>, String> {
@@ -181,49 +187,41 @@ fn rust(workspace: &Workspace, place: &Path) -> Result<Vec<Runner>, String> {
             .env("CARGO_TARGET_DIR", &target),
     )?;
     let program = target.join("release").join("masker-peers");
-    Ok(vec![Runner { name: "Rust crates", program, arguments: Vec::new(), last: Vec::new() }])
+    Ok(vec![Runner { name: "Rust crates", program, arguments: Vec::new() }])
 }
 
 fn presidio(workspace: &Workspace, place: &Path) -> Result<Vec<Runner>, String> {
     let python = environment(workspace, place, "presidio")?;
-    let runner = |name, which: &str| Runner {
-        name,
-        program: python.clone(),
-        arguments: script(workspace, which),
-        last: Vec::new(),
-    };
     Ok(vec![
-        runner("Presidio without a model", "presidio"),
-        runner("Presidio with a spaCy model", "presidio-model"),
+        python_runner(workspace, "Presidio without a model", "presidio", &python),
+        python_runner(workspace, "Presidio with a spaCy model", "presidio-model", &python),
     ])
 }
 
-fn phileas_and_masker(workspace: &Workspace, place: &Path) -> Result<Vec<Runner>, String> {
+fn phileas(workspace: &Workspace, place: &Path) -> Result<Vec<Runner>, String> {
+    let python = environment(workspace, place, "phileas")?;
+    Ok(vec![python_runner(workspace, "Phileas", "phileas", &python)])
+}
+
+/// The package of this workspace, into the smallest environment there is.
+fn masker_python(workspace: &Workspace, place: &Path) -> Result<Vec<Runner>, String> {
     let python = environment(workspace, place, "phileas")?;
     shell::run(
         Command::new(&python)
-            .args([
-                "-m",
-                "pip",
-                "install",
-                "--quiet",
-                "--disable-pip-version-check",
-                "--force-reinstall",
-                "--no-deps",
-            ])
+            .args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check"])
+            .args(["--force-reinstall", "--no-deps"])
             .arg(workspace.path("masker-py")),
     )?;
-    let runner = |name, which: &str| Runner {
-        name,
-        program: python.clone(),
-        arguments: script(workspace, which),
-        last: Vec::new(),
-    };
-    Ok(vec![runner("Phileas", "phileas"), runner("masker for Python", "masker")])
+    Ok(vec![python_runner(workspace, "masker for Python", "masker", &python)])
 }
 
-fn script(workspace: &Workspace, which: &str) -> Vec<String> {
-    vec![workspace.path("benches/peers/python/peers.py").to_string_lossy().into_owned(), which.to_owned()]
+fn python_runner(workspace: &Workspace, name: &'static str, which: &str, python: &Path) -> Runner {
+    let script = workspace.path("benches/peers/python/peers.py");
+    Runner {
+        name,
+        program: python.to_path_buf(),
+        arguments: vec![script.to_string_lossy().into_owned(), which.to_owned()],
+    }
 }
 
 /// A virtual environment with what a list pins, and nothing else; gives its interpreter.
@@ -278,14 +276,23 @@ fn node(workspace: &Workspace, which: &'static str, modules: &Path) -> Runner {
         arguments: vec![
             workspace.path("benches/peers/node/peers.mjs").to_string_lossy().into_owned(),
             which.to_owned(),
+            modules.to_string_lossy().into_owned(),
         ],
-        last: vec![modules.to_string_lossy().into_owned()],
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn payloads_are_chosen_by_name() {
+        let set = "{\"name\":\"clean\",\"texts\":[\"a\"]}\n{\"name\":\"prose\",\"texts\":[\"ab\",\"é\"]}\n";
+        let (lines, bytes) = chosen(set).unwrap();
+        assert_eq!(lines.lines().count(), 1);
+        assert_eq!(bytes, BTreeMap::from([("prose".to_owned(), 4)]));
+        assert!(chosen("[").is_err());
+    }
 
     #[test]
     fn digits() {
@@ -302,9 +309,9 @@ mod tests {
             findings.insert((peer.to_owned(), "prose".to_owned()), "37".to_owned());
         }
         let bytes = BTreeMap::from([("prose".to_owned(), 1_000_000)]);
-        let text = tables(&peers, &times, &findings, &bytes, &["gone: not installed".to_owned()]);
+        let text = tables(&peers, &times, &findings, &bytes, &["gone: did not run".to_owned()]);
         assert!(text.contains("1000 MB/s (37)") && text.contains("0.250 MB/s (37)"), "{text}");
         assert!(text.contains("4000"), "{text}");
-        assert!(text.ends_with("- gone: not installed\n"), "{text}");
+        assert!(text.ends_with("- gone: did not run\n"), "{text}");
     }
 }
