@@ -1,10 +1,10 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use masker_core::payload::{SseRehydrator, StreamMode};
+use masker_core::payload::{SseRehydrator, StreamMode, StreamTally};
 use masker_core::{Conversation, Error, Role, StreamMasker, StreamRehydrator};
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyString};
+use pyo3::types::{PyBytes, PyDict, PyString};
 
 use crate::errors;
 use crate::masker::{PyMasker, in_thread};
@@ -159,19 +159,39 @@ impl PyConversation {
         role: &Bound<'py, PyAny>,
         text: &Bound<'py, PyAny>,
     ) -> PyResult<Bound<'py, PyAny>> {
-        in_thread(&slf.getattr("mask_turn")?, &[role, text])
+        in_thread(slf, "mask_turn", &[role, text], None)
+    }
+
+    fn amask_history<'py>(
+        slf: &Bound<'py, Self>,
+        history: &Bound<'py, PyAny>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        in_thread(slf, "mask_history", &[history], None)
     }
 
     fn arehydrate<'py>(slf: &Bound<'py, Self>, text: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
-        in_thread(&slf.getattr("rehydrate")?, &[text])
+        in_thread(slf, "rehydrate", &[text], None)
+    }
+
+    fn arehydrate_json<'py>(slf: &Bound<'py, Self>, text: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+        in_thread(slf, "rehydrate_json", &[text], None)
+    }
+
+    #[pyo3(signature = (data, **rules))]
+    fn amask_json<'py>(
+        slf: &Bound<'py, Self>,
+        data: &Bound<'py, PyAny>,
+        rules: Option<&Bound<'py, PyDict>>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        in_thread(slf, "mask_json", &[data], rules)
     }
 
     fn amask_chat<'py>(slf: &Bound<'py, Self>, data: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
-        in_thread(&slf.getattr("mask_chat")?, &[data])
+        in_thread(slf, "mask_chat", &[data], None)
     }
 
     fn arehydrate_chat<'py>(slf: &Bound<'py, Self>, data: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
-        in_thread(&slf.getattr("rehydrate_chat")?, &[data])
+        in_thread(slf, "rehydrate_chat", &[data], None)
     }
 
     fn __repr__(&self, py: Python<'_>) -> String {
@@ -305,7 +325,7 @@ impl PyStreamRehydrator {
 trait Sse: Send {
     fn push(&mut self, bytes: &[u8]) -> Result<Vec<u8>, Error>;
     fn finish(&mut self) -> Result<Vec<u8>, Error>;
-    fn restored(&self) -> usize;
+    fn tally(&self) -> StreamTally;
 }
 
 impl<F: FnMut(StreamMode) -> StreamRehydrator + Send> Sse for SseRehydrator<StreamRehydrator, F> {
@@ -317,8 +337,8 @@ impl<F: FnMut(StreamMode) -> StreamRehydrator + Send> Sse for SseRehydrator<Stre
         SseRehydrator::finish(self)
     }
 
-    fn restored(&self) -> usize {
-        self.tally().restored
+    fn tally(&self) -> StreamTally {
+        SseRehydrator::tally(self)
     }
 }
 
@@ -340,11 +360,11 @@ impl PySseRehydrator {
     }
 
     #[getter]
-    fn restored(&self, py: Python<'_>) -> usize {
-        py.detach(|| lock(&self.inner).restored())
+    fn totals(&self, py: Python<'_>) -> PyResult<PyRestored> {
+        PyRestored::counted(py, py.detach(|| lock(&self.inner).tally()))
     }
 
     fn __repr__(&self, py: Python<'_>) -> String {
-        format!("<SseRehydrator: {} restored>", self.restored(py))
+        format!("<SseRehydrator: {} restored>", py.detach(|| lock(&self.inner).tally()).restored)
     }
 }

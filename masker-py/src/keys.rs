@@ -1,9 +1,11 @@
 use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::{SystemTime, UNIX_EPOCH};
 
-use masker_core::{KeyRing, KeyRingBuilder, Kid, Token, seal, unseal};
+use masker_core::{FileKeys, KeyProvider as _, KeyRing, KeyRingBuilder, Kid, OldKey, Token, seal, unseal};
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyDict, PyString};
+use pyo3::types::{PyBytes, PyDict, PyString, PyType};
 
 use crate::errors;
 use crate::text::{read, write};
@@ -11,6 +13,39 @@ use crate::text::{read, write};
 #[pyclass(name = "KeyRing", module = "masker", frozen)]
 pub(crate) struct PyKeyRing {
     pub(crate) inner: KeyRing,
+}
+
+#[pyclass(name = "OldKey", module = "masker", frozen, eq, hash, get_all)]
+#[derive(Clone, Eq, Hash, PartialEq)]
+pub(crate) struct PyOldKey {
+    kid: String,
+    fingerprint: String,
+    /// Milliseconds since 1970.
+    retired: Option<i64>,
+}
+
+impl From<&OldKey> for PyOldKey {
+    fn from(key: &OldKey) -> Self {
+        Self { kid: key.kid.to_string(), fingerprint: key.fingerprint.clone(), retired: key.retired }
+    }
+}
+
+#[pymethods]
+impl PyOldKey {
+    #[new]
+    #[pyo3(signature = (kid, fingerprint, retired = None))]
+    fn new(kid: String, fingerprint: String, retired: Option<i64>) -> Self {
+        Self { kid, fingerprint, retired }
+    }
+
+    fn __repr__(&self) -> String {
+        format!("OldKey(kid='{}', fingerprint='{}')", self.kid, self.fingerprint)
+    }
+
+    fn __reduce__(slf: Bound<'_, Self>) -> (Bound<'_, PyType>, (String, String, Option<i64>)) {
+        let Self { kid, fingerprint, retired } = slf.get().clone();
+        (slf.get_type(), (kid, fingerprint, retired))
+    }
 }
 
 /// A key as 32 bytes or as base64.
@@ -31,13 +66,17 @@ fn add(builder: KeyRingBuilder, kid: &Kid, key: &Bound<'_, PyAny>, is_old: bool)
 #[pymethods]
 impl PyKeyRing {
     #[new]
-    #[pyo3(signature = (keys, *, old = None))]
+    #[pyo3(signature = (keys, *, old = None, grace_days = None))]
     fn new(
         py: Python<'_>,
         keys: BTreeMap<String, Bound<'_, PyAny>>,
         old: Option<BTreeMap<String, Vec<Bound<'_, PyAny>>>>,
+        grace_days: Option<u32>,
     ) -> PyResult<Self> {
         let mut builder = KeyRing::builder();
+        if let Some(days) = grace_days {
+            builder = builder.grace_days(days);
+        }
         for (kid, key) in keys {
             builder = add(builder, &kid.parse().map_err(errors::value)?, &key, false)?;
         }
@@ -65,6 +104,12 @@ impl PyKeyRing {
     }
 
     #[staticmethod]
+    fn from_path(py: Python<'_>, path: PathBuf) -> PyResult<Self> {
+        let ring = py.detach(|| FileKeys::new(path).load());
+        Ok(Self { inner: ring.map_err(|error| errors::key(py, error))? })
+    }
+
+    #[staticmethod]
     fn ephemeral(py: Python<'_>) -> PyResult<Self> {
         Ok(Self { inner: KeyRing::ephemeral().map_err(|error| errors::key(py, error))? })
     }
@@ -77,6 +122,23 @@ impl PyKeyRing {
     #[getter]
     fn is_ephemeral(&self) -> bool {
         self.inner.is_ephemeral()
+    }
+
+    #[getter]
+    fn old_keys(&self) -> Vec<PyOldKey> {
+        self.inner.old_keys().map(PyOldKey::from).collect()
+    }
+
+    #[getter]
+    fn grace_days(&self) -> u32 {
+        self.inner.grace_days()
+    }
+
+    #[pyo3(signature = (now = None))]
+    fn overdue(&self, now: Option<i64>) -> Vec<PyOldKey> {
+        let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let now = now.unwrap_or(since_1970.as_millis() as i64);
+        self.inner.overdue(now, |_| None).into_iter().map(PyOldKey::from).collect()
     }
 
     fn pseudonym(&self, py: Python<'_>, kid: &str, id: &str) -> PyResult<String> {

@@ -15,6 +15,7 @@ mod column;
 mod conversation;
 mod errors;
 mod keys;
+mod kinds;
 mod masker;
 mod payload;
 mod policy;
@@ -31,17 +32,19 @@ mod _masker {
     #[pymodule_export]
     use super::conversation::{PyConversation, PySseRehydrator, PyStreamMasker, PyStreamRehydrator};
     #[pymodule_export]
-    use super::keys::PyKeyRing;
+    use super::keys::{PyKeyRing, PyOldKey};
+    #[pymodule_export]
+    use super::kinds::{PyKindInfo, kinds};
     #[pymodule_export]
     use super::masker::PyMasker;
     #[pymodule_export]
-    use super::policy::{PyPolicy, PyPolicyProblem};
+    use super::policy::{PyPolicy, PyPolicyChange, PyPolicyProblem};
     #[pymodule_export]
     use super::report::{
         PyEvent, PyExplanation, PyFinding, PyMasked, PyMaskedPayload, PyRestored, PyRestoredPayload,
     };
     #[pymodule_export]
-    use super::vault::{PyVault, PyVaultCheck, PyVaultStats};
+    use super::vault::{PyVault, PyVaultCheck, PyVaultRewrap, PyVaultStats};
 
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {

@@ -2,10 +2,11 @@ use std::num::NonZero;
 use std::sync::Arc;
 use std::time::Duration;
 
+use masker_core::policy::Surface;
 use masker_core::{Masker, Pass, Policy, Reference, Scope};
-use pyo3::exceptions::PyValueError;
+use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyString, PyTuple};
+use pyo3::types::{PyBytes, PyDict, PyString, PyTuple};
 
 use crate::column::{self, Column};
 use crate::conversation::PyConversation;
@@ -32,21 +33,34 @@ enum PolicyArgument<'py> {
     Name(String),
 }
 
-fn duration(seconds: f64) -> PyResult<Duration> {
+fn duration(name: &str, seconds: f64, without: &str) -> PyResult<Duration> {
     Duration::try_from_secs_f64(seconds)
         .ok()
-        .filter(|timeout| !timeout.is_zero())
-        .ok_or_else(|| PyValueError::new_err("recognizer_timeout must be above 0; None waits for ever"))
+        .filter(|duration| !duration.is_zero())
+        .ok_or_else(|| PyValueError::new_err(format!("{name} must be above 0; None {without}")))
 }
 
-/// Runs a call in a thread of the running event loop's pool; the answer is to be awaited.
+/// Runs a method in a thread of the running event loop's pool; the answer is to be awaited.
 pub(crate) fn in_thread<'py>(
-    method: &Bound<'py, PyAny>,
+    of: &Bound<'py, PyAny>,
+    method: &str,
     arguments: &[&Bound<'py, PyAny>],
+    named: Option<&Bound<'py, PyDict>>,
 ) -> PyResult<Bound<'py, PyAny>> {
-    let py = method.py();
-    let all: Vec<_> = std::iter::once(method).chain(arguments.iter().copied()).collect();
-    py.import("asyncio")?.getattr("to_thread")?.call1(PyTuple::new(py, all)?)
+    let py = of.py();
+    let method = of.getattr(method)?;
+    let all: Vec<_> = std::iter::once(&method).chain(arguments.iter().copied()).collect();
+    py.import("asyncio")?.getattr("to_thread")?.call(PyTuple::new(py, all)?, named)
+}
+
+/// The callables of an argument that is one, or a sequence of them.
+fn callables<'py>(recognizer: &Bound<'py, PyAny>) -> PyResult<Vec<Bound<'py, PyAny>>> {
+    if recognizer.is_callable() {
+        return Ok(vec![recognizer.clone()]);
+    }
+    let refused =
+        || PyTypeError::new_err("recognizer must be a callable that takes a str, or a sequence of such");
+    recognizer.extract().map_err(|_| refused())
 }
 
 #[pymethods]
@@ -55,6 +69,7 @@ impl PyMasker {
     #[pyo3(signature = (
         policy = None,
         *,
+        surface = None,
         keys = None,
         vault = None,
         recognizer = None,
@@ -65,11 +80,14 @@ impl PyMasker {
         subject = "",
         seed = None,
         threads = None,
+        row_lifetime = None,
+        wipe_buffers = false,
     ))]
     #[expect(clippy::too_many_arguments, reason = "all but the first are given by name")]
     fn new(
         py: Python<'_>,
         policy: Option<PolicyArgument<'_>>,
+        surface: Option<&str>,
         keys: Option<Bound<'_, PyKeyRing>>,
         vault: Option<Bound<'_, PyVault>>,
         recognizer: Option<Bound<'_, PyAny>>,
@@ -80,15 +98,23 @@ impl PyMasker {
         subject: &str,
         seed: Option<u64>,
         threads: Option<usize>,
+        row_lifetime: Option<f64>,
+        wipe_buffers: bool,
     ) -> PyResult<Self> {
-        let policy = match policy {
+        let mut policy = match policy {
             Some(PolicyArgument::Policy(policy)) => policy.get().inner.clone(),
             Some(PolicyArgument::Name(name)) => PyPolicy::named(&name)?,
             None => Policy::healthcare_default(),
         };
+        if let Some(surface) = surface {
+            policy = policy.with_surface(surface.parse::<Surface>().map_err(errors::value)?);
+        }
         let scope: Scope = scope.parse().map_err(errors::value)?;
-        let mut builder =
-            Masker::builder().policy(policy.clone()).scope(scope).reference(Reference::new(agent, subject));
+        let mut builder = Masker::builder()
+            .policy(policy.clone())
+            .scope(scope)
+            .reference(Reference::new(agent, subject))
+            .wipe_buffers(wipe_buffers);
         if let Some(keys) = keys {
             builder = builder.keys(keys.get().inner.clone());
         }
@@ -103,18 +129,24 @@ impl PyMasker {
             builder =
                 builder.threads(threads.ok_or_else(|| PyValueError::new_err("threads must be above 0"))?);
         }
-        let timeout = recognizer_timeout.map(duration).transpose()?;
+        if let Some(seconds) = row_lifetime {
+            builder =
+                builder.row_lifetime(duration("row_lifetime", seconds, "keeps rows until they are deleted")?);
+        }
+        let timeout = recognizer_timeout
+            .map(|seconds| duration("recognizer_timeout", seconds, "waits for ever"))
+            .transpose()?;
         if !matches!(on_timeout, "reject" | "degrade") {
             return Err(PyValueError::new_err("on_timeout is reject or degrade"));
         }
-        if let Some(recognizer) = recognizer {
+        let timeout = policy.pass(Pass::Ner).and_then(|rule| rule.timeout).or(timeout);
+        for recognizer in recognizer.as_ref().map(callables).transpose()?.unwrap_or_default() {
             let when_late = if on_timeout == "degrade" {
                 let stand_in = Masker::builder().policy(policy.clone()).build();
                 WhenLate::Degrade(stand_in.map_err(|error| errors::to_python(py, &error))?)
             } else {
                 WhenLate::Reject
             };
-            let timeout = policy.pass(Pass::Ner).and_then(|rule| rule.timeout).or(timeout);
             let recognizer = PyRecognizer::new(&recognizer, &policy, timeout, when_late)?;
             builder = builder.recognizer(Arc::new(recognizer));
         }
@@ -201,6 +233,18 @@ impl PyMasker {
         }
     }
 
+    fn mask_field_many(
+        &self,
+        py: Python<'_>,
+        name: &Bound<'_, PyString>,
+        texts: Vec<Bound<'_, PyString>>,
+    ) -> PyResult<Vec<PyMasked>> {
+        let (name, texts) = (read(name)?, read_all(&texts)?);
+        let masked = py.detach(|| self.inner.mask_field_batch(&name, &texts));
+        let masked = masked.map_err(|error| errors::to_python(py, &error))?;
+        texts.iter().zip(masked).map(|(text, masked)| PyMasked::make(py, text, masked)).collect()
+    }
+
     fn rehydrate(&self, py: Python<'_>, text: &Bound<'_, PyString>) -> PyResult<PyRestored> {
         let text = read(text)?;
         match py.detach(|| self.inner.rehydrate(&text)) {
@@ -271,22 +315,43 @@ impl PyMasker {
     }
 
     fn amask<'py>(slf: &Bound<'py, Self>, text: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
-        in_thread(&slf.getattr("mask")?, &[text])
+        in_thread(slf, "mask", &[text], None)
     }
 
     fn amask_many<'py>(slf: &Bound<'py, Self>, texts: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
-        in_thread(&slf.getattr("mask_many")?, &[texts])
+        in_thread(slf, "mask_many", &[texts], None)
     }
 
     fn arehydrate<'py>(slf: &Bound<'py, Self>, text: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
-        in_thread(&slf.getattr("rehydrate")?, &[text])
+        in_thread(slf, "rehydrate", &[text], None)
     }
 
     fn arehydrate_many<'py>(
         slf: &Bound<'py, Self>,
         texts: &Bound<'py, PyAny>,
     ) -> PyResult<Bound<'py, PyAny>> {
-        in_thread(&slf.getattr("rehydrate_many")?, &[texts])
+        in_thread(slf, "rehydrate_many", &[texts], None)
+    }
+
+    #[pyo3(signature = (data, **rules))]
+    fn amask_json<'py>(
+        slf: &Bound<'py, Self>,
+        data: &Bound<'py, PyAny>,
+        rules: Option<&Bound<'py, PyDict>>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        in_thread(slf, "mask_json", &[data], rules)
+    }
+
+    fn arehydrate_json<'py>(slf: &Bound<'py, Self>, data: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+        in_thread(slf, "rehydrate_json", &[data], None)
+    }
+
+    fn amask_chat<'py>(slf: &Bound<'py, Self>, data: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+        in_thread(slf, "mask_chat", &[data], None)
+    }
+
+    fn arehydrate_chat<'py>(slf: &Bound<'py, Self>, data: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+        in_thread(slf, "rehydrate_chat", &[data], None)
     }
 
     /// Seconds that the core itself takes for one `mask` of the text, for measuring the border.

@@ -1,6 +1,6 @@
 use std::path::PathBuf;
 
-use masker_core::policy::Surface;
+use masker_core::policy::{Change, Surface};
 use masker_core::{KidState, Kind, Policy, PolicyError, PolicyLoader, Scheme};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
@@ -70,6 +70,48 @@ impl PyPolicyProblem {
         let problem = slf.get().clone();
         let Self { code, path, line, column, message, suggestion } = problem;
         (slf.get_type(), (code, path, line, column, message, suggestion))
+    }
+}
+
+#[pyclass(name = "PolicyChange", module = "masker", frozen, eq, hash, get_all)]
+#[derive(Clone, Eq, Hash, PartialEq)]
+pub(crate) struct PyPolicyChange {
+    path: String,
+    before: String,
+    after: String,
+    effect: String,
+}
+
+impl From<&Change> for PyPolicyChange {
+    fn from(change: &Change) -> Self {
+        let Change { path, before, after, effect, .. } = change.clone();
+        Self { path, before, after, effect: effect.as_str().to_owned() }
+    }
+}
+
+#[pymethods]
+impl PyPolicyChange {
+    #[new]
+    fn new(path: String, before: String, after: String, effect: String) -> Self {
+        Self { path, before, after, effect }
+    }
+
+    #[classattr]
+    fn __match_args__() -> (&'static str, &'static str) {
+        ("path", "effect")
+    }
+
+    fn __str__(&self) -> String {
+        format!("{}: {} -> {} ({})", self.path, self.before, self.after, self.effect)
+    }
+
+    fn __repr__(&self) -> String {
+        format!("PolicyChange(path='{}', effect='{}')", self.path, self.effect)
+    }
+
+    fn __reduce__(slf: Bound<'_, Self>) -> (Bound<'_, PyType>, (String, String, String, String)) {
+        let Self { path, before, after, effect } = slf.get().clone();
+        (slf.get_type(), (path, before, after, effect))
     }
 }
 
@@ -173,8 +215,28 @@ impl PyPolicy {
     }
 
     #[getter]
-    fn tokenization(&self) -> &'static str {
+    fn version(&self) -> u32 {
+        self.inner.version()
+    }
+
+    #[getter]
+    fn scheme(&self) -> &'static str {
         self.inner.scheme().as_str()
+    }
+
+    #[getter]
+    fn token_scope(&self) -> &'static str {
+        self.inner.token_scope().as_str()
+    }
+
+    #[getter]
+    fn normalization(&self) -> &'static str {
+        self.inner.normalization().as_str()
+    }
+
+    #[getter]
+    fn non_text(&self) -> &'static str {
+        self.inner.non_text().as_str()
     }
 
     #[getter]
@@ -184,7 +246,8 @@ impl PyPolicy {
 
     #[getter]
     fn kinds(&self) -> Vec<&str> {
-        self.inner.entities().iter().map(|entity| entity.kind.as_str()).collect()
+        let on = self.inner.entities().iter().filter(|entity| entity.enabled);
+        on.map(|entity| entity.kind.as_str()).collect()
     }
 
     #[getter]
@@ -210,7 +273,7 @@ impl PyPolicy {
         py.import("json")?.call_method1("loads", (json,))
     }
 
-    fn with_tokenization(&self, scheme: &str) -> PyResult<Self> {
+    fn with_scheme(&self, scheme: &str) -> PyResult<Self> {
         let scheme: Scheme = scheme.parse().map_err(errors::value)?;
         Ok(Self { inner: self.inner.clone().with_scheme(scheme) })
     }
@@ -228,6 +291,19 @@ impl PyPolicy {
     fn with_threshold(&self, py: Python<'_>, threshold: f64) -> PyResult<Self> {
         let inner = self.inner.clone().with_threshold(threshold);
         Ok(Self { inner: inner.map_err(|error| errors::policy(py, &error))? })
+    }
+
+    fn with_seed(&self, seed: Option<u64>) -> Self {
+        Self { inner: self.inner.clone().with_seed(seed) }
+    }
+
+    fn with_epsilon(&self, py: Python<'_>, epsilon: f64) -> PyResult<Self> {
+        let inner = self.inner.clone().with_epsilon(epsilon);
+        Ok(Self { inner: inner.map_err(|error| errors::policy(py, &error))? })
+    }
+
+    fn diff(&self, next: &Bound<'_, Self>) -> Vec<PyPolicyChange> {
+        self.inner.diff(&next.get().inner).changes().iter().map(PyPolicyChange::from).collect()
     }
 
     fn __repr__(&self) -> String {

@@ -113,7 +113,7 @@ impl PyRecognizer {
         when_late: WhenLate,
     ) -> PyResult<Self> {
         if !call.is_callable() {
-            return Err(PyTypeError::new_err("recognizer must be a callable that takes a str"));
+            return Err(PyTypeError::new_err("every recognizer must be a callable that takes a str"));
         }
         let entities = policy.entities().iter();
         Ok(Self {

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
+use masker_core::payload::StreamTally;
 use masker_core::{
     Action, Event, Explanation, Finding, Kid, Kind, Masked, Pass, PayloadEvent, Restored, RestoredPayload,
     TokenKind,
@@ -610,6 +611,13 @@ impl PyRestored {
         let Restored { text, restored, unknown, foreign, ambiguous, lost, .. } = restored;
         let tally = Tally { restored, unknown, foreign, ambiguous, lost };
         Ok(Self { text: write(py, &text)?.unbind(), tally })
+    }
+
+    /// The counts of a stream, without a text.
+    pub(crate) fn counted(py: Python<'_>, of: StreamTally) -> PyResult<Self> {
+        let StreamTally { restored, unknown, foreign, ambiguous } = of;
+        let tally = Tally { restored, unknown, foreign, ambiguous, lost: Vec::new() };
+        Ok(Self { text: write(py, "")?.unbind(), tally })
     }
 }
 

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use masker_core::vault::{Checked, Selection, export, import, rewrap, verify};
+use masker_core::vault::{Checked, Selection, export, import};
 use masker_core::{Durability, Kid, MemoryVault, SqliteVault, Vault, VaultError};
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
@@ -95,6 +95,32 @@ impl PyVaultCheck {
     fn __reduce__(slf: Bound<'_, Self>) -> (Bound<'_, PyType>, CheckArguments) {
         let this = slf.get().clone();
         (slf.get_type(), (this.readable, this.unreadable, this.orphans, this.keyless))
+    }
+}
+
+#[pyclass(name = "VaultRewrap", module = "masker", frozen, eq, get_all)]
+#[derive(Clone, Eq, PartialEq)]
+pub(crate) struct PyVaultRewrap {
+    rewrapped: u64,
+    current: u64,
+    unreadable: u64,
+}
+
+#[pymethods]
+impl PyVaultRewrap {
+    #[new]
+    fn new(rewrapped: u64, current: u64, unreadable: u64) -> Self {
+        Self { rewrapped, current, unreadable }
+    }
+
+    fn __repr__(&self) -> String {
+        let Self { rewrapped, current, unreadable } = self;
+        format!("VaultRewrap(rewrapped={rewrapped}, current={current}, unreadable={unreadable})")
+    }
+
+    fn __reduce__(slf: Bound<'_, Self>) -> (Bound<'_, PyType>, (u64, u64, u64)) {
+        let this = slf.get();
+        (slf.get_type(), (this.rewrapped, this.current, this.unreadable))
     }
 }
 
@@ -217,18 +243,18 @@ impl PyVault {
         keys: Bound<'_, PyKeyRing>,
         to: &str,
         from_: Option<&str>,
-    ) -> PyResult<u64> {
+    ) -> PyResult<PyVaultRewrap> {
         let keys = &keys.get().inner;
         let to: Kid = to.parse().map_err(errors::value)?;
         let from: Option<Kid> = from_.map(str::parse).transpose().map_err(errors::value)?;
-        let done = self.run(py, |vault| rewrap(keys, vault, from.as_ref(), &to))?;
-        Ok(done.rewrapped)
+        let done = self.run(py, |vault| masker_core::vault::rewrap(keys, vault, from.as_ref(), &to))?;
+        Ok(PyVaultRewrap { rewrapped: done.rewrapped, current: done.current, unreadable: done.unreadable })
     }
 
-    fn check(&self, py: Python<'_>, keys: Bound<'_, PyKeyRing>) -> PyResult<PyVaultCheck> {
+    fn verify(&self, py: Python<'_>, keys: Bound<'_, PyKeyRing>) -> PyResult<PyVaultCheck> {
         let keys = &keys.get().inner;
         let Checked { readable, unreadable, orphans, keyless, .. } =
-            self.run(py, |vault| verify(keys, vault))?;
+            self.run(py, |vault| masker_core::vault::verify(keys, vault))?;
         let keyless = keyless.iter().map(|(kid, rows)| (kid.to_string(), *rows)).collect();
         Ok(PyVaultCheck { readable, unreadable, orphans, keyless })
     }

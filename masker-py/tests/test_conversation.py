@@ -73,7 +73,47 @@ def test_server_sent_events(aliased):
             if line.startswith("data: {")
         )
         assert said == "at 415-555-0142."
-        assert sse.restored == 1
+        assert (sse.totals.restored, sse.totals.unknown, sse.totals.text) == (1, 0, "")
+        assert repr(sse) == "<SseRehydrator: 1 restored>"
+
+
+def test_server_sent_events_of_responses_and_messages(aliased):
+    conversation = aliased.conversation()
+    conversation.mask_turn("user", 'I am "Ann" Reed, call 415-555-0142')
+
+    def through(events: list[dict], size: int) -> list[dict]:
+        stream = b"".join(b"event: %b\ndata: %b\n\n" % (e["type"].encode(), json.dumps(e).encode()) for e in events)
+        sse = conversation.sse_rehydrator()
+        out = b"".join([sse.push(stream[at : at + size]) for at in range(0, len(stream), size)]) + sse.finish()
+        return [json.loads(line[6:]) for line in out.decode().splitlines() if line.startswith("data: ")]
+
+    place = {"item_id": "i", "output_index": 0, "content_index": 0}
+    call = {"item_id": "f", "output_index": 1}
+    responses = [
+        {"type": "response.output_text.delta", **place, "delta": "at [PHO"},
+        {"type": "response.output_text.delta", **place, "delta": "NE_1]"},
+        {"type": "response.output_text.done", **place, "text": "at [PHONE_1]"},
+        {"type": "response.function_call_arguments.delta", **call, "delta": '{"phone": "[PHONE'},
+        {"type": "response.function_call_arguments.delta", **call, "delta": '_1]"}'},
+        {"type": "response.function_call_arguments.done", **call, "arguments": '{"phone": "[PHONE_1]"}'},
+    ]
+    messages = [
+        {"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}},
+        {"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": "at [PHONE"}},
+        {"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": "_1]"}},
+        {"type": "content_block_stop", "index": 0},
+    ]
+    for size in (1, 13, 10_000):
+        seen = through(responses, size)
+        said = [e["delta"] for e in seen if e["type"] == "response.output_text.delta"]
+        assert "".join(said) == "at 415-555-0142"
+        assert [e["text"] for e in seen if e["type"] == "response.output_text.done"] == ["at 415-555-0142"]
+        arguments = [e["delta"] for e in seen if e["type"] == "response.function_call_arguments.delta"]
+        assert json.loads("".join(arguments)) == {"phone": "415-555-0142"}
+        assert json.loads(seen[-1]["arguments"]) == {"phone": "415-555-0142"}
+        seen = through(messages, size)
+        assert "".join(e["delta"]["text"] for e in seen if e["type"] == "content_block_delta") == "at 415-555-0142"
+        assert seen[-1]["type"] == "content_block_stop"
 
 
 def test_streams_say_what_they_hold(aliased):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import doctest
+import re
 from pathlib import Path
 
 import pytest
@@ -62,3 +63,12 @@ def test_every_public_name_is_documented():
                 if ast.get_docstring(member) is None:
                     missing.append(f"{node.name}.{member.name}")
     assert not missing
+
+
+@pytest.mark.parametrize("page", ["README.md", "masker-py/README.md"])
+def test_readme(page, capsys):
+    blocks = re.findall(r"^```python\n(.*?)^```$", (HERE.parent / page).read_text(), re.MULTILINE | re.DOTALL)
+    assert blocks
+    for block in blocks:
+        exec(compile(block, page, "exec"), {})  # noqa: S102
+    assert "Sarah Chen" in capsys.readouterr().out

@@ -62,7 +62,7 @@ def test_mask(case):
         source += "\naead: { deterministic: true }\n"
     policy = masker.Policy.from_yaml(source)
     if "scheme" in case:
-        policy = policy.with_tokenization(case["scheme"])
+        policy = policy.with_scheme(case["scheme"])
     m = masker.Masker(policy, keys=keys())
     masked = m.mask(case["text"])
     assert masked.text == case["masked"]

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import copy
 import json
 import pickle
@@ -169,7 +170,8 @@ def test_malformed_arguments():
         lambda: masker.Finding("PHONE", 1, 1),
         lambda: masker.Finding("PHONE", 0, 1, 1.0, "guess"),
         lambda: masker.Policy.healthcare_default().with_surface("x"),
-        lambda: masker.Policy.healthcare_default().with_tokenization("x"),
+        lambda: masker.Masker(surface="x"),
+        lambda: masker.Policy.healthcare_default().with_scheme("x"),
     ]:
         with pytest.raises(ValueError):
             call()
@@ -195,13 +197,80 @@ def test_keys_from_the_environment(monkeypatch):
 
 
 def test_old_keys_open():
-    aead = masker.Policy.healthcare_default().with_tokenization("reversible-aead")
+    aead = masker.Policy.healthcare_default().with_scheme("reversible-aead")
     old = masker.Masker(aead, keys=masker.KeyRing({"K_HEALTHCARE": bytes(32)}))
     token = old.mask("415-555-0142").text
     ring = masker.KeyRing({"K_HEALTHCARE": bytes([7] * 32)}, old={"K_HEALTHCARE": [bytes(32)]})
     assert masker.Masker(aead, keys=ring).rehydrate(token).text == "415-555-0142"
     alone = masker.Masker(aead, keys=masker.KeyRing({"K_HEALTHCARE": bytes([7] * 32)})).rehydrate(token)
     assert (alone.text, alone.unknown, alone.lost) == ("[REDACTED:PHONE]", 1, ("PHONE",))
+
+
+def test_old_keys_are_told_of_and_fall_due(tmp_path):
+    file = tmp_path / "keys"
+    active, old = (base64.b64encode(bytes([n] * 32)).decode() for n in (2, 1))
+    lines = [f"MASKER_KEY_K_A={active}", f"MASKER_KEY_K_A_OLD={old}@2026-01-01", "MASKER_KEY_ROTATION_GRACE_DAYS=7"]
+    file.write_text("# keys\n" + "\n".join(lines) + "\n")
+    ring = masker.KeyRing.from_path(file)
+    assert (ring.kids, ring.grace_days) == (["K_A"], 7)
+    [key] = ring.old_keys
+    day = 86_400_000
+    assert key.retired is not None and key.retired % day == 0
+    assert ring.overdue(key.retired + 7 * day) == [] and ring.overdue(key.retired + 7 * day + 1) == [key]
+    assert ring.overdue() == [key]
+    assert key.kid == "K_A" and old not in repr(key) + key.fingerprint
+    assert pickle.loads(pickle.dumps(key)) == key and len({key, pickle.loads(pickle.dumps(key))}) == 1
+    undated = masker.KeyRing({"K_A": active}, old={"K_A": [old]}, grace_days=0)
+    assert undated.old_keys[0].fingerprint == key.fingerprint and undated.overdue() == [] and undated.grace_days == 0
+    with pytest.raises(masker.KeyRingError):
+        masker.KeyRing({"K_A": active}, grace_days=10_000)
+    file.write_text("nonsense")
+    with pytest.raises(masker.KeyRingError):
+        masker.KeyRing.from_path(file)
+
+
+def test_the_surface_may_be_chosen_over_the_policy():
+    conversation = masker.Masker(surface="alias", wipe_buffers=True).conversation()
+    assert conversation.mask_turn("user", "call 415-555-0142").text == "call [PHONE_1]"
+    assert masker.Masker("strict", surface="token").policy.surface == "token"
+
+
+def test_what_a_policy_says_of_itself():
+    policy = masker.Policy.healthcare_default()
+    assert (policy.version, policy.scheme, policy.surface) == (1, "vault-deterministic", "token")
+    assert (policy.token_scope, policy.normalization, policy.non_text) == ("kid", "value", "reject")
+    assert "PHONE" in policy.kinds and "ORGANIZATION" not in policy.kinds
+    synthetic = policy.with_scheme("synthetic").with_seed(7)
+    said = [masker.Masker(synthetic).mask("call 415-555-0142").text for _ in range(2)]
+    assert said[0] == said[1] and "0142" not in said[0]
+    assert policy.with_epsilon(2.0).diff(policy)[0].path == "epsilon"
+    with pytest.raises(masker.PolicyError):
+        policy.with_epsilon(0.0)
+
+
+def test_changes_of_a_policy():
+    policy = masker.Policy.healthcare_default()
+    assert policy.diff(policy) == []
+    [change] = policy.diff(policy.with_surface("alias"))
+    assert (change.path, change.before, change.after, change.effect) == ("surface", "token", "alias", "neutral")
+    assert pickle.loads(pickle.dumps(change)) == change and len({change, change}) == 1
+    assert all(c.effect == "weaker" for c in policy.diff(policy.with_threshold(0.99)))
+    assert str(change) == "surface: token -> alias (neutral)"
+
+
+def test_kinds_say_what_they_are():
+    known = {info.kind: info for info in masker.kinds()}
+    assert set(known) == set(masker.KINDS)
+    assert known["PHONE"].letter == "D" and known["PHONE"].title
+    assert pickle.loads(pickle.dumps(known["PHONE"])) == known["PHONE"]
+
+
+def test_many_values_of_a_field():
+    m = masker.Masker("strict")
+    values = ["7734215", "", "7734216"] * 20
+    masked = [one.text for one in m.mask_field_many("patientMrn", values)]
+    assert masked == [m.mask_field("patientMrn", value).text for value in values]
+    assert masked[:2] == ["[REDACTED:MRN]", ""]
 
 
 def test_scopes_do_not_see_each_other(fixed):
@@ -274,6 +343,14 @@ async def test_async_forms(tmp_path):
     assert (await conversation.arehydrate(turn.text)).text == SAID
     chat = await conversation.amask_chat([{"role": "user", "content": SAID}])
     assert (await conversation.arehydrate_chat(chat.json)).value == [{"role": "user", "content": SAID}]
+    [again] = await conversation.amask_history([("user", SAID)])
+    assert (await conversation.arehydrate_json(again.text)).text == SAID
+    assert (await conversation.amask_json({"a": SAID}, leave=["/a"])).value == {"a": SAID}
+    chat = await m.amask_chat([{"role": "user", "content": SAID}])
+    assert (await m.arehydrate_chat(chat.json)).value == [{"role": "user", "content": SAID}]
+    document = await m.amask_json({"a": SAID, "b": SAID}, only=["/a"])
+    assert document.value["b"] == SAID != document.value["a"]
+    assert (await m.arehydrate_json(document.json)).value == {"a": SAID, "b": SAID}
     texts = [f"call 415-555-01{n:02}" for n in range(100)]
     answers = await asyncio.gather(*(m.amask(text) for text in texts))
     assert [m.rehydrate(answer.text).text for answer in answers] == texts

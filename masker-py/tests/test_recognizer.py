@@ -47,6 +47,14 @@ def test_lists_generators_and_findings_are_taken():
     assert masker.Masker(recognizer=lambda text: []).mask("zork").redaction_count == 0
 
 
+def test_several_models():
+    m = masker.Masker(recognizer=[zork, lambda text: places(text, "blip", "ID")])
+    assert [(e.kind, e.recognizer) for e in m.mask("zork and blip").events] == [("NAME", "zork"), ("ID", "python")]
+    for wrong in (7, ["zork"], [zork, None]):
+        with pytest.raises(TypeError, match="recognizer"):
+            masker.Masker(recognizer=wrong)
+
+
 def test_the_threshold_of_the_kind_holds():
     weak = masker.Masker(recognizer=lambda text: places(text, "zork", score=0.69))
     strong = masker.Masker(recognizer=lambda text: places(text, "zork", score=0.7))

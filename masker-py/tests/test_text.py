@@ -39,7 +39,7 @@ def reversible() -> masker.Policy:
 @pytest.mark.parametrize("policy", ["token", "aead"])
 def test_strange_strings_come_back(policy):
     chosen = reversible()
-    m = masker.Masker(chosen.with_tokenization("reversible-aead") if policy == "aead" else chosen)
+    m = masker.Masker(chosen.with_scheme("reversible-aead") if policy == "aead" else chosen)
     for strange in STRANGE:
         for text in (strange, f"call 415-555-0142 {strange}", f"{strange} ann@example.com {strange}"):
             masked = m.mask(text)

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import multiprocessing
 import pickle
+import time
 
 import pytest
 from conftest import keys
@@ -28,10 +29,23 @@ def test_a_file_outlives_the_masker(tmp_path):
     assert stats.oldest is not None and stats.oldest <= stats.newest
     assert pickle.loads(pickle.dumps(stats)) == stats
     assert repr(vault) == "<Vault: sqlite>"
-    check = vault.check(keys())
+    check = vault.verify(keys())
     assert (check.readable, check.unreadable, check.orphans, check.keyless) == (1, 0, 0, {})
-    assert vault.check(masker.KeyRing({"K_X": bytes(32)})).keyless == {"K_HEALTHCARE": 1}
+    assert vault.verify(masker.KeyRing({"K_X": bytes(32)})).keyless == {"K_HEALTHCARE": 1}
     assert pickle.loads(pickle.dumps(check)) == check
+
+
+def test_rows_end(tmp_path):
+    vault = masker.Vault.sqlite(tmp_path / "vault.db")
+    m = masker.Masker(keys=keys(), vault=vault, row_lifetime=0.05)
+    token = m.mask("415-555-0142").text
+    assert m.rehydrate(token).text == "415-555-0142"
+    time.sleep(0.06)
+    assert m.rehydrate(token).text == "[REDACTED:PHONE]"
+    assert vault.delete(expired=True) == 1
+    for wrong in (0, -1, float("nan")):
+        with pytest.raises(ValueError, match="row_lifetime"):
+            masker.Masker(row_lifetime=wrong)
 
 
 def test_deleting(tmp_path):
@@ -62,8 +76,10 @@ def test_rewrapping_and_moving(tmp_path):
     vault = masker.Vault.memory()
     both = masker.KeyRing({"K_HEALTHCARE": bytes(range(32)), "K_NEW": bytes([9] * 32)})
     token = masker.Masker(keys=both, vault=vault).mask("415-555-0142").text
-    assert vault.rewrap(both, to="K_NEW", from_="K_HEALTHCARE") == 1
-    assert vault.rewrap(both, to="K_NEW") == 0
+    done = vault.rewrap(both, to="K_NEW", from_="K_HEALTHCARE")
+    assert (done.rewrapped, done.current, done.unreadable) == (1, 0, 0)
+    assert pickle.loads(pickle.dumps(done)) == done and repr(done).startswith("VaultRewrap(rewrapped=1,")
+    assert vault.rewrap(both, to="K_NEW") == masker.VaultRewrap(0, 1, 0)
     assert masker.Masker(keys=both, vault=vault).rehydrate(token).text == "415-555-0142"
 
     path = tmp_path / "export"

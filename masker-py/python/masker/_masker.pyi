@@ -11,10 +11,13 @@ __all__ = [
     "Explanation",
     "Finding",
     "KeyRing",
+    "KindInfo",
     "Masked",
     "MaskedPayload",
     "Masker",
+    "OldKey",
     "Policy",
+    "PolicyChange",
     "PolicyProblem",
     "Restored",
     "RestoredPayload",
@@ -23,8 +26,10 @@ __all__ = [
     "StreamRehydrator",
     "Vault",
     "VaultCheck",
+    "VaultRewrap",
     "VaultStats",
     "__version__",
+    "kinds",
 ]
 
 _Role: TypeAlias = Literal["user", "assistant", "system", "developer", "tool", "function"]
@@ -33,6 +38,8 @@ _Action: TypeAlias = Literal["tokenize", "redact", "passthrough", "block"]
 _TokenKind: TypeAlias = Literal["MSK1", "MSKV1", "REDACTED", "SYNTHETIC"]
 _Scheme: TypeAlias = Literal["vault-deterministic", "reversible-aead", "synthetic"]
 _Surface: TypeAlias = Literal["token", "alias"]
+_TokenScope: TypeAlias = Literal["kid", "agent", "session"]
+_Normalization: TypeAlias = Literal["value", "exact"]
 _Recognizer: TypeAlias = Callable[[str], Iterable[tuple[int, int, str, float] | Finding]]
 
 __version__: Final[str]
@@ -44,6 +51,33 @@ KINDS: Final[tuple[str, ...]]
 >>> masker.KINDS[:3]
 ('NAME', 'ADDRESS', 'ZIP')
 """
+
+def kinds() -> list[KindInfo]:
+    """The built-in kinds and what they are.
+
+    >>> import masker
+    >>> masker.kinds()[0].letter
+    'A'
+    """
+
+@final
+class KindInfo:
+    """A kind of PHI."""
+
+    def __new__(cls, kind: str, letter: str, title: str) -> KindInfo: ...
+    @property
+    def kind(self) -> str:
+        """Its name."""
+
+    @property
+    def letter(self) -> str:
+        """Its letter in the Safe Harbor list, 45 CFR 164.514(b)(2)(i); ``-`` where it has none."""
+
+    @property
+    def title(self) -> str:
+        """What it is, in words."""
+
+    def __hash__(self) -> int: ...
 
 @final
 class Masker:
@@ -63,6 +97,8 @@ class Masker:
     ``policy``
         A :class:`Policy`, or the name of a shipped one: ``healthcare-default`` (used if none is given),
         ``healthcare-minimum``, ``strict``.
+    ``surface``
+        What stands in the text of a conversation, over the policy's own choice: ``token`` or ``alias``.
     ``keys``
         The keys the policy names. Without them one random key stands in for all, which dies with the masker:
         :attr:`is_ephemeral`.
@@ -73,6 +109,7 @@ class Masker:
         for each hit, in code points, the end exclusive, the score 0 to 1 (or a :class:`Finding`). Hits below the kind's
         ``confidence_threshold`` are dropped. A kind must be one of :data:`KINDS` or of the policy; another one, or a
         place outside the text, is an error, so that no label is lost unnoticed. It is called from many threads at once.
+        A sequence of callables is several models: what any of them finds counts.
     ``recognizer_timeout``
         Seconds one call may take; ``None`` waits for ever. A ``timeout_ms`` of the policy's ``ner`` pass comes first. Python
         cannot stop a call that is late: it goes on in its thread, and at most 32 may.
@@ -88,6 +125,12 @@ class Masker:
         Fixes the draw of the scheme ``synthetic``.
     ``threads``
         The most threads that the calls for many texts use; all cores if none is given.
+    ``row_lifetime``
+        Seconds after which a row of the vault ends, counted from when its value was last masked; ``None`` keeps rows until they
+        are deleted. The token of a row that ended is as dead as a deleted one.
+    ``wipe_buffers``
+        Whether the folded copies of a text that detection works on are overwritten once they are no longer needed. Originals on
+        their way to and from the vault always are; a ``str`` of Python never is.
 
     A masker holds keys and cannot be pickled: make one in each process.
     """
@@ -96,9 +139,10 @@ class Masker:
         cls,
         policy: Policy | str | None = None,
         *,
+        surface: _Surface | None = None,
         keys: KeyRing | None = None,
         vault: Vault | None = None,
-        recognizer: _Recognizer | None = None,
+        recognizer: _Recognizer | Sequence[_Recognizer] | None = None,
         recognizer_timeout: float | None = 1.0,
         on_timeout: Literal["reject", "degrade"] = "reject",
         scope: str = "",
@@ -106,6 +150,8 @@ class Masker:
         subject: str = "",
         seed: int | None = None,
         threads: int | None = None,
+        row_lifetime: float | None = None,
+        wipe_buffers: bool = False,
     ) -> Masker: ...
     @property
     def policy(self) -> Policy:
@@ -169,6 +215,10 @@ class Masker:
         (0, 1)
         """
 
+    def mask_field_many(self, name: str, texts: Sequence[str]) -> list[Masked]:
+        """:meth:`mask_field` for many values of one field, such as a column of a table, on all cores; the answers keep the
+        order."""
+
     def rehydrate(self, text: str) -> Restored:
         """Put originals back in the place of tokens.
 
@@ -231,6 +281,20 @@ class Masker:
 
     def arehydrate_many(self, texts: Sequence[str]) -> Coroutine[Any, Any, list[Restored]]:
         """:meth:`rehydrate_many` in a thread of the event loop's pool."""
+
+    def amask_json(
+        self, data: Any, *, only: Sequence[str] | None = None, leave: Sequence[str] = ...
+    ) -> Coroutine[Any, Any, MaskedPayload]:
+        """:meth:`mask_json` in a thread of the event loop's pool."""
+
+    def arehydrate_json(self, data: Any) -> Coroutine[Any, Any, RestoredPayload]:
+        """:meth:`rehydrate_json` in a thread of the event loop's pool."""
+
+    def amask_chat(self, data: Any) -> Coroutine[Any, Any, MaskedPayload]:
+        """:meth:`mask_chat` in a thread of the event loop's pool."""
+
+    def arehydrate_chat(self, data: Any) -> Coroutine[Any, Any, RestoredPayload]:
+        """:meth:`rehydrate_chat` in a thread of the event loop's pool."""
 
     def _time_mask(self, text: str, rounds: int) -> float: ...
     def _mask_column(
@@ -330,6 +394,17 @@ class Conversation:
     def amask_turn(self, role: _Role, text: str) -> Coroutine[Any, Any, Masked]:
         """:meth:`mask_turn` in a thread of the event loop's pool."""
 
+    def amask_history(self, history: Sequence[tuple[_Role, str]]) -> Coroutine[Any, Any, list[Masked]]:
+        """:meth:`mask_history` in a thread of the event loop's pool."""
+
+    def amask_json(
+        self, data: Any, *, only: Sequence[str] | None = None, leave: Sequence[str] = ...
+    ) -> Coroutine[Any, Any, MaskedPayload]:
+        """:meth:`mask_json` in a thread of the event loop's pool."""
+
+    def arehydrate_json(self, text: str) -> Coroutine[Any, Any, Restored]:
+        """:meth:`rehydrate_json` in a thread of the event loop's pool."""
+
     def arehydrate(self, text: str) -> Coroutine[Any, Any, Restored]:
         """:meth:`rehydrate` in a thread of the event loop's pool."""
 
@@ -402,7 +477,8 @@ class StreamRehydrator:
 
 @final
 class SseRehydrator:
-    """Restores the answers in the server-sent events of OpenAI chat completions and Anthropic messages, bytes to bytes.
+    """Restores the answers in the server-sent events of OpenAI chat completions and responses and Anthropic messages, bytes to
+    bytes. Every choice, tool call, item and block is a text of its own, and what one holds back is sent before it ends.
 
     Made by :meth:`Conversation.sse_rehydrator`.
     """
@@ -414,8 +490,8 @@ class SseRehydrator:
         """End the stream and give the bytes that are left."""
 
     @property
-    def restored(self) -> int:
-        """How many tokens were replaced by their originals."""
+    def totals(self) -> Restored:
+        """What was restored so far and what was not; its text and its list of lost kinds are empty."""
 
 @final
 class Finding:
@@ -719,6 +795,10 @@ class Policy:
         """What it says about itself."""
 
     @property
+    def version(self) -> int:
+        """The version of the format."""
+
+    @property
     def kid(self) -> str:
         """The key id of its tokens."""
 
@@ -727,8 +807,20 @@ class Policy:
         """Every key id it names."""
 
     @property
-    def tokenization(self) -> _Scheme:
-        """How tokens are made."""
+    def scheme(self) -> _Scheme:
+        """How tokens are made, where a kind says nothing else: the field ``tokenization``."""
+
+    @property
+    def token_scope(self) -> _TokenScope:
+        """Within what equal values get equal tokens."""
+
+    @property
+    def normalization(self) -> _Normalization:
+        """Which spellings of a value count as equal."""
+
+    @property
+    def non_text(self) -> Literal["reject", "drop", "pass"]:
+        """What becomes of images, sound and files in chats."""
 
     @property
     def surface(self) -> _Surface:
@@ -736,7 +828,7 @@ class Policy:
 
     @property
     def kinds(self) -> list[str]:
-        """The kinds it lists."""
+        """The kinds that are looked for."""
 
     @property
     def notices(self) -> list[PolicyProblem]:
@@ -748,7 +840,7 @@ class Policy:
     def to_dict(self) -> dict[str, Any]:
         """The policy with every default filled in. Word lists show their length only."""
 
-    def with_tokenization(self, scheme: _Scheme) -> Policy:
+    def with_scheme(self, scheme: _Scheme) -> Policy:
         """The policy with another scheme, for kinds that have their own too."""
 
     def with_surface(self, surface: _Surface) -> Policy:
@@ -759,6 +851,47 @@ class Policy:
 
     def with_threshold(self, threshold: float) -> Policy:
         """The policy with another confidence threshold for every kind."""
+
+    def with_seed(self, seed: int | None) -> Policy:
+        """The policy with a fixed seed for synthetic values, or with none."""
+
+    def with_epsilon(self, epsilon: float) -> Policy:
+        """The policy with another epsilon for synthetic values, above 0 and at most 10."""
+
+    def diff(self, next: Policy) -> list[PolicyChange]:
+        """What changes from this policy to ``next``: defaults, order of fields and comments do not count.
+
+        >>> import masker
+        >>> default, minimum = masker.Policy.healthcare_default(), masker.Policy.healthcare_minimum()
+        >>> any(change.effect == "weaker" for change in default.diff(minimum))
+        True
+        >>> print(default.diff(default.with_surface("alias"))[0])
+        surface: token -> alias (neutral)
+        """
+
+@final
+class PolicyChange:
+    """One difference between two policies. ``str`` shows it as one line, with words of lists counted, not shown."""
+
+    __match_args__ = ("path", "effect")
+    def __new__(cls, path: str, before: str, after: str, effect: str) -> PolicyChange: ...
+    @property
+    def path(self) -> str:
+        """The field: ``entities.PHONE.action``."""
+
+    @property
+    def before(self) -> str:
+        """How it was; ``absent`` for what was added."""
+
+    @property
+    def after(self) -> str:
+        """How it is; ``absent`` for what was removed."""
+
+    @property
+    def effect(self) -> str:
+        """``weaker`` where more is let through, kept or linkable, ``stronger`` where less is, else ``neutral``."""
+
+    def __hash__(self) -> int: ...
 
 @final
 class PolicyProblem:
@@ -806,12 +939,20 @@ class KeyRing:
     """
 
     def __new__(
-        cls, keys: Mapping[str, bytes | str], *, old: Mapping[str, Sequence[bytes | str]] | None = None
+        cls,
+        keys: Mapping[str, bytes | str],
+        *,
+        old: Mapping[str, Sequence[bytes | str]] | None = None,
+        grace_days: int | None = None,
     ) -> KeyRing: ...
     @staticmethod
     def from_env(environ: Mapping[str, str] | None = None) -> KeyRing:
         """Read ``MASKER_KEY_<KID>`` and ``MASKER_KEY_<KID>_OLD``, each also as ``..._FILE``, from :data:`os.environ` or from
         what is given. The ring may come out empty."""
+
+    @staticmethod
+    def from_path(path: str | os.PathLike[str]) -> KeyRing:
+        """Read a file of such variables, one ``NAME=value`` a line; empty lines and lines that begin with ``#`` do not count."""
 
     @staticmethod
     def ephemeral() -> KeyRing:
@@ -824,6 +965,18 @@ class KeyRing:
     @property
     def is_ephemeral(self) -> bool:
         """Whether this is a random ring."""
+
+    @property
+    def old_keys(self) -> list[OldKey]:
+        """The old keys, by key id and then as they were given."""
+
+    @property
+    def grace_days(self) -> int:
+        """For how many days after a rotation an old key is expected to be needed: 30 unless set."""
+
+    def overdue(self, now: int | None = None) -> list[OldKey]:
+        """The old keys with a date whose grace period is over, now or at ``now`` in milliseconds since 1970. They still open what
+        they sealed: a warning is due, not a refusal."""
 
     def pseudonym(self, kid: str, id: str) -> str:
         """A name for a person or thing that says nothing about it: 32 hexadecimal digits, keyed."""
@@ -844,6 +997,25 @@ class KeyRing:
 
     def __contains__(self, kid: str, /) -> bool: ...
     def __len__(self) -> int: ...
+
+@final
+class OldKey:
+    """An old key of a ring, without the key."""
+
+    def __new__(cls, kid: str, fingerprint: str, retired: int | None = None) -> OldKey: ...
+    @property
+    def kid(self) -> str:
+        """The key id it belongs to."""
+
+    @property
+    def fingerprint(self) -> str:
+        """Names the key and tells nothing of it."""
+
+    @property
+    def retired(self) -> int | None:
+        """Since when it is not the active key, in milliseconds since 1970, where that is known (``KEY@2026-01-31``)."""
+
+    def __hash__(self) -> int: ...
 
 @final
 class Vault:
@@ -889,10 +1061,11 @@ class Vault:
         """Remove rows for good, chosen in exactly one way, and tell how many. ``dry_run`` only counts. Their tokens stay dead: a
         value that comes again gets another one."""
 
-    def rewrap(self, keys: KeyRing, *, to: str, from_: str | None = None) -> int:
-        """Seal rows anew under another key, those of ``from_`` or all, and tell how many. Old tokens still restore."""
+    def rewrap(self, keys: KeyRing, *, to: str, from_: str | None = None) -> VaultRewrap:
+        """Seal rows anew under another key, those of ``from_`` or all. Old tokens still restore. It may be stopped and begun again:
+        rows that are done are skipped."""
 
-    def check(self, keys: KeyRing) -> VaultCheck:
+    def verify(self, keys: KeyRing) -> VaultCheck:
         """Open every row, and look for what belongs to nothing."""
 
     def export_to(self, path: str | os.PathLike[str], keys: KeyRing, kid: str) -> int:
@@ -950,7 +1123,7 @@ class VaultStats:
 
 @final
 class VaultCheck:
-    """What :meth:`Vault.check` found."""
+    """What :meth:`Vault.verify` found."""
 
     def __new__(cls, readable: int, unreadable: int, orphans: int, keyless: Mapping[str, int]) -> VaultCheck: ...
     @property
@@ -968,3 +1141,20 @@ class VaultCheck:
     @property
     def keyless(self) -> dict[str, int]:
         """Of the unreadable rows those whose key is not in the ring, by key id."""
+
+@final
+class VaultRewrap:
+    """What :meth:`Vault.rewrap` did."""
+
+    def __new__(cls, rewrapped: int, current: int, unreadable: int) -> VaultRewrap: ...
+    @property
+    def rewrapped(self) -> int:
+        """Rows sealed anew."""
+
+    @property
+    def current(self) -> int:
+        """Rows that the active key of the new key id sealed already."""
+
+    @property
+    def unreadable(self) -> int:
+        """Rows that no key of the ring opens; they are left as they are."""

@@ -20,7 +20,7 @@ KEY = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="
 def make_masker() -> masker.Masker:
     """In a worker: keys come from its environment, tokens need no vault."""
     source = masker.Policy.preset_source("healthcare-default") + "\naead: { deterministic: true }\n"
-    policy = masker.Policy.from_yaml(source).with_tokenization("reversible-aead")
+    policy = masker.Policy.from_yaml(source).with_scheme("reversible-aead")
     return masker.Masker(policy, keys=masker.KeyRing.from_env({"MASKER_KEY_K_HEALTHCARE": KEY}), threads=1)
 
 
