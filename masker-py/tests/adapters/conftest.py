@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 import threading
@@ -44,6 +45,10 @@ class Model:
         self.received: list[bytes] = []
         self.requests: list[dict[str, Any]] = []
         self.base_url = ""
+        # ``refuse``: an error that repeats the request. ``cut``: half of a stream, and the connection ends. ``hang``: half of a
+        # stream, and then nothing until the client goes.
+        self.fault = ""
+        self.left = threading.Event()
 
     def assert_saw_no_original(self) -> None:
         assert self.received, "the model was not called"
@@ -76,6 +81,9 @@ class Handler(BaseHTTPRequestHandler):
         self.model.received.append(body + str(self.headers).encode() + self.path.encode())
         request = json.loads(body)
         self.model.requests.append(request)
+        if self.model.fault == "refuse":
+            self.send_json({"error": {"message": "overloaded: " + json.dumps(request), "type": "server_error"}}, 503)
+            return
         if self.path.endswith("/chat/completions"):
             self.answer_chat(request)
         elif self.path.endswith("/responses"):
@@ -106,11 +114,24 @@ class Handler(BaseHTTPRequestHandler):
             + b"\n\n"
             for name, value in events
         )
+        if self.model.fault:
+            # In the middle of what stands for a name.
+            data = data[: data.index(b"\n\n", data.index(b"NAM")) + 2]
         # Cut anywhere, so that no reader may count on whole events.
         for at in range(0, len(data), 37):
             piece = data[at : at + 37]
             self.wfile.write(b"%x\r\n%s\r\n" % (len(piece), piece))
-        self.wfile.write(b"0\r\n\r\n")
+        if not self.model.fault:
+            self.wfile.write(b"0\r\n\r\n")
+            return
+        self.wfile.flush()
+        self.close_connection = True
+        if self.model.fault == "hang":
+            # Nothing more is sent by a client that waits, so what comes is its end.
+            self.connection.settimeout(10)
+            with contextlib.suppress(OSError):
+                if not self.connection.recv(1):
+                    self.model.left.set()
 
     def answer_chat(self, request: dict[str, Any]) -> None:
         messages = request["messages"]

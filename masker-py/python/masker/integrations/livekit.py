@@ -144,17 +144,22 @@ class MaskingMixin(_Base):
             for out in _restore_chunk(conversation, stream, answer):
                 yield out
         else:
-            async for chunk in answer:
-                if isinstance(chunk, llm.ChatChunk):
-                    for out in _restore_chunk(conversation, stream, chunk):
-                        yield out
-                elif isinstance(chunk, str):
-                    if piece := stream.push(chunk):
-                        yield piece
-                else:
-                    # A flush of what was said so far.
-                    if rest := stream.flush():
-                        yield rest
-                    yield chunk
+            try:
+                async for chunk in answer:
+                    if isinstance(chunk, llm.ChatChunk):
+                        for out in _restore_chunk(conversation, stream, chunk):
+                            yield out
+                    elif isinstance(chunk, str):
+                        if piece := stream.push(chunk):
+                            yield piece
+                    else:
+                        # A flush of what was said so far.
+                        if rest := stream.flush():
+                            yield rest
+                        yield chunk
+            finally:
+                # Who stops reading here stops the model, at once and not when the garbage is collected.
+                if (close := getattr(answer, "aclose", None)) is not None:
+                    await close()
         if rest := stream.flush():
             yield rest

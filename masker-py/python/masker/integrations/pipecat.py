@@ -9,7 +9,8 @@
 The service gets a masked copy of the context, from whichever side it comes; the context of the application stays clear. What
 the model says, thinks and calls leaves the service with originals, so text frames, function calls, their handlers, and the
 aggregators are as without masker. Text that may still become a token is held back until it is certain, given out at the end
-of the response, and dropped on an interruption. One-shot inferences, such as summaries, are masked and restored as well.
+of the response, and dropped on an interruption or where the pipeline is cancelled. One-shot inferences, such as summaries, are
+masked and restored as well.
 
 It is for services that take a context of text. Realtime services hear the caller themselves and cannot be wrapped. Images, audio
 and files in a context are refused, dropped or passed as the policy's ``non_text`` says; refused content becomes an error frame, and
@@ -22,6 +23,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 
 from pipecat.frames.frames import (
+    CancelFrame,
     Frame,
     FunctionCallFromLLM,
     InterruptionFrame,
@@ -131,7 +133,7 @@ class _Masking:
         return _MaskingAdapter(self._get_llm_adapter(), self._conversation)
 
     async def process_frame(self, frame: Frame, direction: FrameDirection) -> None:
-        if isinstance(frame, InterruptionFrame):
+        if isinstance(frame, InterruptionFrame | CancelFrame):
             # Before the response is cancelled, or its end would give out what is held.
             self._texts = {}
         elif isinstance(frame, LLMContextFrame):
