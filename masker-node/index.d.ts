@@ -44,7 +44,7 @@ export type Scheme = 'vault-deterministic' | 'reversible-aead' | 'synthetic'
 export type Surface = 'token' | 'alias'
 
 /** Who says something. */
-export type Role = 'assistant' | 'system' | 'tool' | 'user'
+export type Role = 'assistant' | 'developer' | 'function' | 'system' | 'tool' | 'user'
 
 /** A shipped policy. */
 export type PresetName = 'healthcare-default' | 'healthcare-minimum' | 'strict'
@@ -202,12 +202,40 @@ export declare class KeyRing {
    * @throws `invalid_key`
    */
   static fromEnv(variables?: Record<string, string | undefined>): KeyRing
+  /**
+   * Reads a file of such variables, one `NAME=value` a line; empty lines and lines that begin with `#` do not count.
+   *
+   * @throws `invalid_key`
+   */
+  static fromPath(path: string): KeyRing
   /** The key ids, in order. */
   get kids(): Array<string>
   /** Whether the only key is random and gone with the ring. */
   get isEphemeral(): boolean
   /** Whether there is a key under a key id. */
   has(kid: string): boolean
+  /** The old keys, by key id and then as they were given. */
+  get oldKeys(): Array<OldKey>
+  /** For how many days after a rotation an old key is expected to be needed: 30 unless set. */
+  get graceDays(): number
+  /**
+   * The old keys with a date whose grace period is over at `now`, milliseconds since 1970. They still open what they sealed: a
+   * warning is due, not a refusal.
+   */
+  overdue(now: number): Array<OldKey>
+  /**
+   * A `MSK1` token that carries a text, encrypted and authenticated; nothing where it is longer than 5,087 bytes.
+   *
+   * @throws `unknown_kid`, `invalid_argument`, `unknown_option`
+   */
+  seal(kid: string, kind: Kind, text: string, options?: SealOptions): string | undefined
+  /**
+   * The text of a token that `seal` made.
+   *
+   * @throws `invalid_token` where it does not open: forged, damaged, or of another key or scope; `invalid_argument` where it is
+   * no token
+   */
+  unseal(token: string, options?: { scope?: string }): string
   /**
    * A name for a person or thing that says nothing about it, for `reference.subject`: a keyed hash of `id`.
    *
@@ -254,6 +282,10 @@ export declare class Masker {
   detectBatchSync(texts: ReadonlyArray<string>): Array<Array<Finding>>
   /** `detectBatchSync` behind a promise. */
   detectBatch(texts: ReadonlyArray<string>): Promise<Array<Array<Finding>>>
+  /** Finds PHI in the value of a named field: the name is read as a label of the value. */
+  detectFieldSync(name: string, text: string): Array<Finding>
+  /** `detectFieldSync` behind a promise. */
+  detectField(name: string, text: string): Promise<Array<Finding>>
   /**
    * Replaces PHI as the policy says. Vault rows are stored before this returns.
    *
@@ -270,6 +302,10 @@ export declare class Masker {
   maskFieldSync(name: string, text: string): Masked
   /** `maskFieldSync` behind a promise. */
   maskField(name: string, text: string): Promise<Masked>
+  /** Masks many values of one field, such as a column of a table, on all cores; the answers keep the order. */
+  maskFieldBatchSync(name: string, texts: ReadonlyArray<string>): Array<Masked>
+  /** `maskFieldBatchSync` behind a promise. */
+  maskFieldBatch(name: string, texts: ReadonlyArray<string>): Promise<Array<Masked>>
   /**
    * Puts originals back in the place of tokens. A token that cannot be restored becomes `[REDACTED:KIND]` and is counted.
    *
@@ -320,8 +356,11 @@ export declare class Masker {
   rehydrateChatSync(json: string): RestoredPayload
   /** `rehydrateChatSync` behind a promise. */
   rehydrateChat(json: string): Promise<RestoredPayload>
-  /** Begins a conversation: turns that share context, tokens and aliases. */
-  conversation(id: string): Conversation
+  /**
+   * Begins a conversation: turns that share context, tokens and aliases. Under `token_scope: session` the id is the scope of
+   * its tokens; without one it is random.
+   */
+  conversation(id?: string): Conversation
   /**
    * How many nanoseconds one call of `maskSync` takes in Rust alone, without the border; the mean of `count` calls.
    *
@@ -342,7 +381,7 @@ export declare class Policy {
   /**
    * Checks a policy written in YAML. No file is read.
    *
-   * @throws `invalid_policy`, with every mistake in `mistakes`
+   * @throws `invalid_policy`, with every mistake in `problems`
    */
   constructor(yaml: string)
   /**
@@ -350,9 +389,9 @@ export declare class Policy {
    *
    * @throws `invalid_policy`
    */
-  static fromFileSync(path: string): Policy
-  /** `fromFileSync` behind a promise. */
-  static fromFile(path: string): Promise<Policy>
+  static fromPathSync(path: string): Policy
+  /** `fromPathSync` behind a promise. */
+  static fromPath(path: string): Promise<Policy>
   /**
    * A shipped policy.
    *
@@ -368,7 +407,7 @@ export declare class Policy {
    */
   static presetSource(name: PresetName): string
   /** Every mistake of a policy written in YAML, at most 100; none where it is valid. */
-  static check(yaml: string): Array<PolicyMistake>
+  static check(yaml: string): Array<PolicyProblem>
   /** The name in the file. */
   get name(): string
   /** The version of the format. */
@@ -385,8 +424,22 @@ export declare class Policy {
   get kids(): Array<string>
   /** The kinds that are looked for. */
   get kinds(): Array<Kind>
-  /** Warnings and notes, as sentences. */
-  get notices(): Array<string>
+  /** The key id of its tokens, where a kind says nothing else. */
+  get kid(): string
+  /** Within what equal values get equal tokens. */
+  get tokenScope(): 'kid' | 'agent' | 'session'
+  /** Which spellings of a value count as equal. */
+  get normalization(): 'value' | 'exact'
+  /** Warnings and notes that do not stop it from loading. */
+  get notices(): Array<PolicyProblem>
+  /**
+   * What happens to a kind; nothing where it is off.
+   *
+   * @throws `invalid_argument`
+   */
+  action(kind: Kind): Action | undefined
+  /** What changes from this policy to `next`: defaults, order of fields and comments do not count. */
+  diff(next: Policy): Array<PolicyChange>
   /**
    * The policy with another scheme, for kinds that have their own too.
    *
@@ -411,6 +464,18 @@ export declare class Policy {
    * @throws `invalid_policy`
    */
   withThreshold(threshold: number): Policy
+  /**
+   * The policy with a fixed seed for synthetic values, or with none.
+   *
+   * @throws `invalid_argument`
+   */
+  withSeed(seed?: number | undefined): Policy
+  /**
+   * The policy with another epsilon for synthetic values, above 0 and at most 10.
+   *
+   * @throws `invalid_policy`
+   */
+  withEpsilon(epsilon: number): Policy
 }
 export type JsPolicy = Policy
 
@@ -427,6 +492,8 @@ export declare class SseRehydrator {
   pushSync(chunk: Uint8Array): Uint8Array
   /** `pushSync` behind a promise. */
   push(chunk: Uint8Array): Promise<Uint8Array>
+  /** What was restored so far and what was not; its text and its list of lost kinds are empty. */
+  get totals(): Restored
   /** Ends the stream and gives the bytes that are left. */
   finishSync(): Uint8Array
   /** `finishSync` behind a promise. */
@@ -527,11 +594,12 @@ export declare class Vault {
   /** `deleteSync` behind a promise. */
   delete(which: VaultSelection): Promise<number>
   /**
-   * Seals rows anew under the active key `to`; tokens stay valid. Can be begun again after an interruption.
+   * Seals rows anew under the active key `to`, those of `from` or all; tokens stay valid. Can be begun again after an
+   * interruption.
    *
    * @throws `unknown_kid`
    */
-  rewrap(keys: KeyRing, to: string): Promise<VaultRewrap>
+  rewrap(keys: KeyRing, to: string, from?: string): Promise<VaultRewrap>
   /** Opens every row, without showing any. */
   verify(keys: KeyRing): Promise<VaultCheck>
   /**
@@ -681,7 +749,15 @@ export interface MaskerError {
   /** One sentence for people. */
   message: string
   /** Every mistake of a policy, with `invalid_policy`. */
-  mistakes?: Array<PolicyMistake>
+  problems?: Array<PolicyProblem>
+  /** What was found, with `blocked_by_policy`. */
+  kind?: Kind
+  /** Where it begins, with `blocked_by_policy` for one text. */
+  start?: number
+  /** Where it ends. */
+  end?: number
+  /** What a recogniser threw, with `recognizer_failed`. It may hold the text, so nothing prints it that prints an error. */
+  original?: unknown
 }
 
 /** What a masker is made of. Everything may be left out. */
@@ -702,12 +778,34 @@ export interface MaskerOptions {
   recognizers?: ReadonlyArray<Recognizer>
   /** Fixes the draw of scheme `synthetic`. */
   seed?: number
+  /** The most threads that the calls for many texts use; all cores if left out. */
+  threads?: number
+  /**
+   * After how many milliseconds a row of the vault ends, counted from when its value was last masked; if left out, rows stay
+   * until they are deleted. The token of a row that ended is as dead as a deleted one.
+   */
+  rowLifetimeMs?: number
+  /**
+   * Whether the folded copies of a text that detection works on are overwritten once they are no longer needed. Originals on
+   * their way to and from the vault always are; strings of JavaScript never are.
+   */
+  wipeBuffers?: boolean
 }
 
 /** What a memory vault may hold. */
 export interface MemoryVaultOptions {
   /** The most rows; one more is `vault_full`, and none is dropped for it. Without it there is no bound. */
   maxRows?: number
+}
+
+/** An old key of a ring, without the key. */
+export interface OldKey {
+  /** The key id it belongs to. */
+  kid: string
+  /** Names the key and tells nothing of it. */
+  fingerprint: string
+  /** Since when it is not the active key, milliseconds since 1970, where that is known (`KEY@2026-01-31`). */
+  retired?: number
 }
 
 /** An event and where in the payload it happened. */
@@ -734,8 +832,20 @@ export interface PayloadEvent {
   kid?: string
 }
 
-/** One mistake in a policy. */
-export interface PolicyMistake {
+/** One difference between two policies. */
+export interface PolicyChange {
+  /** The field: `entities.PHONE.action`. */
+  path: string
+  /** How it was; `absent` for what was added. Words of lists are counted, not shown. */
+  before: string
+  /** How it is; `absent` for what was removed. */
+  after: string
+  /** `weaker` where more is let through, kept or linkable, `stronger` where less is. */
+  effect: 'weaker' | 'stronger' | 'neutral'
+}
+
+/** One mistake, warning or note of a policy. */
+export interface PolicyProblem {
   /** What kind of mistake, such as `unknown_field`. */
   code: string
   /** The field: `entities.PHONE.action`; empty for the file as a whole. */
@@ -756,8 +866,13 @@ export interface Recognizer {
   name: string
   /** Finds hits in a text, in any order; they may overlap. A function that returns a promise works in promise forms only. */
   recognize: (text: string) => Array<Hit> | Promise<Array<Hit>>
-  /** After how many milliseconds the call fails; 5,000 if left out. */
+  /** After how many milliseconds the call is late; 5,000 if left out. A `timeout_ms` of the policy's pass `ner` comes first. */
   timeoutMs?: number
+  /**
+   * What a late call does: it fails (`reject`, if left out), or the other passes stand in for it (`degrade`), as if no model
+   * were loaded.
+   */
+  onTimeout?: 'reject' | 'degrade'
 }
 
 /**
@@ -799,6 +914,14 @@ export interface RestoredPayload {
   lost: Array<Kind>
 }
 
+/** How a text is sealed into a token. */
+export interface SealOptions {
+  /** Where the token opens. */
+  scope?: string
+  /** Whether equal texts give equal tokens. */
+  deterministic?: boolean
+}
+
 /** How an SQLite vault is opened. */
 export interface SqliteVaultOptions {
   /** What a row survives once a call has returned: the end of the process (default), or a loss of power too. */
@@ -833,6 +956,8 @@ export interface VaultCheck {
   unreadable: number
   /** What belongs to nothing. */
   orphans: number
+  /** Of the unreadable rows those whose key is not in the ring, by key id. */
+  keyless: Array<VaultCount>
 }
 
 /** How many rows of a kind, or under a key, there are. */

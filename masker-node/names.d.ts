@@ -44,7 +44,7 @@ export type Scheme = 'vault-deterministic' | 'reversible-aead' | 'synthetic'
 export type Surface = 'token' | 'alias'
 
 /** Who says something. */
-export type Role = 'assistant' | 'system' | 'tool' | 'user'
+export type Role = 'assistant' | 'developer' | 'function' | 'system' | 'tool' | 'user'
 
 /** A shipped policy. */
 export type PresetName = 'healthcare-default' | 'healthcare-minimum' | 'strict'

@@ -1,4 +1,3 @@
-import { randomUUID } from 'node:crypto'
 import { Conversation, Masker } from '../index.js'
 import { maskerError } from './errors.js'
 
@@ -11,7 +10,7 @@ export type Source<Call> = Conversation | Masker | ((call: Call) => Conversation
 /** The conversation for a call. */
 export async function conversationFor<Call>(source: Source<Call>, call: Call): Promise<Conversation> {
   if (source instanceof Conversation) return source
-  if (source instanceof Masker) return source.conversation(randomUUID())
+  if (source instanceof Masker) return source.conversation()
   if (typeof source === 'function') {
     const found = await source(call)
     if (found instanceof Conversation) return found

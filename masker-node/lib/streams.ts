@@ -1,4 +1,3 @@
-import { randomUUID } from 'node:crypto'
 import { Conversation, Masker, refuseUnknown } from '../index.js'
 import type { Role } from '../index.js'
 import { maskerError } from './errors.js'
@@ -34,7 +33,7 @@ declare module '../index.js' {
 }
 
 Masker.prototype.maskStream = function maskStream(options) {
-  return this.conversation(randomUUID()).maskStream(options)
+  return this.conversation().maskStream(options)
 }
 
 Conversation.prototype.maskStream = function maskStream(options) {

@@ -12,8 +12,14 @@ use crate::stream::{JsSseRehydrator, JsStreamMasker, JsStreamRehydrator};
 use crate::text::{Answer, Text, bytes};
 use crate::work::{Line, Promised, done_here, here, later};
 
-const ROLES: [(&str, Role); 4] =
-    [("assistant", Role::Assistant), ("system", Role::System), ("tool", Role::Tool), ("user", Role::User)];
+const ROLES: [(&str, Role); 6] = [
+    ("assistant", Role::Assistant),
+    ("system", Role::System),
+    ("tool", Role::Tool),
+    ("user", Role::User),
+    ("developer", Role::System),
+    ("function", Role::Tool),
+];
 
 /// One message of a history.
 #[napi(object, object_from_js = false, object_to_js = false, js_name = "Turn")]

@@ -1,9 +1,10 @@
 //! What is thrown: an `Error` with a `code`, made of what the core says.
 
-use masker_core::{Error, KeyError, Kind, PolicyError, PolicyErrors, VaultError};
+use masker_core::{Error, KeyError, Kind, PolicyError, PolicyErrors, PolicyNotice, VaultError};
 use napi::{Env, JsValue};
 
 use crate::prelude;
+use crate::recognizer::Thrown;
 use crate::text;
 
 /// Why a call did not do what it was asked to. No text is in it.
@@ -92,7 +93,7 @@ impl Failure {
             Self::Core(error) => {
                 let mut message = error.to_string();
                 let mut source = std::error::Error::source(error);
-                while let Some(inner) = source {
+                while let Some(inner) = source.filter(|inner| !inner.is::<Thrown>()) {
                     // A recogniser is named already.
                     let inner_message = inner.to_string();
                     let inner_message =
@@ -112,6 +113,19 @@ impl Failure {
         }
     }
 
+    /// What a recogniser of JavaScript threw.
+    fn thrown(&self) -> Option<&napi::Error> {
+        let Self::Core(error) = self else { return None };
+        let mut source = std::error::Error::source(error);
+        while let Some(inner) = source {
+            if let Some(Thrown(thrown)) = inner.downcast_ref() {
+                return Some(thrown);
+            }
+            source = inner.source();
+        }
+        None
+    }
+
     /// The error to throw.
     pub(crate) fn into_js(self, env: &Env) -> napi::Error {
         if let Self::Js(error) = self {
@@ -119,10 +133,18 @@ impl Failure {
         }
         let is_type_error = matches!(self, Self::Argument(_) | Self::Option { .. });
         let made = prelude::with(env, |prelude| {
-            let mut error = prelude.error(env, is_type_error, self.code(), &self.message())?;
-            if let Self::Core(Error::Policy(mistakes)) = &self {
-                let mistakes: Vec<PolicyMistake> = mistakes.iter().map(PolicyMistake::from).collect();
-                error.set("mistakes", mistakes)?;
+            let original = self.thrown().and_then(|thrown| thrown.try_clone().ok());
+            let mut error = prelude.error(env, is_type_error, self.code(), &self.message(), original)?;
+            if let Self::Blocked(kind, place) = &self {
+                error.set("kind", kind.as_str())?;
+                if let Some((start, end)) = place {
+                    error.set("start", *start as u32)?;
+                    error.set("end", *end as u32)?;
+                }
+            }
+            if let Self::Core(Error::Policy(problems)) = &self {
+                let problems: Vec<PolicyProblem> = problems.iter().map(PolicyProblem::from).collect();
+                error.set("problems", problems)?;
             }
             Ok(error.to_unknown())
         });
@@ -133,9 +155,9 @@ impl Failure {
     }
 }
 
-/// One mistake in a policy.
+/// One mistake, warning or note of a policy.
 #[napi_derive::napi(object, object_from_js = false)]
-pub struct PolicyMistake {
+pub struct PolicyProblem {
     /// What kind of mistake, such as `unknown_field`.
     pub code: String,
     /// The field: `entities.PHONE.action`; empty for the file as a whole.
@@ -150,7 +172,20 @@ pub struct PolicyMistake {
     pub suggestion: Option<String>,
 }
 
-impl From<&PolicyError> for PolicyMistake {
+impl From<&PolicyNotice> for PolicyProblem {
+    fn from(notice: &PolicyNotice) -> Self {
+        Self {
+            code: notice.code.as_str().to_owned(),
+            path: notice.path.clone(),
+            line: notice.line as u32,
+            column: notice.column as u32,
+            message: notice.message.clone(),
+            suggestion: None,
+        }
+    }
+}
+
+impl From<&PolicyError> for PolicyProblem {
     fn from(error: &PolicyError) -> Self {
         Self {
             code: error.code.as_str().to_owned(),
@@ -174,5 +209,15 @@ pub struct MaskerError {
     /// One sentence for people.
     pub message: String,
     /// Every mistake of a policy, with `invalid_policy`.
-    pub mistakes: Option<Vec<PolicyMistake>>,
+    pub problems: Option<Vec<PolicyProblem>>,
+    /// What was found, with `blocked_by_policy`.
+    #[napi(ts_type = "Kind")]
+    pub kind: Option<String>,
+    /// Where it begins, with `blocked_by_policy` for one text.
+    pub start: Option<u32>,
+    /// Where it ends.
+    pub end: Option<u32>,
+    /// What a recogniser threw, with `recognizer_failed`. It may hold the text, so nothing prints it that prints an error.
+    #[napi(ts_type = "unknown")]
+    pub original: Option<()>,
 }

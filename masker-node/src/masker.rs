@@ -1,4 +1,6 @@
+use std::num::NonZero;
 use std::sync::Arc;
+use std::time::Duration;
 
 use masker_core::payload::{JsonRules, ParsePointerError, Pointer, mask_chat, mask_json};
 use masker_core::policy::Surface;
@@ -12,6 +14,7 @@ use crate::errors::Failure;
 use crate::keys::JsKeyRing;
 use crate::options::{Options, choice};
 use crate::policy::{JsPolicy, preset};
+use crate::prelude;
 use crate::recognizer::{JsRecognizer, RecognizerOptions};
 use crate::report::{Findings, InUnits, Plain, explanations, masked_in_units};
 use crate::text::Text;
@@ -43,6 +46,14 @@ pub struct MaskerOptions {
     pub recognizers: Option<Vec<RecognizerOptions>>,
     /// Fixes the draw of scheme `synthetic`.
     pub seed: Option<f64>,
+    /// The most threads that the calls for many texts use; all cores if left out.
+    pub threads: Option<u32>,
+    /// After how many milliseconds a row of the vault ends, counted from when its value was last masked; if left out, rows stay
+    /// until they are deleted. The token of a row that ended is as dead as a deleted one.
+    pub row_lifetime_ms: Option<f64>,
+    /// Whether the folded copies of a text that detection works on are overwritten once they are no longer needed. Originals on
+    /// their way to and from the vault always are; strings of JavaScript never are.
+    pub wipe_buffers: Option<bool>,
 }
 
 /// On whose behalf vault rows are written, so that they can be deleted by agent or subject.
@@ -101,57 +112,75 @@ impl JsMasker {
     }
 
     fn made(options: Option<Unknown<'_>>) -> Result<Self, Failure> {
-        const KNOWN: [&str; 8] =
-            ["policy", "surface", "keys", "vault", "scope", "reference", "recognizers", "seed"];
+        const KNOWN: [&str; 11] = [
+            "policy",
+            "surface",
+            "keys",
+            "vault",
+            "scope",
+            "reference",
+            "recognizers",
+            "seed",
+            "threads",
+            "rowLifetimeMs",
+            "wipeBuffers",
+        ];
+        let Some(options) = Options::read("the options of a masker", options, &KNOWN)? else {
+            return Ok(Self { inner: Masker::new()?, has_recognizers: false });
+        };
+        let mut policy = match options.value("policy")? {
+            Some(given) if given.get_type()? == napi::ValueType::String => {
+                preset(Text::read(given, "the policy")?.into_string())?
+            }
+            Some(_) => {
+                let given =
+                    options.instance::<ClassInstance<'_, JsPolicy>>("policy", "Policy or the name of one")?;
+                given.expect("it was just there").inner.clone()
+            }
+            None => Policy::healthcare_default(),
+        };
+        if let Some(surface) =
+            options.choice("surface", &[("token", Surface::Token), ("alias", Surface::Alias)])?
+        {
+            policy = policy.with_surface(surface);
+        }
         let mut builder = Masker::builder();
+        if let Some(keys) = options.instance::<ClassInstance<'_, JsKeyRing>>("keys", "KeyRing")? {
+            builder = builder.keys(keys.inner.clone());
+        }
+        if let Some(vault) = options.instance::<ClassInstance<'_, JsVault>>("vault", "Vault")? {
+            builder = builder.vault(vault.inner.clone());
+        }
+        if let Some(given) = options.text("scope")? {
+            builder = builder.scope(scope(&given)?);
+        }
+        let reference = options.value("reference")?;
+        if let Some(reference) = Options::read("the reference", reference, &["agent", "subject"])? {
+            let agent = reference.text("agent")?.unwrap_or_default();
+            let subject = reference.text("subject")?.unwrap_or_default();
+            builder = builder.reference(Reference::new(&agent, &subject));
+        }
         let mut has_recognizers = false;
-        if let Some(options) = Options::read("the options of a masker", options, &KNOWN)? {
-            let mut policy = None;
-            if let Some(given) = options.value("policy")? {
-                policy = Some(if given.get_type()? == napi::ValueType::String {
-                    preset(Text::read(given, "the policy")?.into_string())?
-                } else {
-                    let given = options
-                        .instance::<ClassInstance<'_, JsPolicy>>("policy", "Policy or the name of one")?;
-                    given.expect("it was just there").inner.clone()
-                });
-            }
-            if let Some(surface) =
-                options.choice("surface", &[("token", Surface::Token), ("alias", Surface::Alias)])?
-            {
-                policy = Some(policy.unwrap_or_else(Policy::healthcare_default).with_surface(surface));
-            }
-            if let Some(policy) = policy {
-                builder = builder.policy(policy);
-            }
-            if let Some(keys) = options.instance::<ClassInstance<'_, JsKeyRing>>("keys", "KeyRing")? {
-                builder = builder.keys(keys.inner.clone());
-            }
-            if let Some(vault) = options.instance::<ClassInstance<'_, JsVault>>("vault", "Vault")? {
-                builder = builder.vault(vault.inner.clone());
-            }
-            if let Some(given) = options.text("scope")? {
-                builder = builder.scope(scope(&given)?);
-            }
-            let reference = options.value("reference")?;
-            if let Some(reference) = Options::read("the reference", reference, &["agent", "subject"])? {
-                let agent = reference.text("agent")?.unwrap_or_default();
-                let subject = reference.text("subject")?.unwrap_or_default();
-                builder = builder.reference(Reference::new(&agent, &subject));
-            }
-            if let Some(recognizers) = options.instance::<Array<'_>>("recognizers", "array")? {
-                for index in 0..recognizers.len() {
-                    if let Some(recognizer) = recognizers.get::<Unknown<'_>>(index)? {
-                        builder = builder.recognizer(Arc::new(JsRecognizer::read(recognizer)?));
-                        has_recognizers = true;
-                    }
+        if let Some(recognizers) = options.instance::<Array<'_>>("recognizers", "array")? {
+            for index in 0..recognizers.len() {
+                if let Some(recognizer) = recognizers.get::<Unknown<'_>>(index)? {
+                    builder = builder.recognizer(Arc::new(JsRecognizer::read(recognizer, &policy)?));
+                    has_recognizers = true;
                 }
             }
-            if let Some(seed) = options.whole("seed", 0)? {
-                builder = builder.seed(seed);
-            }
         }
-        Ok(Self { inner: builder.build()?, has_recognizers })
+        if let Some(seed) = options.whole("seed", 0)? {
+            builder = builder.seed(seed);
+        }
+        let threads = options.whole("threads", 1)?.map(|most| usize::try_from(most).unwrap_or(usize::MAX));
+        if let Some(threads) = threads.and_then(NonZero::new) {
+            builder = builder.threads(threads);
+        }
+        if let Some(lifetime) = options.whole("rowLifetimeMs", 1)? {
+            builder = builder.row_lifetime(Duration::from_millis(lifetime));
+        }
+        builder = builder.wipe_buffers(options.flag("wipeBuffers")?.unwrap_or(false));
+        Ok(Self { inner: builder.policy(policy).build()?, has_recognizers })
     }
 
     /// The policy in force.
@@ -214,6 +243,29 @@ impl JsMasker {
     ) -> napi::Result<Promised<'env>> {
         let masker = self.clone();
         later(env, move || masker.detect_all(&texts))
+    }
+
+    /// Finds PHI in the value of a named field: the name is read as a label of the value.
+    #[napi(ts_return_type = "Array<Finding>")]
+    pub fn detect_field_sync<'env>(
+        &self,
+        env: &'env Env,
+        #[napi(ts_arg_type = "string")] name: Text,
+        #[napi(ts_arg_type = "string")] text: Text,
+    ) -> napi::Result<Unknown<'env>> {
+        here(env, || detect_field(&self.inner, name.as_str(), text.as_str()))
+    }
+
+    /// `detectFieldSync` behind a promise.
+    #[napi(ts_return_type = "Promise<Array<Finding>>")]
+    pub fn detect_field<'env>(
+        &self,
+        env: &'env Env,
+        #[napi(ts_arg_type = "string")] name: Text,
+        #[napi(ts_arg_type = "string")] text: Text,
+    ) -> napi::Result<Promised<'env>> {
+        let masker = self.inner.clone();
+        later(env, move || detect_field(&masker, name.as_str(), text.as_str()))
     }
 
     /// Replaces PHI as the policy says. Vault rows are stored before this returns.
@@ -281,6 +333,29 @@ impl JsMasker {
     ) -> napi::Result<Promised<'env>> {
         let masker = self.inner.clone();
         later(env, move || mask_field(&masker, name.as_str(), text.as_str()))
+    }
+
+    /// Masks many values of one field, such as a column of a table, on all cores; the answers keep the order.
+    #[napi(ts_return_type = "Array<Masked>")]
+    pub fn mask_field_batch_sync<'env>(
+        &self,
+        env: &'env Env,
+        #[napi(ts_arg_type = "string")] name: Text,
+        #[napi(ts_arg_type = "ReadonlyArray<string>")] texts: Vec<Text>,
+    ) -> napi::Result<Unknown<'env>> {
+        here(env, || self.mask_fields(name.as_str(), &texts))
+    }
+
+    /// `maskFieldBatchSync` behind a promise.
+    #[napi(ts_return_type = "Promise<Array<Masked>>")]
+    pub fn mask_field_batch<'env>(
+        &self,
+        env: &'env Env,
+        #[napi(ts_arg_type = "string")] name: Text,
+        #[napi(ts_arg_type = "ReadonlyArray<string>")] texts: Vec<Text>,
+    ) -> napi::Result<Promised<'env>> {
+        let masker = self.clone();
+        later(env, move || masker.mask_fields(name.as_str(), &texts))
     }
 
     /// Puts originals back in the place of tokens. A token that cannot be restored becomes `[REDACTED:KIND]` and is counted.
@@ -445,10 +520,19 @@ impl JsMasker {
         later(env, move || Ok(masker.rehydrate_chat(json.as_str())?))
     }
 
-    /// Begins a conversation: turns that share context, tokens and aliases.
+    /// Begins a conversation: turns that share context, tokens and aliases. Under `token_scope: session` the id is the scope of
+    /// its tokens; without one it is random.
     #[napi(ts_return_type = "Conversation")]
-    pub fn conversation(&self, #[napi(ts_arg_type = "string")] id: Text) -> JsConversation {
-        JsConversation::of(self.clone(), self.inner.conversation(id.as_str()))
+    pub fn conversation(
+        &self,
+        env: &Env,
+        #[napi(ts_arg_type = "string")] id: Option<Text>,
+    ) -> napi::Result<JsConversation> {
+        let id = match id {
+            Some(id) => id.into_string(),
+            None => prelude::with(env, |prelude| prelude.random_id(env))?,
+        };
+        Ok(JsConversation::of(self.clone(), self.inner.conversation(&id)))
     }
 
     /// How many nanoseconds one call of `maskSync` takes in Rust alone, without the border; the mean of `count` calls.
@@ -482,17 +566,27 @@ impl JsMasker {
         if self.has_recognizers {
             return texts.iter().map(|text| mask(&self.inner, text.as_str())).collect();
         }
-        let masked = self.inner.mask_batch(texts)?;
-        Ok(masked
-            .into_iter()
-            .zip(texts)
-            .map(|(masked, text)| masked_in_units(masked, text.as_str()))
-            .collect())
+        Ok(all_in_units(self.inner.mask_batch(texts)?, texts))
     }
+
+    fn mask_fields(&self, name: &str, texts: &[Text]) -> Result<Vec<masker_core::Masked>, Failure> {
+        if self.has_recognizers {
+            return texts.iter().map(|text| mask_field(&self.inner, name, text.as_str())).collect();
+        }
+        Ok(all_in_units(self.inner.mask_field_batch(name, texts)?, texts))
+    }
+}
+
+fn all_in_units(masked: Vec<masker_core::Masked>, texts: &[Text]) -> Vec<masker_core::Masked> {
+    masked.into_iter().zip(texts).map(|(masked, text)| masked_in_units(masked, text.as_str())).collect()
 }
 
 fn detect(masker: &Masker, text: &str) -> Result<Findings, Failure> {
     Ok(Findings::of(masker.detect(text)?, text))
+}
+
+fn detect_field(masker: &Masker, name: &str, text: &str) -> Result<Findings, Failure> {
+    Ok(Findings::of(masker.detect_field(name, text)?, text))
 }
 
 fn mask(masker: &Masker, text: &str) -> Result<masker_core::Masked, Failure> {

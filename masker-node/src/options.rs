@@ -1,5 +1,7 @@
 //! Options: plain objects, in which every unknown name is refused.
 
+use std::cmp::Reverse;
+
 use napi::bindgen_prelude::{FromNapiValue, JsObjectValue, Object, Unknown, ValidateNapiValue};
 use napi::{Env, JsValue, ValueType};
 
@@ -150,9 +152,15 @@ pub(crate) fn unknown_name<'k>(of: &str, name: String, known: impl Iterator<Item
 /// The known name that was probably meant.
 fn nearest<'k>(name: &str, known: impl Iterator<Item = &'k str>) -> Option<&'k str> {
     let name = name.to_lowercase();
+    let alike = |known: &str| {
+        let known = known.to_lowercase();
+        let shared = known.chars().zip(name.chars()).take_while(|(a, b)| a == b).count();
+        // Of two as near the one that begins the same.
+        (strsim::osa_distance(&known, &name), Reverse(shared))
+    };
     known
-        .map(|known| (strsim::osa_distance(&known.to_lowercase(), &name), known))
+        .map(|known| (alike(known), known))
         .min()
-        .filter(|(distance, known)| *distance <= 1 + known.len() / 4)
+        .filter(|((distance, _), known)| *distance <= 1 + known.len() / 4)
         .map(|(_, known)| known)
 }

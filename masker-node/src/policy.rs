@@ -1,10 +1,11 @@
-use masker_core::policy::Surface;
-use masker_core::{Policy, PolicyErrors, Scheme};
-use napi::Env;
+use masker_core::policy::{Change, Surface};
+use masker_core::{Kind, Policy, PolicyErrors, Scheme};
+use napi::bindgen_prelude::{Either, Unknown};
+use napi::{Env, ValueType};
 use napi_derive::napi;
 
-use crate::errors::{Failure, PolicyMistake};
-use crate::options::unknown_name;
+use crate::errors::{Failure, PolicyProblem};
+use crate::options::{unknown_name, whole};
 use crate::report::Plain;
 use crate::text::Text;
 use crate::work::{Promised, done_here, here, later};
@@ -24,7 +25,7 @@ pub struct JsPolicy {
 impl JsPolicy {
     /// Checks a policy written in YAML. No file is read.
     ///
-    /// @throws `invalid_policy`, with every mistake in `mistakes`
+    /// @throws `invalid_policy`, with every mistake in `problems`
     #[napi(constructor)]
     pub fn new(env: &Env, #[napi(ts_arg_type = "string")] yaml: Text) -> napi::Result<Self> {
         done_here(env, || Ok(Self { inner: Policy::from_yaml(yaml.as_str())? }))
@@ -34,20 +35,20 @@ impl JsPolicy {
     ///
     /// @throws `invalid_policy`
     #[napi(ts_return_type = "Policy")]
-    pub fn from_file_sync<'env>(
+    pub fn from_path_sync<'env>(
         env: &'env Env,
         #[napi(ts_arg_type = "string")] path: Text,
-    ) -> napi::Result<napi::bindgen_prelude::Unknown<'env>> {
-        here(env, || from_file(path.as_str()))
+    ) -> napi::Result<Unknown<'env>> {
+        here(env, || from_path(path.as_str()))
     }
 
-    /// `fromFileSync` behind a promise.
+    /// `fromPathSync` behind a promise.
     #[napi(ts_return_type = "Promise<Policy>")]
-    pub fn from_file<'env>(
+    pub fn from_path<'env>(
         env: &'env Env,
         #[napi(ts_arg_type = "string")] path: Text,
     ) -> napi::Result<Promised<'env>> {
-        later(env, move || from_file(path.as_str()))
+        later(env, move || from_path(path.as_str()))
     }
 
     /// A shipped policy.
@@ -77,9 +78,9 @@ impl JsPolicy {
 
     /// Every mistake of a policy written in YAML, at most 100; none where it is valid.
     #[napi]
-    pub fn check(#[napi(ts_arg_type = "string")] yaml: Text) -> Vec<PolicyMistake> {
-        let mistakes = |errors: PolicyErrors| errors.iter().map(PolicyMistake::from).collect();
-        Policy::from_yaml(yaml.as_str()).err().map(mistakes).unwrap_or_default()
+    pub fn check(#[napi(ts_arg_type = "string")] yaml: Text) -> Vec<PolicyProblem> {
+        let problems = |errors: PolicyErrors| errors.iter().map(PolicyProblem::from).collect();
+        Policy::from_yaml(yaml.as_str()).err().map(problems).unwrap_or_default()
     }
 
     /// The name in the file.
@@ -131,10 +132,53 @@ impl JsPolicy {
         on.map(|entity| entity.kind.as_str()).collect()
     }
 
-    /// Warnings and notes, as sentences.
+    /// The key id of its tokens, where a kind says nothing else.
     #[napi(getter)]
-    pub fn notices(&self) -> Vec<String> {
-        self.inner.notices().iter().map(ToString::to_string).collect()
+    pub fn kid(&self) -> &str {
+        self.inner.kid()
+    }
+
+    /// Within what equal values get equal tokens.
+    #[napi(getter, ts_return_type = "'kid' | 'agent' | 'session'")]
+    pub fn token_scope(&self) -> &'static str {
+        self.inner.token_scope().as_str()
+    }
+
+    /// Which spellings of a value count as equal.
+    #[napi(getter, ts_return_type = "'value' | 'exact'")]
+    pub fn normalization(&self) -> &'static str {
+        self.inner.normalization().as_str()
+    }
+
+    /// Warnings and notes that do not stop it from loading.
+    #[napi(getter)]
+    pub fn notices(&self) -> Vec<PolicyProblem> {
+        self.inner.notices().iter().map(PolicyProblem::from).collect()
+    }
+
+    /// What happens to a kind; nothing where it is off.
+    ///
+    /// @throws `invalid_argument`
+    #[napi(ts_return_type = "Action | undefined")]
+    pub fn action(
+        &self,
+        env: &Env,
+        #[napi(ts_arg_type = "Kind")] kind: Text,
+    ) -> napi::Result<Either<&'static str, ()>> {
+        done_here(env, || {
+            let kind: Kind = kind
+                .as_str()
+                .parse()
+                .map_err(|error: masker_core::kinds::ParseKindError| Failure::Argument(error.to_string()))?;
+            let entity = self.inner.entity(&kind).filter(|entity| entity.enabled);
+            Ok(entity.map_or(Either::B(()), |entity| Either::A(entity.action.as_str())))
+        })
+    }
+
+    /// What changes from this policy to `next`: defaults, order of fields and comments do not count.
+    #[napi]
+    pub fn diff(&self, next: &JsPolicy) -> Vec<PolicyChange> {
+        self.inner.diff(&next.inner).changes().iter().map(PolicyChange::from).collect()
     }
 
     /// The policy with another scheme, for kinds that have their own too.
@@ -178,6 +222,51 @@ impl JsPolicy {
     pub fn with_threshold(&self, env: &Env, threshold: f64) -> napi::Result<Self> {
         done_here(env, || Ok(Self { inner: self.inner.clone().with_threshold(threshold)? }))
     }
+
+    /// The policy with a fixed seed for synthetic values, or with none.
+    ///
+    /// @throws `invalid_argument`
+    #[napi]
+    pub fn with_seed(
+        &self,
+        env: &Env,
+        #[napi(ts_arg_type = "number | undefined")] seed: Option<Unknown<'_>>,
+    ) -> napi::Result<Self> {
+        done_here(env, || {
+            let given = seed.filter(|seed| seed.get_type().is_ok_and(|kind| kind != ValueType::Undefined));
+            let seed = given.map(|seed| whole("the seed", seed, 0)).transpose()?;
+            Ok(Self { inner: self.inner.clone().with_seed(seed) })
+        })
+    }
+
+    /// The policy with another epsilon for synthetic values, above 0 and at most 10.
+    ///
+    /// @throws `invalid_policy`
+    #[napi]
+    pub fn with_epsilon(&self, env: &Env, epsilon: f64) -> napi::Result<Self> {
+        done_here(env, || Ok(Self { inner: self.inner.clone().with_epsilon(epsilon)? }))
+    }
+}
+
+/// One difference between two policies.
+#[napi(object, object_from_js = false)]
+pub struct PolicyChange {
+    /// The field: `entities.PHONE.action`.
+    pub path: String,
+    /// How it was; `absent` for what was added. Words of lists are counted, not shown.
+    pub before: String,
+    /// How it is; `absent` for what was removed.
+    pub after: String,
+    /// `weaker` where more is let through, kept or linkable, `stronger` where less is.
+    #[napi(ts_type = "'weaker' | 'stronger' | 'neutral'")]
+    pub effect: String,
+}
+
+impl From<&Change> for PolicyChange {
+    fn from(change: &Change) -> Self {
+        let Change { path, before, after, effect, .. } = change.clone();
+        Self { path, before, after, effect: effect.as_str().to_owned() }
+    }
 }
 
 /// A shipped policy.
@@ -199,7 +288,7 @@ fn no_preset(name: String) -> Failure {
     }
 }
 
-fn from_file(path: &str) -> Result<Plain<JsPolicy>, Failure> {
+fn from_path(path: &str) -> Result<Plain<JsPolicy>, Failure> {
     Ok(Plain(JsPolicy { inner: Policy::from_path(path)? }))
 }
 

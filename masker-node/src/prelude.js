@@ -30,6 +30,8 @@
     return made
   }
   return {
+    // In every Node that this package runs on.
+    randomId: () => globalThis.crypto.randomUUID(),
     name: (text) => names.push(text) - 1,
     findings: (units) => list(units, 9, finding),
     masked: (text, units, redactionCount) => ({ text, events: list(units, 12, event), redactionCount }),
@@ -54,10 +56,12 @@
       ambiguous,
       lost: list(lost, 1, name),
     }),
-    error: (isTypeError, code, message) => {
+    error: (isTypeError, code, message, original) => {
       const error = isTypeError ? new TypeError(message) : new Error(message)
       Object.defineProperty(error, 'name', { value: 'MaskerError', configurable: true, writable: true })
       error.code = code
+      // What is not enumerable is not printed with the error.
+      if (original != null) Object.defineProperty(error, 'original', { value: original, configurable: true, writable: true })
       return error
     },
   }

@@ -12,7 +12,7 @@ use crate::text::{Answer, Units};
 type MaskedArgs = FnArgs<(Answer<String>, Units, u32)>;
 type PayloadArgs = FnArgs<(Answer<String>, Units, u32, Vec<Answer<String>>)>;
 type RestoredArgs = FnArgs<(Answer<String>, u32, u32, u32, u32, Units)>;
-type ErrorArgs = FnArgs<(bool, String, String)>;
+type ErrorArgs = FnArgs<(bool, String, String, Option<napi::Error>)>;
 
 pub(crate) struct Prelude {
     env: usize,
@@ -27,6 +27,7 @@ pub(crate) struct Prelude {
     restored: FunctionRef<RestoredArgs, Unknown<'static>>,
     restored_payload: FunctionRef<RestoredArgs, Unknown<'static>>,
     error: FunctionRef<ErrorArgs, Object<'static>>,
+    random_id: FunctionRef<(), String>,
 }
 
 const RECENT: usize = 128;
@@ -63,6 +64,7 @@ impl Prelude {
                 .get_named_property::<Function<'_, _, _>>("restoredPayload")?
                 .create_ref()?,
             error: made.get_named_property::<Function<'_, _, _>>("error")?.create_ref()?,
+            random_id: made.get_named_property::<Function<'_, _, _>>("randomId")?.create_ref()?,
         })
     }
 
@@ -135,13 +137,19 @@ impl Prelude {
         function.borrow_back(env)?.call(arguments.into())
     }
 
+    pub(crate) fn random_id(&self, env: &Env) -> napi::Result<String> {
+        self.random_id.borrow_back(env)?.call(())
+    }
+
     pub(crate) fn error<'env>(
         &self,
         env: &'env Env,
         is_type_error: bool,
         code: &str,
         message: &str,
+        original: Option<napi::Error>,
     ) -> napi::Result<Object<'env>> {
-        self.error.borrow_back(env)?.call((is_type_error, code.to_owned(), message.to_owned()).into())
+        let arguments = (is_type_error, code.to_owned(), message.to_owned(), original);
+        self.error.borrow_back(env)?.call(arguments.into())
     }
 }

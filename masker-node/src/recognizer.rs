@@ -1,10 +1,12 @@
 //! Recognisers written in JavaScript.
 
+use std::collections::HashSet;
+use std::fmt;
 use std::sync::Arc;
 use std::sync::mpsc::channel;
 use std::time::{Duration, Instant};
 
-use masker_core::{Kind, Recognizer, RecognizerError, RecognizerHit};
+use masker_core::{Kind, Masker, Pass, Policy, Recognizer, RecognizerError, RecognizerHit};
 use napi::bindgen_prelude::{CallbackContext, Either, FnArgs, Function, FunctionRef, PromiseRaw, Unknown};
 use napi::threadsafe_function::{ThreadsafeFunction, ThreadsafeFunctionCallMode};
 use napi::{Env, Status, ValueType};
@@ -41,8 +43,12 @@ pub struct RecognizerOptions {
     /// Finds hits in a text, in any order; they may overlap. A function that returns a promise works in promise forms only.
     #[napi(ts_type = "(text: string) => Array<Hit> | Promise<Array<Hit>>")]
     pub recognize: (),
-    /// After how many milliseconds the call fails; 5,000 if left out.
+    /// After how many milliseconds the call is late; 5,000 if left out. A `timeout_ms` of the policy's pass `ner` comes first.
     pub timeout_ms: Option<u32>,
+    /// What a late call does: it fails (`reject`, if left out), or the other passes stand in for it (`degrade`), as if no model
+    /// were loaded.
+    #[napi(ts_type = "'reject' | 'degrade'")]
+    pub on_timeout: Option<String>,
 }
 
 type Hits = Either<PromiseRaw<'static, Vec<Hit>>, Vec<Hit>>;
@@ -55,11 +61,33 @@ pub(crate) struct JsRecognizer {
     /// For all others.
     there: Arc<Called>,
     timeout: Duration,
+    /// Detects in its place when it is late; nothing where the call fails then.
+    stand_in: Option<Masker>,
+    /// Kinds of the policy's own.
+    custom: HashSet<Kind>,
 }
 
+/// What JavaScript threw. It prints nothing of it, because its message may hold the text.
+pub(crate) struct Thrown(pub(crate) napi::Error);
+
+impl fmt::Debug for Thrown {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Thrown").finish_non_exhaustive()
+    }
+}
+
+impl fmt::Display for Thrown {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("what JavaScript threw")
+    }
+}
+
+impl std::error::Error for Thrown {}
+
 impl JsRecognizer {
-    pub(crate) fn read(value: Unknown<'_>) -> Result<Self, Failure> {
-        let options = Options::object("a recogniser", value, &["name", "recognize", "timeoutMs"])?;
+    pub(crate) fn read(value: Unknown<'_>, policy: &Policy) -> Result<Self, Failure> {
+        const KNOWN: [&str; 4] = ["name", "recognize", "timeoutMs", "onTimeout"];
+        let options = Options::object("a recogniser", value, &KNOWN)?;
         let name = options.text("name")?.filter(|name| is_snake_case(name)).ok_or_else(|| {
             Failure::Argument("\"name\" of a recogniser must be given, in lower snake case".to_owned())
         })?;
@@ -75,27 +103,32 @@ impl JsRecognizer {
             .weak::<true>()
             .build_callback(|context| Ok(FnArgs::from((Answer(context.value),))))?;
         let timeout = options.whole("timeoutMs", 1)?.map_or(TIMEOUT, Duration::from_millis);
-        Ok(Self { name, here: function.create_ref()?, there: Arc::new(there), timeout })
+        let timeout = policy.pass(Pass::Ner).and_then(|rule| rule.timeout).unwrap_or(timeout);
+        let degrades = options.choice("onTimeout", &[("reject", false), ("degrade", true)])?.unwrap_or(false);
+        let stand_in = if degrades { Some(Masker::builder().policy(policy.clone()).build()?) } else { None };
+        let kinds = policy.entities().iter().map(|entity| entity.kind.clone());
+        let custom = kinds.filter(|kind| !kind.is_built_in()).collect();
+        Ok(Self { name, here: function.create_ref()?, there: Arc::new(there), timeout, stand_in, custom })
     }
 
-    fn call_here(&self, env: &Env, text: &str) -> Result<Vec<Hit>, RecognizerError> {
+    fn call_here(&self, env: &Env, text: &str) -> Result<Option<Vec<Hit>>, RecognizerError> {
         let start = Instant::now();
         let called =
             self.here.borrow_back(env).and_then(|function| function.call((Answer(text.to_owned()),).into()));
         match called {
-            Ok(Either::B(hits)) if start.elapsed() <= self.timeout => Ok(hits),
-            Ok(Either::B(_)) => Err(self.late()),
+            Ok(Either::B(hits)) => Ok((start.elapsed() <= self.timeout).then_some(hits)),
             Ok(Either::A(promise)) => {
                 // A promise that nobody waits for must not end the program when it is rejected.
                 let ignore = |_: CallbackContext<Unknown<'_>>| Ok(());
                 let _ = promise.catch(ignore);
                 Err(RecognizerError::new("it answers with a promise; use the promise form of the call"))
             }
-            Err(error) => Err(threw(&error)),
+            Err(error) => Err(threw(error)),
         }
     }
 
-    fn call_there(&self, text: &str) -> Result<Vec<Hit>, RecognizerError> {
+    /// The answer to a text; nothing where it is late.
+    fn call_there(&self, text: &str) -> Result<Option<Vec<Hit>>, RecognizerError> {
         let (answer, answered) = channel();
         let take = move |called: napi::Result<Hits>, _: Env| {
             // Nobody listens any more to what comes too late.
@@ -106,14 +139,16 @@ impl JsRecognizer {
                         let _ = answer.send(Ok(hits.value));
                         Ok(())
                     };
-                    let refuse = move |_: CallbackContext<Unknown<'_>>| {
-                        let _ = refused.send(Err(RecognizerError::new("it threw, or gave no list of hits")));
+                    let refuse = move |why: CallbackContext<Unknown<'_>>| {
+                        let why = Thrown(napi::Error::from_unknown_without_coercion(why.value));
+                        let error = RecognizerError::with_source("it threw, or gave no list of hits", why);
+                        let _ = refused.send(Err(error));
                         Ok(())
                     };
                     let _ = promise.then(take).and_then(|taken| taken.catch(refuse));
                 }
                 Ok(Either::B(hits)) => drop(answer.send(Ok(hits))),
-                Err(error) => drop(answer.send(Err(threw(&error)))),
+                Err(error) => drop(answer.send(Err(threw(error)))),
             }
             Ok(())
         };
@@ -121,11 +156,21 @@ impl JsRecognizer {
         if self.there.call_with_return_value(text.to_owned(), mode, take) != Status::Ok {
             return Err(RecognizerError::new("the program is ending"));
         }
-        answered.recv_timeout(self.timeout).map_err(|_| self.late())?
+        answered.recv_timeout(self.timeout).ok().transpose()
     }
 
-    fn late(&self) -> RecognizerError {
-        RecognizerError::new(format!("no answer within {} ms", self.timeout.as_millis()))
+    /// What is found in the place of a late answer.
+    fn late(&self, text: &str) -> Result<Vec<RecognizerHit>, RecognizerError> {
+        let why = || RecognizerError::new(format!("no answer within {} ms", self.timeout.as_millis()));
+        let found = self.stand_in.as_ref().ok_or_else(why)?.detect(text).map_err(|_| why())?;
+        // What stands in has judged already, so no threshold for the model may drop it.
+        let hit = |finding: masker_core::Finding| RecognizerHit {
+            kind: finding.kind,
+            start: finding.span.start,
+            end: finding.span.end,
+            confidence: 1.0,
+        };
+        Ok(found.into_iter().map(hit).collect())
     }
 }
 
@@ -139,6 +184,7 @@ impl Recognizer for JsRecognizer {
             Some(env) => self.call_here(&env, text)?,
             None => self.call_there(text)?,
         };
+        let Some(hits) = hits else { return self.late(text) };
         let is_offset = |number: f64| number.fract() == 0.0 && number >= 0.0 && number <= text.len() as f64;
         if let Some(hit) =
             hits.iter().find(|hit| !is_offset(hit.start) || !is_offset(hit.end) || hit.start >= hit.end)
@@ -153,10 +199,14 @@ impl Recognizer for JsRecognizer {
         hits.iter()
             .zip(spans)
             .map(|(hit, (start, end))| {
-                let kind: Kind = hit
-                    .kind
-                    .parse()
-                    .map_err(|_| RecognizerError::new("a hit has no kind in upper snake case"))?;
+                // A kind that nothing knows would be dropped in silence, and what it stands for would leak.
+                let kind: Option<Kind> = hit.kind.parse().ok();
+                let kind = kind.filter(|kind| kind.is_built_in() || self.custom.contains(kind));
+                let kind = kind.ok_or_else(|| {
+                    RecognizerError::new(
+                        "it gave a kind that is neither built in nor in the policy; map its labels to kinds()",
+                    )
+                })?;
                 let confidence = hit.confidence.unwrap_or(1.0);
                 if !(0.0..=1.0).contains(&confidence) {
                     return Err(RecognizerError::new("the confidence of a hit must be from 0 to 1"));
@@ -175,14 +225,16 @@ fn not_in_text(hit: &Hit) -> RecognizerError {
 }
 
 /// What JavaScript throws may quote the text.
-fn threw(error: &napi::Error) -> RecognizerError {
-    RecognizerError::new(match error.status {
+fn threw(error: napi::Error) -> RecognizerError {
+    match error.status {
         Status::ArrayExpected | Status::NumberExpected | Status::ObjectExpected | Status::StringExpected => {
-            "its answer is not a list of hits"
+            RecognizerError::new("its answer is not a list of hits")
         }
-        Status::InvalidArg => "it threw what is no error, or its answer is not a list of hits",
-        _ => "it threw",
-    })
+        Status::InvalidArg => {
+            RecognizerError::new("it threw what is no error, or its answer is not a list of hits")
+        }
+        _ => RecognizerError::with_source("it threw", Thrown(error)),
+    }
 }
 
 fn is_snake_case(name: &str) -> bool {

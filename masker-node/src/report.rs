@@ -1,6 +1,6 @@
 //! What calls return: plain objects, positions in UTF-16 units.
 
-use masker_core::payload::{PayloadEvent as CorePayloadEvent, Said, TextWorker};
+use masker_core::payload::{PayloadEvent as CorePayloadEvent, Said, StreamTally, TextWorker};
 use masker_core::{Error, Kid, Span, TokenKind};
 use napi::Env;
 use napi::bindgen_prelude::Unknown;
@@ -293,6 +293,13 @@ impl Shown for masker_core::Restored {
                 .collect::<napi::Result<_>>()?;
             prelude.restored(env, false, self.text, counts, lost)
         })
+    }
+}
+
+impl Shown for StreamTally {
+    fn shown<'env>(self, env: &'env Env) -> napi::Result<Unknown<'env>> {
+        let counts = [self.restored, self.unknown, self.foreign, self.ambiguous];
+        prelude::with(env, |prelude| prelude.restored(env, false, String::new(), counts, Vec::new()))
     }
 }
 

@@ -294,6 +294,12 @@ impl JsSseRehydrator {
         later(env, move || place.wait(|| Ok(Plain(Buffer::from(lock(&stream).push(&chunk)?)))))
     }
 
+    /// What was restored so far and what was not; its text and its list of lost kinds are empty.
+    #[napi(getter, ts_return_type = "Restored")]
+    pub fn totals<'env>(&self, env: &'env Env) -> napi::Result<Unknown<'env>> {
+        here(env, || Ok(lock(&self.inner).tally()))
+    }
+
     /// Ends the stream and gives the bytes that are left.
     #[napi(ts_return_type = "Uint8Array")]
     pub fn finish_sync<'env>(&self, env: &'env Env) -> napi::Result<Unknown<'env>> {

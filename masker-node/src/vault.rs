@@ -108,6 +108,8 @@ pub struct VaultCheck {
     pub unreadable: f64,
     /// What belongs to nothing.
     pub orphans: f64,
+    /// Of the unreadable rows those whose key is not in the ring, by key id.
+    pub keyless: Vec<VaultCount>,
 }
 
 #[napi]
@@ -214,7 +216,8 @@ impl JsVault {
         later(env, move || Ok(Plain(vault.delete(&which)? as f64)))
     }
 
-    /// Seals rows anew under the active key `to`; tokens stay valid. Can be begun again after an interruption.
+    /// Seals rows anew under the active key `to`, those of `from` or all; tokens stay valid. Can be begun again after an
+    /// interruption.
     ///
     /// @throws `unknown_kid`
     #[napi(ts_return_type = "Promise<VaultRewrap>")]
@@ -223,11 +226,13 @@ impl JsVault {
         env: &'env Env,
         keys: &JsKeyRing,
         #[napi(ts_arg_type = "string")] to: Text,
+        #[napi(ts_arg_type = "string")] from: Option<Text>,
     ) -> napi::Result<Promised<'env>> {
         let to = done_here(env, || kid(to.as_str()))?;
+        let from = done_here(env, || from.map(|from| kid(from.as_str())).transpose())?;
         let (vault, keys) = (self.inner.clone(), keys.inner.clone());
         later(env, move || {
-            let done = rewrap(&keys, &*vault, None, &to)?;
+            let done = rewrap(&keys, &*vault, from.as_ref(), &to)?;
             Ok(Plain(VaultRewrap {
                 rewrapped: done.rewrapped as f64,
                 current: done.current as f64,
@@ -246,6 +251,7 @@ impl JsVault {
                 readable: found.readable as f64,
                 unreadable: found.unreadable as f64,
                 orphans: found.orphans as f64,
+                keyless: found.keyless.iter().map(|(kid, rows)| count(kid.as_str(), *rows)).collect(),
             }))
         })
     }
@@ -334,9 +340,12 @@ pub(crate) fn scope(text: &str) -> Result<Scope, Failure> {
     text.parse().map_err(|error: masker_core::ParseScopeError| Failure::Argument(error.to_string()))
 }
 
+fn count(name: &str, rows: u64) -> VaultCount {
+    VaultCount { name: name.to_owned(), rows: rows as f64 }
+}
+
 fn stats(vault: &dyn Vault) -> Result<Plain<VaultStats>, Failure> {
     let stats = vault.stats()?;
-    let count = |name: &str, rows: u64| VaultCount { name: name.to_owned(), rows: rows as f64 };
     Ok(Plain(VaultStats {
         rows: stats.rows as f64,
         tombstones: stats.tombstones as f64,

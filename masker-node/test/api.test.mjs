@@ -97,7 +97,9 @@ test('other instances restore with the same keys and vault, and no others', asyn
 
   assert.equal((await vault.stats()).rows, 2)
   assert.deepEqual(vault.statsSync().byKind, [{ name: 'NAME', rows: 1 }, { name: 'PHONE', rows: 1 }])
-  assert.deepEqual(await vault.verify(keys), { readable: 2, unreadable: 0, orphans: 0 })
+  assert.deepEqual(await vault.verify(keys), { readable: 2, unreadable: 0, orphans: 0, keyless: [] })
+  const stranger = new KeyRing({ K_OTHER: KEY })
+  assert.deepEqual((await vault.verify(stranger)).keyless, [{ name: 'K_HEALTHCARE', rows: 2 }])
   assert.equal(await vault.exportTo(join(folder, 'export'), keys, 'K_HEALTHCARE'), 2)
   const copy = Vault.memory({ maxRows: 2 })
   assert.equal(await copy.importFrom(join(folder, 'export'), keys), 2)
@@ -105,6 +107,9 @@ test('other instances restore with the same keys and vault, and no others', asyn
   assert.throws(() => new Masker({ keys, vault: copy }).maskSync('mail ada@example.com'), { code: 'vault_full' })
   const rotated = new KeyRing({ K_HEALTHCARE: { active: Buffer.alloc(32, 9).toString('base64'), old: [KEY] } })
   assert.deepEqual(await copy.rewrap(rotated, 'K_HEALTHCARE'), { rewrapped: 2, current: 0, unreadable: 0 })
+  const both = new KeyRing({ K_HEALTHCARE: Buffer.alloc(32, 9), K_NEW: KEY })
+  assert.equal((await copy.rewrap(both, 'K_NEW', 'K_OTHER')).rewrapped, 0)
+  assert.deepEqual(await copy.rewrap(both, 'K_NEW', 'K_HEALTHCARE'), { rewrapped: 2, current: 0, unreadable: 0 })
   assert.equal(vault.countSync({ kid: 'K_HEALTHCARE' }), 2)
   assert.equal(await vault.delete({ scope: '' }), 2)
   assert.equal(new Masker({ keys, vault }).rehydrateSync(masked.text).unknown, 2)
@@ -139,25 +144,98 @@ test('keys', () => {
   assert.ok(!`${JSON.stringify(keys)}${Object.values(keys)}`.includes(base64))
 })
 
+test('old keys are told of and fall due', () => {
+  const [active, old] = [2, 1].map((byte) => Buffer.alloc(32, byte).toString('base64'))
+  const file = join(folder, 'keys')
+  writeFileSync(file, `# keys\nMASKER_KEY_K_A=${active}\nMASKER_KEY_K_A_OLD=${old}@2026-01-01\nMASKER_KEY_ROTATION_GRACE_DAYS=7\n`)
+  const ring = KeyRing.fromPath(file)
+  assert.deepEqual([ring.kids, ring.graceDays], [['K_A'], 7])
+  const [key] = ring.oldKeys
+  assert.equal(key.kid, 'K_A')
+  assert.ok(!old.includes(key.fingerprint) && !JSON.stringify(key).includes(old))
+  const week = 7 * 86_400_000
+  assert.deepEqual(ring.overdue(key.retired + week), [])
+  assert.deepEqual(ring.overdue(key.retired + week + 1), [key])
+  assert.equal(new KeyRing({ K_A: { active, old: [old] } }).oldKeys[0].retired, undefined)
+  assert.throws(() => KeyRing.fromPath(join(folder, 'none')), (error) => isMaskerError(error) && !error.message.includes(old))
+})
+
+test('a ring seals and opens by itself', () => {
+  const text = '😀 415-555-0142 \ud800'
+  const token = keys.seal('K_HEALTHCARE', 'PHONE', text, { scope: 'one', deterministic: true })
+  assert.match(token, /^MSK1\.PHONE\.K_HEALTHCARE\./)
+  assert.equal(keys.seal('K_HEALTHCARE', 'PHONE', text, { scope: 'one', deterministic: true }), token)
+  assert.notEqual(keys.seal('K_HEALTHCARE', 'PHONE', text), keys.seal('K_HEALTHCARE', 'PHONE', text))
+  assert.equal(keys.unseal(token, { scope: 'one' }), text)
+  assert.equal(keys.seal('K_HEALTHCARE', 'PHONE', 'x'.repeat(6_000)), undefined)
+  assert.throws(() => keys.unseal(token), { code: 'invalid_token' })
+  assert.throws(() => keys.unseal('415-555-0142'), (error) => error.code === 'invalid_argument' && !error.message.includes('0142'))
+  assert.throws(() => keys.seal('K_OTHER', 'PHONE', text), { code: 'unknown_kid' })
+  assert.throws(() => keys.seal('K_HEALTHCARE', 'phone', text), { code: 'invalid_argument' })
+  assert.throws(() => keys.seal('K_HEALTHCARE', 'PHONE', text, { scop: 'x' }), { code: 'unknown_option' })
+})
+
+test('rows end', async () => {
+  const vault = Vault.memory()
+  const masker = new Masker({ vault, keys, rowLifetimeMs: 40 })
+  const { text } = masker.maskSync('call 415-555-0142')
+  assert.equal(masker.rehydrateSync(text).restored, 1)
+  await new Promise((resolve) => setTimeout(resolve, 60))
+  assert.equal(masker.rehydrateSync(text).text, 'call [REDACTED:PHONE]')
+  assert.equal(vault.deleteSync({ expired: Date.now() }), 1)
+})
+
+test('many texts on any number of threads, and values of a field', async () => {
+  const texts = Array.from({ length: 200 }, (_, at) => `write to person${at}@example.com 😀`)
+  for (const threads of [1, 2, 5]) {
+    const masker = new Masker({ threads, wipeBuffers: true })
+    const masked = masker.maskBatchSync(texts)
+    assert.deepEqual(masker.rehydrateBatchSync(masked.map(({ text }) => text)).map(({ text }) => text), texts)
+  }
+  const masker = new Masker({ policy: 'strict' })
+  const values = ['7734215', '', '😀 7734216']
+  const masked = masker.maskFieldBatchSync('patientMrn', values)
+  assert.deepEqual(masked.map(({ text }) => text), ['[REDACTED:MRN]', '', '😀 [REDACTED:MRN]'])
+  assert.deepEqual(await masker.maskFieldBatch('patientMrn', values), masked)
+  const [found] = masker.detectFieldSync('patientMrn', values[2])
+  assert.equal(values[2].slice(found.start, found.end), '7734216')
+  assert.deepEqual(await masker.detectField('patientMrn', values[2]), [found])
+  assert.deepEqual(masker.detectSync(values[2]), [])
+})
+
 test('policies', async () => {
   assert.deepEqual(Policy.presetNames(), ['healthcare-default', 'healthcare-minimum', 'strict'])
   const source = Policy.presetSource('healthcare-minimum')
   assert.deepEqual(Policy.check(source), [])
   writeFileSync(join(folder, 'policy.yaml'), source)
-  assert.equal(Policy.fromFileSync(join(folder, 'policy.yaml')).name, 'healthcare-minimum')
-  assert.equal((await Policy.fromFile(join(folder, 'policy.yaml'))).version, 1)
+  assert.equal(Policy.fromPathSync(join(folder, 'policy.yaml')).name, 'healthcare-minimum')
+  assert.equal((await Policy.fromPath(join(folder, 'policy.yaml'))).version, 1)
   const policy = Policy.preset('healthcare-default').withSurface('alias').withScheme('reversible-aead').withThreshold(0.5)
   assert.deepEqual([policy.surface, policy.scheme, policy.nonText], ['alias', 'reversible-aead', 'reject'])
   assert.ok(policy.kinds.includes('PHONE') && policy.kids.includes('K_HEALTHCARE') && policy.description.length > 0)
-  assert.ok(Array.isArray(policy.withPasses('regex').notices))
+  const [notice] = new Policy(`${source}\nsynthetic: { seed: 7 }\n`).notices
+  assert.ok(typeof notice.code === 'string' && notice.line >= 1 && notice.message.length > 5, JSON.stringify(notice))
+  assert.deepEqual([policy.kid, policy.tokenScope, policy.normalization], ['K_HEALTHCARE', 'kid', 'value'])
+  assert.deepEqual([policy.action('PHONE'), policy.action('URL'), policy.action('ORGANIZATION')], ['tokenize', 'redact', undefined])
+  assert.throws(() => policy.action('phone'), { code: 'invalid_argument' })
+  const plain = Policy.preset('healthcare-default')
+  assert.deepEqual(plain.diff(plain), [])
+  assert.deepEqual(plain.diff(plain.withSurface('alias')), [{ path: 'surface', before: 'token', after: 'alias', effect: 'neutral' }])
+  assert.ok(plain.diff(plain.withThreshold(0.99)).every(({ effect }) => effect === 'weaker'))
+  const synthetic = plain.withScheme('synthetic').withSeed(7).withEpsilon(2)
+  const [one, two] = [1, 2].map(() => new Masker({ policy: synthetic }).maskSync('call 415-555-0142').text)
+  assert.ok(one === two && !one.includes('0142'))
+  assert.deepEqual(synthetic.diff(synthetic.withSeed(undefined)).length, 1)
+  assert.throws(() => plain.withEpsilon(0), { code: 'invalid_policy' })
+  assert.throws(() => plain.withSeed(-1), { code: 'invalid_argument' })
   assert.equal(new Masker({ policy }).policy.surface, 'alias')
-  const mistakes = Policy.check('name: x\nversion: 2\n')
-  assert.ok(mistakes.some(({ code, line }) => code === 'unsupported_version' && line === 2))
+  const problems = Policy.check('name: x\nversion: 2\n')
+  assert.ok(problems.some(({ code, line }) => code === 'unsupported_version' && line === 2))
   assert.throws(() => new Policy('name: x\nversion: 2\n'), (error) => {
-    assert.deepEqual(error.mistakes, mistakes)
+    assert.deepEqual(error.problems, problems)
     return isMaskerError(error) && error.code === 'invalid_policy'
   })
-  await assert.rejects(Policy.fromFile(join(folder, 'nothing.yaml')), { code: 'invalid_policy' })
+  await assert.rejects(Policy.fromPath(join(folder, 'nothing.yaml')), { code: 'invalid_policy' })
   assert.throws(() => Policy.preset('healthcare-defualt'), { code: 'invalid_argument', message: /did you mean "healthcare-default"/ })
   assert.throws(() => policy.withSurface('tokens'), { code: 'invalid_argument' })
   assert.throws(() => policy.withThreshold(2), { code: 'invalid_policy' })
@@ -167,7 +245,7 @@ test('a policy may block', async () => {
   const source = Policy.presetSource('healthcare-minimum').replace(/(SSN:[^]*?action: *)\w+/, '$1block')
   const masker = new Masker({ policy: new Policy(source) })
   const text = '😀 my social is 987-65-4321'
-  assert.throws(() => masker.maskSync(text), { code: 'blocked_by_policy', message: `blocked by policy: SSN at ${text.indexOf('987')}..${text.length}` })
+  assert.throws(() => masker.maskSync(text), { code: 'blocked_by_policy', message: `blocked by policy: SSN at ${text.indexOf('987')}..${text.length}`, kind: 'SSN', start: text.indexOf('987'), end: text.length })
   await assert.rejects(masker.mask(text), { code: 'blocked_by_policy' })
 })
 
@@ -185,6 +263,10 @@ test('what is wrong is refused', async () => {
     [() => new Masker({ surface: 'token ' }), { code: 'invalid_argument', message: /did you mean "token"/ }],
     [() => new Masker({ seed: -1 }), { code: 'invalid_argument' }],
     [() => new Masker({ seed: 0.5 }), { code: 'invalid_argument' }],
+    [() => new Masker({ threads: 0 }), { code: 'invalid_argument' }],
+    [() => new Masker({ rowLifetimeMs: 0 }), { code: 'invalid_argument' }],
+    [() => new Masker({ wipeBuffers: 1 }), { code: 'invalid_argument' }],
+    [() => new Masker({ recognizers: [{ name: 'a', recognize: () => [], onTimeout: 'ignore' }] }), { code: 'invalid_argument' }],
     [() => new Masker({ scope: '\n' }), { code: 'invalid_argument' }],
     [() => new Masker({ reference: { agnet: 'x' } }), { code: 'unknown_option' }],
     [() => masker.maskSync(7), { code: 'invalid_argument' }],
@@ -247,6 +329,8 @@ test('conversations', async () => {
   const again = Conversation.fromBytes(masker, call.toBytes())
   assert.equal(again.rehydrateSync('[NAME_1]').text, 'Ann Reed')
   assert.throws(() => Conversation.fromBytes(new Masker(), call.toBytes()), { code: 'invalid_conversation' })
+  assert.notEqual(masker.conversation().id, masker.conversation().id)
+  assert.equal(masker.conversation().maskTurnSync('developer', 'call 415-555-0142').text, 'call [PHONE_1]')
   const history = [{ role: 'assistant', text: 'What is your phone number?' }, { role: 'user', text: '415 555 0142' }]
   const first = masker.conversation('call 18').maskHistorySync(history)
   assert.deepEqual(await masker.conversation('call 19').maskHistory(history), first)

@@ -2,7 +2,8 @@
 import assert from 'node:assert/strict'
 import { readFile } from 'node:fs/promises'
 import { test } from 'node:test'
-import { Masker } from 'masker-node'
+import { inspect } from 'node:util'
+import { Masker, Policy } from 'masker-node'
 
 const TEXT = '😀 the \ud800 patient Zorblax came, 415-555-0142'
 const hits = (text) => [...text.matchAll(/Zorblax/g)].map(({ index }) => ({ kind: 'NAME', start: index, end: index + 7, confidence: 0.9 }))
@@ -51,13 +52,38 @@ test('many calls at a time whose recogniser needs the threads of Node', async ()
   assert.ok(masked.every(({ redactionCount }) => redactionCount === 2))
 })
 
+test('what it threw is on the error, and is not printed', async () => {
+  const cause = new RangeError(TEXT)
+  const check = (error) => {
+    assert.equal(error.original, cause)
+    assert.ok(!`${inspect(error)}${JSON.stringify(error)}${error.stack}`.includes('Zorblax'))
+    return error.code === 'recognizer_failed'
+  }
+  const fails = () => { throw cause }
+  assert.throws(() => withOne(fails).maskSync(TEXT), check)
+  await assert.rejects(withOne(fails).mask(TEXT), check)
+  await assert.rejects(withOne(async () => fails()).mask(TEXT), check)
+  assert.throws(() => withOne(() => 7).maskSync(TEXT), (error) => !('original' in error))
+})
+
+test('a late call fails, or others stand in for it', async () => {
+  const never = () => new Promise(() => {})
+  await assert.rejects(withOne(never, { timeoutMs: 20 }).mask(TEXT), { code: 'recognizer_failed', message: /no answer within 20 ms/ })
+  const degraded = await withOne(never, { timeoutMs: 20, onTimeout: 'degrade' }).mask('call 415-555-0142, I am Ann Reed')
+  assert.deepEqual(degraded.events.map(({ kind }) => kind), ['PHONE', 'NAME'])
+  const policy = new Policy(Policy.presetSource('healthcare-default').replace('gemma]', 'ner: { timeout_ms: 30 }]'))
+  const slow = new Masker({ policy, recognizers: [{ name: 'mine', recognize: never, timeoutMs: 60_000 }] })
+  await assert.rejects(slow.mask(TEXT), { message: /no answer within 30 ms/ })
+})
+
 for (const [name, recognize, message] of [
   ['throws', () => { throw new Error(TEXT) }, /^the recognizer mine failed: it threw/],
   ['throws what is no error', () => { throw TEXT }, /it threw/],
   ['gives no list', () => 7, /list of hits/],
   ['gives nothing', () => undefined, /list of hits/],
   ['gives a hit without a kind', () => [{ start: 0, end: 1 }], /list of hits/],
-  ['gives a kind that is none', () => [{ kind: 'name of a person', start: 3, end: 4 }], /no kind/],
+  ['gives a kind that is none', () => [{ kind: 'name of a person', start: 3, end: 4 }], /kind that is neither/],
+  ['gives a kind that no policy knows', () => [{ kind: 'PATIENT', start: 3, end: 4 }], /kind that is neither/],
   ['gives a hit behind the end', () => [{ kind: 'NAME', start: 0, end: 999 }], /0\.\.999/],
   ['gives a hit inside a character', () => [{ kind: 'NAME', start: 1, end: 3 }], /1\.\.3/],
   ['gives a hit that ends before it begins', () => [{ kind: 'NAME', start: 5, end: 5 }], /5\.\.5/],

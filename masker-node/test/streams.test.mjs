@@ -110,6 +110,10 @@ test('server-sent events, at every cut', async () => {
     assert.equal(said, 'I have 415 555 0142 of Ann Reed 😀')
     assert.match(out, /: ping\n\n[^]*data: \[DONE\]\n\n$/)
   }
+  const counted = conversation.sseRehydrator()
+  counted.pushSync(bytes)
+  counted.finishSync()
+  assert.deepEqual(counted.totals, { text: '', restored: 2, unknown: 0, foreign: 0, ambiguous: 0, lost: [] })
   const sse = conversation.sseRehydrator({ jsonAnswer: true })
   assert.equal(Buffer.from(await sse.push(bytesOf('data: x\n\n'))).toString(), 'data: x\n\n')
   assert.equal((await sse.finish()).length + sse.finishSync().length, 0)

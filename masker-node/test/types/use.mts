@@ -31,15 +31,18 @@ import type {
   MaskerOptions,
   MaskStreamOptions,
   MemoryVaultOptions,
+  OldKey,
   Pass,
   PayloadEvent,
-  PolicyMistake,
+  PolicyChange,
+  PolicyProblem,
   PresetName,
   Recognizer,
   Restored,
   RestoredPayload,
   Role,
   Scheme,
+  SealOptions,
   SqliteVaultOptions,
   SseRehydratorOptions,
   StreamRehydratorOptions,
@@ -81,15 +84,22 @@ const memory: MemoryVaultOptions = { maxRows: 1_000 }
 const durability: SqliteVaultOptions = { durability: 'power' }
 const reference: VaultReference = { agent: 'desk', subject: keys.pseudonym('K_HEALTHCARE', '12') }
 const hit = (text: string): Hit[] => (text.includes('Zorblax') ? [{ kind: 'NAME', start: text.indexOf('Zorblax'), end: text.indexOf('Zorblax') + 7 }] : [])
-const recognizers: Recognizer[] = [{ name: 'names', recognize: hit, timeoutMs: 500 }]
+const recognizers: Recognizer[] = [{ name: 'names', recognize: hit, timeoutMs: 500, onTimeout: 'degrade' }]
 const preset: PresetName = 'healthcare-default'
 const surface: Surface = 'alias'
 const scheme: Scheme = 'vault-deterministic'
 const policy: Policy = Policy.preset(preset).withScheme(scheme).withSurface(surface)
-const options: MaskerOptions = { policy, keys, vault: Vault.memory(memory), scope: 'clinic', reference, recognizers, seed: 7 }
+const options: MaskerOptions = { policy, keys, vault: Vault.memory(memory), scope: 'clinic', reference, recognizers, seed: 7, threads: 2, rowLifetimeMs: 60_000, wipeBuffers: true }
 const masker: Masker = new Masker(options)
 const aliased: string = policy.surface
-const mistakes: PolicyMistake[] = Policy.check('name: x')
+const problems: PolicyProblem[] = Policy.check('name: x')
+const changes: PolicyChange[] = policy.diff(policy.withSurface('token').withSeed(7).withEpsilon(2))
+const forPhones: Action | undefined = policy.action('PHONE')
+const old: OldKey[] = keys.oldKeys
+const sealing: SealOptions = { scope: 'clinic', deterministic: true }
+const sealed: string | undefined = keys.seal('K_HEALTHCARE', 'PHONE', '415-555-0142', sealing)
+const unsealed: string = keys.unseal(sealed ?? '', { scope: 'clinic' })
+const due: OldKey[] = keys.overdue(0)
 const source: string = Policy.presetSource('strict')
 const known: KindInfo[] = kinds()
 
@@ -116,6 +126,8 @@ const rehydratorOptions: StreamRehydratorOptions = { json: false }
 const sseOptions: SseRehydratorOptions = { jsonAnswer: false }
 const streamMasker: StreamMasker = conversation.streamMasker(role)
 const streamRehydrator: StreamRehydrator = conversation.streamRehydrator(rehydratorOptions)
+const spoken: Finding[] = await masker.detectField('mrn', '7734215')
+const column: Masked[] = masker.maskFieldBatchSync('mrn', ['7734215'])
 const sse: SseRehydrator = conversation.sseRehydrator(sseOptions)
 const flushed: Flushed = await streamRehydrator.flush()
 const strings: TransformStream<string, string> = conversation.maskStream(streamOptions)
@@ -172,9 +184,10 @@ for await (const piece of restoreStream(conversation, nothing())) assert.equal(t
 
 // What the types promise is there.
 for (const value of [
-  aliased, mistakes[0]?.message, source, known[0]?.letter, action, tokenKind, kind, pass, found[0]?.recognizer,
+  aliased, problems[0]?.message, source, known[0]?.letter, action, tokenKind, kind, pass, found[0]?.recognizer,
   explained[0]?.chosen, restored.lost, payloadEvent?.path, back.json, history[0]?.redactionCount, streamMasker.held,
-  sse, flushed.dangling, strings, bytes, events, anything, again.id, counts, checked.orphans, rewrapped.current, gone,
+  changes[0]?.effect, forPhones, old[0]?.fingerprint, unsealed, due, spoken[0]?.kind, column[0]?.text, masker.conversation().id,
+  sse.totals.restored, flushed.dangling, strings, bytes, events, anything, again.id, counts, checked.orphans, rewrapped.current, gone,
   openai, model.modelId, model2.modelId, agent, logger, winstonLogger, app, durability,
 ]) {
   assert.notEqual(value, undefined)
