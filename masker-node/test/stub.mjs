@@ -3,25 +3,37 @@ import { createServer } from 'node:http'
 
 const TOKEN = /\[[A-Z][A-Z_]*_\d+\]|MSKV1\.[A-Z_]+\.[A-Z0-9_]+\.[A-Z2-7]+/g
 
-/** Starts a stub; `received` has the bodies it was sent. */
+/**
+ * Starts a stub; `received` has the bodies it was sent. `fault` is what goes wrong: `refuse` is an error that repeats the
+ * request, `cut` half of a stream and then the end of the connection, `hang` half of a stream and then nothing until the client
+ * goes, which resolves `left()`.
+ */
 export async function startStub() {
   const received = []
+  const stub = { received, fault: undefined }
   const server = createServer(async (req, res) => {
     let body = ''
     for await (const chunk of req) body += chunk
     received.push(body)
     const request = JSON.parse(body)
+    if (stub.fault === 'refuse') {
+      res.statusCode = 503
+      return send(res, { error: { message: `overloaded: ${body}`, type: 'server_error' } })
+    }
+    if (stub.fault) res.fault = stub.fault
+    res.once('close', () => gone?.())
     const kind = req.url.endsWith('/responses') ? responses : completions
     kind(request, res)
   })
+  let gone
   await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve))
-  return {
-    received,
+  return Object.assign(stub, {
+    left: () => new Promise((resolve) => (gone = resolve)),
     url: `http://127.0.0.1:${server.address().port}/v1`,
     close: () => new Promise((resolve) => server.close(resolve)),
     /** Everything that left the process. */
     text: () => received.join('\n'),
-  }
+  })
 }
 
 const tokensIn = (value) => [...new Set(JSON.stringify(value).match(TOKEN) ?? [])]
@@ -44,11 +56,15 @@ function send(res, json) {
 /** Writes events, cut where no event ends. */
 async function stream(res, events) {
   res.setHeader('content-type', 'text/event-stream')
-  const bytes = Buffer.from(events.join(''))
+  let bytes = Buffer.from(events.join(''))
+  // In the middle of what stands for the last value.
+  if (res.fault) bytes = bytes.subarray(0, Math.max(bytes.lastIndexOf('[E'), bytes.lastIndexOf('MSK')) + 2)
   for (let at = 0; at < bytes.length; at += 37) {
     res.write(bytes.subarray(at, at + 37))
     await new Promise(setImmediate)
   }
+  if (res.fault === 'hang') return
+  if (res.fault === 'cut') return res.destroy()
   res.end()
 }
 
