@@ -13,15 +13,23 @@ const others = process.argv.slice(2).filter((argument) => argument !== '--write'
 
 // What the vault has no use for.
 const unused = ['API_ARMOR', 'COLUMN_METADATA', 'DBSTAT_VTAB', 'FTS3', 'FTS3_PARENTHESIS', 'FTS5', 'LOAD_EXTENSION', 'RTREE', 'STAT4']
-const left = ['COMPILEOPTION_DIAGS', 'COMPLETE', 'DATETIME_FUNCS', 'DEPRECATED', 'DESERIALIZE', 'GET_TABLE', 'JSON', 'LOAD_EXTENSION', 'UTF16']
+const left = [
+  'AUTHORIZATION', 'BETWEEN_OPTIMIZATION', 'CASE_SENSITIVE_LIKE_PRAGMA', 'COMPILEOPTION_DIAGS', 'COMPLETE', 'DATETIME_FUNCS',
+  'DECLTYPE', 'DEPRECATED', 'DESERIALIZE', 'GET_TABLE', 'INCRBLOB', 'INTROSPECTION_PRAGMAS', 'JSON', 'LIKE_OPTIMIZATION',
+  'LOAD_EXTENSION', 'PROGRESS_CALLBACK', 'SHARED_CACHE', 'TCL_VARIABLE', 'TRACE', 'UTF16',
+]
 const sqlite = [...unused.map((name) => `-USQLITE_ENABLE_${name}`), ...left.map((name) => `-DSQLITE_OMIT_${name}`)].join(' ')
+
+// Nothing unwinds through C, so its functions need no tables for that.
+const tables = process.platform === 'win32' ? [] : ['-fno-asynchronous-unwind-tables', '-fno-unwind-tables']
+const cflags = [process.env.CFLAGS, ...tables].filter(Boolean).join(' ')
 
 mkdirSync(build, { recursive: true })
 const options = ['--platform', '--profile', 'addon', '--js', 'index.js', '--dts', 'index.d.ts', '--no-const-enum']
 execFileSync(process.execPath, [cli, 'build', ...options, '--output-dir', build, ...others], {
   cwd: home,
   stdio: 'inherit',
-  env: { ...process.env, LIBSQLITE3_FLAGS: sqlite },
+  env: { ...process.env, LIBSQLITE3_FLAGS: sqlite, CFLAGS: cflags },
 })
 
 for (const file of readdirSync(build).filter((name) => name.endsWith('.node'))) {
