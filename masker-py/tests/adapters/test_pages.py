@@ -36,7 +36,7 @@ def run_page(hosts: set[str]) -> int:
 
 def test_the_page_for_newcomers(monkeypatch):
     monkeypatch.setenv("MASKER_KEY_K_HEALTHCARE", "")
-    assert run_page(set()) == 9
+    assert run_page(set()) == 10
 
 
 @pytest.mark.clusters
@@ -46,7 +46,7 @@ def test_the_page_with_spark_and_ray(monkeypatch):
     # Spark keeps its Java process, and with it an environment, as long as Python runs.
     tests = str(Path(__file__).parents[1])
     code = f"import sys; sys.path.insert(0, {tests!r}); from adapters.test_pages import run_page as run"
-    run("-c", f"{code}; assert run({{'spark', 'ray'}}) == 11")
+    run("-c", f"{code}; assert run({{'spark', 'ray'}}) == 12")
 
 
 def run(*arguments: str) -> str:
