@@ -7,7 +7,8 @@ use crate::Error;
 /// Texts that one thread takes at a time: enough that taking costs nothing, few enough that no core idles long.
 const CHUNK: usize = 16;
 
-/// Runs a function over items on all cores, or on no more threads than given, and keeps their order.
+/// Runs a function over items on all cores, or on no more threads than given, and keeps their order. The calling thread is one
+/// of them.
 pub(super) fn on_cores<T: Sync, R: Send>(
     limit: Option<NonZero<usize>>,
     items: &[T],
@@ -31,8 +32,8 @@ pub(super) fn on_cores<T: Sync, R: Send>(
         }
     };
     let mut chunks = thread::scope(|scope| {
-        let workers: Vec<_> = (0..threads).map(|_| scope.spawn(run)).collect();
-        let mut chunks = Vec::new();
+        let workers: Vec<_> = (1..threads).map(|_| scope.spawn(run)).collect();
+        let mut chunks = run();
         for worker in workers {
             match worker.join() {
                 Ok(done) => chunks.extend(done),
@@ -41,7 +42,7 @@ pub(super) fn on_cores<T: Sync, R: Send>(
         }
         chunks
     });
-    chunks.sort_by_key(|(start, _)| *start);
+    chunks.sort_unstable_by_key(|(start, _)| *start);
     let mut results = Vec::with_capacity(items.len());
     for (_, chunk) in chunks {
         results.extend(chunk?);
