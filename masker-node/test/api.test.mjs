@@ -7,7 +7,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
 import { Worker } from 'node:worker_threads'
-import { Conversation, KeyRing, Masker, Policy, Vault, isMaskerError, kinds } from 'masker-node'
+import * as addon from 'masker-node'
+
+const { Conversation, KeyRing, Masker, Policy, Vault, isMaskerError, kinds } = addon
 
 const folder = mkdtempSync(join(tmpdir(), 'masker-node-'))
 after(() => rmSync(folder, { recursive: true }))
@@ -348,6 +350,17 @@ test('promises on one conversation keep the order of the calls', async () => {
   const numbers = Array.from({ length: 100 }, (_, at) => `415-555-01${String(at).padStart(2, '0')}`)
   const masked = await Promise.all(numbers.map((number) => call.maskTurn('user', `call ${number}`)))
   assert.deepEqual(masked.map(({ text }) => text), numbers.map((_, at) => `call [PHONE_${at + 1}]`))
+})
+
+test('the table of names', () => {
+  const page = readFileSync(new URL('../../docs/bindings.md', import.meta.url), 'utf8')
+  const cells = [...page.matchAll(/^\| `[^|]*\|[^|]*\|([^|]*)\|$/gm)].map(([, cell]) => cell)
+  const names = cells.flatMap((cell) => [...cell.matchAll(/`([A-Z]\w+)\.(\w+)`/g)].map(([, owner, member]) => [owner, member]))
+  assert.ok(names.length > 50)
+  for (const [owner, member] of names) {
+    const made = addon[owner]
+    assert.ok(member in made || member in made.prototype, `${owner}.${member}`)
+  }
 })
 
 test('kinds, and the types that name them', () => {

@@ -65,6 +65,15 @@ def test_every_public_name_is_documented():
     assert not missing
 
 
+def test_the_table_of_names():
+    rows = re.findall(r"^\| `[^|]*\|([^|]*)\|[^|]*\|$", (HERE.parent / "docs/bindings.md").read_text(), re.MULTILINE)
+    names = [name for row in rows for name in re.findall(r"`([A-Z]\w+\.\w+)`", row)]
+    assert len(names) > 40
+    for name in names:
+        owner, member = name.split(".")
+        assert hasattr(getattr(masker, owner), member), name
+
+
 @pytest.mark.parametrize("page", ["README.md", "masker-py/README.md"])
 def test_readme(page, capsys):
     blocks = re.findall(r"^```python\n(.*?)^```$", (HERE.parent / page).read_text(), re.MULTILINE | re.DOTALL)
