@@ -194,6 +194,12 @@ impl PyPolicy {
         load(py, keys.as_ref(), |loader| loader.from_path(&path))
     }
 
+    #[staticmethod]
+    fn check(text: &str) -> Vec<PyPolicyProblem> {
+        let problems = Policy::from_yaml(text).err();
+        problems.iter().flatten().map(PyPolicyProblem::from).collect()
+    }
+
     #[getter]
     fn name(&self) -> &str {
         self.inner.name()

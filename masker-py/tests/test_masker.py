@@ -248,6 +248,13 @@ def test_what_a_policy_says_of_itself():
         policy.with_epsilon(0.0)
 
 
+def test_a_policy_can_be_checked_without_a_failure():
+    problems = masker.Policy.check("name: clinic\nversion: 2\n")
+    with pytest.raises(masker.PolicyError) as caught:
+        masker.Policy.from_yaml("name: clinic\nversion: 2\n")
+    assert problems == list(caught.value.problems) and len(problems) > 1
+
+
 def test_changes_of_a_policy():
     policy = masker.Policy.healthcare_default()
     assert policy.diff(policy) == []

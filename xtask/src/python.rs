@@ -61,14 +61,14 @@ impl<'a> Environment<'a> {
         self.pip(["install", "--requirement", requirements])
     }
 
-    /// Builds the wheel as `pip install ./masker-py` does, installs it, and gives its path.
-    fn package(&self) -> Result<PathBuf, String> {
+    /// Builds the wheel as `pip install ./masker-py` does, with more settings or none, installs it, and gives its path.
+    fn package(&self, settings: &[&str]) -> Result<PathBuf, String> {
         let wheels = self.folder.join("wheels");
         if wheels.exists() {
             std::fs::remove_dir_all(&wheels).map_err(|error| format!("{}: {error}", wheels.display()))?;
         }
         let place = wheels.to_string_lossy().into_owned();
-        self.pip(["wheel", ".", "--no-deps", "--wheel-dir", &place])?;
+        self.pip(["wheel", ".", "--no-deps", "--wheel-dir", &place].iter().chain(settings))?;
         let entries = std::fs::read_dir(&wheels).map_err(|error| format!("{place}: {error}"))?;
         let wheel = entries.filter_map(Result::ok).map(|entry| entry.path()).next();
         let wheel = wheel.ok_or_else(|| format!("no wheel in {place}"))?;
@@ -81,7 +81,7 @@ impl<'a> Environment<'a> {
 /// Builds the package, runs its own tests and examples, checks its types, and measures what is promised.
 pub(crate) fn run(workspace: &Workspace) -> Outcome {
     let environment = Environment::new(workspace)?;
-    let wheel = environment.package()?;
+    let wheel = environment.package(&[])?;
     environment.run("python", ["-m", "pytest", "-q", "tests", "--ignore", "tests/adapters"])?;
     environment.run("python", ["-m", "mypy.stubtest", "masker._masker", "--ignore-disjoint-bases"])?;
     let sources = CORE.iter().map(|name| format!("python/masker/{name}"));
@@ -103,12 +103,15 @@ pub(crate) fn run_adapters(workspace: &Workspace) -> Outcome {
     environment.run("pyright", std::iter::empty::<&str>())
 }
 
-/// Tables spread over processes by Spark and Ray, a soak, and times that hold on a quiet machine; after [`run_adapters`].
+/// Tables spread over processes by Spark and Ray, a soak, times that hold on a quiet machine, and last a package with
+/// PostgreSQL, which is tested where `MASKER_TEST_POSTGRES` names a database; after [`run_adapters`].
 pub(crate) fn run_clusters(workspace: &Workspace) -> Outcome {
     let environment = Environment::new(workspace)?;
     environment.install("requirements-adapters.txt")?;
     environment.install("requirements-clusters.txt")?;
     environment.run("python", ["-m", "pytest", "-q", "tests/adapters", "-m", "clusters"])?;
     environment.run("python", ["tests/soak.py", "--seconds", "30"])?;
-    environment.run("python", ["tests/measure.py", "--gate-times"])
+    environment.run("python", ["tests/measure.py", "--gate-times"])?;
+    environment.package(&["--config-settings=build-args=--features vault-postgres"])?;
+    environment.run("python", ["-m", "pytest", "-q", "tests/test_vault.py"])
 }

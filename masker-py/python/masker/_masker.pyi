@@ -786,6 +786,15 @@ class Policy:
     def from_path(path: str | os.PathLike[str], *, keys: KeyRing | None = None) -> Policy:
         """Read and check a policy file and the dictionary files beside it."""
 
+    @staticmethod
+    def check(text: str) -> list[PolicyProblem]:
+        """Every mistake of a policy, at most 100; none where it is valid.
+
+        >>> import masker
+        >>> masker.Policy.check(masker.Policy.preset_source("strict"))
+        []
+        """
+
     @property
     def name(self) -> str:
         """Its name."""
