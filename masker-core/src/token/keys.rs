@@ -42,13 +42,29 @@ const EPHEMERAL_KID: &str = "EPHEMERAL";
 /// assert!("K_HEALTHCARE_OLD".parse::<Kid>().is_err());
 /// assert!("k1".parse::<Kid>().is_err());
 /// ```
-#[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
-pub struct Kid(Arc<str>);
+// Kept in place: tokens and events of all threads name the same few keys, and would wait for one another to count a shared text.
+#[derive(Clone, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub struct Kid {
+    /// Zeros behind the name.
+    bytes: [u8; KID_MAX],
+    length: u8,
+}
+
+/// The longest key id.
+const KID_MAX: usize = 32;
 
 impl Kid {
     /// The name as text.
+    #[expect(clippy::missing_panics_doc, reason = "only ASCII is ever put in")]
     pub fn as_str(&self) -> &str {
-        &self.0
+        std::str::from_utf8(&self.bytes[..usize::from(self.length)]).expect("a key id is ASCII")
+    }
+
+    /// Takes a well-formed name.
+    fn of(text: &str) -> Self {
+        let mut bytes = [0; KID_MAX];
+        bytes[..text.len()].copy_from_slice(text.as_bytes());
+        Self { bytes, length: text.len() as u8 }
     }
 }
 
@@ -57,24 +73,30 @@ impl FromStr for Kid {
 
     fn from_str(text: &str) -> Result<Self, ParseKidError> {
         let mut bytes = text.bytes();
-        let well_formed = text.len() <= 32
+        let well_formed = text.len() <= KID_MAX
             && bytes.next().is_some_and(|b| b.is_ascii_uppercase())
             && bytes.all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_')
             && !text.ends_with("_OLD")
             && !text.ends_with("_FILE");
-        if well_formed { Ok(Self(text.into())) } else { Err(ParseKidError) }
+        if well_formed { Ok(Self::of(text)) } else { Err(ParseKidError) }
+    }
+}
+
+impl fmt::Debug for Kid {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Kid").field(&self.as_str()).finish()
     }
 }
 
 impl fmt::Display for Kid {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        f.write_str(self.as_str())
     }
 }
 
 impl Serialize for Kid {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(&self.0)
+        serializer.serialize_str(self.as_str())
     }
 }
 
@@ -173,7 +195,7 @@ impl KeyRing {
     ///
     /// [`KeyError::Random`] when the operating system gives no random bytes.
     pub fn ephemeral() -> Result<Self, KeyError> {
-        let mut ring = Self::builder().key(&Kid(EPHEMERAL_KID.into()), random_bytes()?).build()?;
+        let mut ring = Self::builder().key(&Kid::of(EPHEMERAL_KID), random_bytes()?).build()?;
         ring.ephemeral = true;
         Ok(ring)
     }
