@@ -51,7 +51,7 @@ fn parse(schema: &str) -> Value {
 /// Statuses that a route may answer beside its own.
 fn shared(route: &Route) -> Vec<Code> {
     let mut codes = vec![Code::InternalError];
-    if route.group != Group::Page {
+    if route.group != Group::Probe {
         codes.push(Code::ShuttingDown);
     }
     if !matches!(route.access, Access::Open) {
@@ -60,9 +60,8 @@ fn shared(route: &Route) -> Vec<Code> {
         codes.push(Code::RateLimited);
         codes.push(Code::ValidationFailed);
     }
-    if route.group == Group::Auth {
-        codes.push(Code::RateLimited);
-        codes.push(Code::ValidationFailed);
+    if matches!(route.group, Group::Api | Group::Auth) {
+        codes.extend([Code::RateLimited, Code::ValidationFailed]);
     }
     if !route.doc.body.is_empty() {
         codes.extend([Code::PayloadTooLarge, Code::UnsupportedMediaType, Code::ValidationFailed]);

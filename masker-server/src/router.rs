@@ -3,7 +3,7 @@
 use std::future::Future;
 use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Instant;
 
 use axum::Router;
@@ -45,12 +45,16 @@ pub(crate) enum Group {
     Api,
     /// Signing in: limited by address.
     Auth,
-    /// Pages and probes.
+    /// Pages for a browser.
     Page,
-    /// Proxy and webhook, which authenticate in their own way.
+    /// What supervisors ask, also while the server stops.
+    Probe,
+    /// The proxy, which authenticates in its own way and speaks to clients of OpenAI.
     Proxy,
     /// Text endpoints: the management interface with longer bodies.
     Text,
+    /// Calls of voice platforms, which are signed.
+    Webhook,
 }
 
 pub(crate) type Answer = Pin<Box<dyn Future<Output = Result<Response>> + Send>>;
@@ -117,10 +121,11 @@ async fn dispatch(
     params: RawPathParams,
     request: Request,
 ) -> Response {
-    let received = Instant::now();
+    let (received, received_at) = (Instant::now(), crate::time::now());
     let request_id = ids::new(Prefix::Request);
     let group = route.group;
-    let response = match handle(state, route, params, request, &request_id, received).await {
+    let _busy = state.busy.clone();
+    let response = match handle(state, route, params, request, &request_id, (received, received_at)).await {
         Ok(response) => response,
         Err(error) => error_response(&error, &request_id, group),
     };
@@ -142,14 +147,14 @@ async fn handle(
     params: RawPathParams,
     request: Request,
     request_id: &str,
-    received: Instant,
+    (received, received_at): (Instant, i64),
 ) -> Result<Response> {
-    if state.is_draining() && route.group != Group::Page {
+    if state.is_draining() && route.group != Group::Probe {
         return Err(shutting_down());
     }
     let (parts, body) = request.into_parts();
     let limit = match route.group {
-        Group::Proxy | Group::Text => TEXT_BODY,
+        Group::Proxy | Group::Text | Group::Webhook => TEXT_BODY,
         _ => MANAGEMENT_BODY,
     };
     let changes = !matches!(route.method, Method::GET | Method::HEAD);
@@ -170,7 +175,8 @@ async fn handle(
         request_id: request_id.to_owned(),
         client,
         received,
-        received_at: crate::time::now(),
+        received_at,
+        verdict: Arc::new(OnceLock::new()),
         claim: Arc::new(Mutex::new(Claim::None)),
         state: state.clone(),
     };
@@ -179,106 +185,66 @@ async fn handle(
         Run::Blocking(run) => {
             on_a_thread(move || {
                 let mut context = context;
-                let verdict = prepare(&mut context, route, raw_query.as_deref());
-                let (verdict, result) = match verdict {
-                    Ok(verdict) => (verdict, settle(&context, run(&context))),
-                    Err((verdict, error)) => (verdict, Err(error)),
-                };
-                decorate(&context, verdict, result, route.group)
+                let prepared = prepare(&mut context, route, raw_query.as_deref());
+                let result = prepared.and_then(|()| settle(&context, run(&context)));
+                let answer = result.map(Reply::into_response);
+                Ok(Ending::of(&context, route.group).put(answer))
             })
             .await
         }
         Run::Async(run) => {
-            let prepared = on_a_thread(move || {
+            let prepare = move || {
                 let mut context = context;
-                match prepare(&mut context, route, raw_query.as_deref()) {
-                    Ok(verdict) => Ok((context, verdict)),
-                    Err((verdict, error)) => {
-                        Err(Box::new(decorate(&context, verdict, Err(error), route.group)))
-                    }
-                }
-            })
-            .await;
-            let (context, verdict) = match prepared {
-                Ok(prepared) => prepared,
-                Err(refused) => return *refused,
+                let prepared = prepare(&mut context, route, raw_query.as_deref());
+                let ending = Ending::of(&context, route.group);
+                Ok((context, ending, prepared))
             };
-            let answer = run(context).await;
-            let mut response = answer.unwrap_or_else(|error| error_response(&error, request_id, route.group));
-            if let Some(verdict) = verdict {
-                rate_headers(&mut response, verdict);
-            }
-            Ok(response)
+            // Where nobody is to be authenticated nothing waits for the disk.
+            let prepared =
+                if matches!(route.access, Access::Open) { prepare() } else { on_a_thread(prepare).await };
+            let (context, ending, prepared) = prepared?;
+            let answer = match prepared {
+                Ok(()) => run(context).await,
+                Err(error) => Err(error),
+            };
+            Ok(ending.put(answer))
         }
     }
 }
 
 /// Runs something on a thread that may wait; a panic is a fault of ours and not the end of the connection.
-async fn on_a_thread<T: FromPanic + Send + 'static>(run: impl FnOnce() -> T + Send + 'static) -> T {
-    match tokio::task::spawn_blocking(run).await {
-        Ok(value) => value,
-        Err(_) => T::from_panic(),
-    }
-}
-
-/// What stands in for the value of something that panicked.
-trait FromPanic {
-    fn from_panic() -> Self;
-}
-
-impl FromPanic for Result<Response> {
-    fn from_panic() -> Self {
-        Err(ApiError::internal(&"a handler panicked"))
-    }
-}
-
-impl<T> FromPanic for Result<T, Box<Result<Response>>> {
-    fn from_panic() -> Self {
-        Err(Box::new(Err(ApiError::internal(&"a handler panicked"))))
-    }
+async fn on_a_thread<T: Send + 'static>(run: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
+    let done = tokio::task::spawn_blocking(run).await;
+    done.unwrap_or_else(|_| Err(ApiError::internal(&"a handler panicked")))
 }
 
 /// Authentication, rate, scope and role, syntax of the query.
-fn prepare(
-    context: &mut Context,
-    route: &Route,
-    raw_query: Option<&str>,
-) -> std::result::Result<Option<Verdict>, (Option<Verdict>, ApiError)> {
+fn prepare(context: &mut Context, route: &Route, raw_query: Option<&str>) -> Result<()> {
     let state = context.state.clone();
     let changes = !matches!(route.method, Method::GET | Method::HEAD);
     if !matches!(route.access, Access::Open) {
-        let caller = auth::authenticate(&state, &context.headers, changes).map_err(|error| (None, error))?;
-        context.caller = Some(caller);
+        context.caller = Some(auth::authenticate(&state, &context.headers, changes)?);
     }
-    let verdict = match route.group {
-        Group::Auth => Some(state.auth_limiter.take(&context.client.to_string())),
-        Group::Api | Group::Text => state.api_limiter.as_ref().map(|limiter| {
-            let name = match &context.caller {
-                Some(caller) if state.config.rates.by_token => caller.credential_id(),
-                Some(caller) => caller.user.account_id.clone(),
-                None => context.client.to_string(),
-            };
-            limiter.take(&name)
-        }),
-        Group::Page | Group::Proxy => None,
-    };
-    if let Some(verdict) = verdict
-        && !verdict.allowed
-    {
-        return Err((Some(verdict), rate_limited(verdict)));
+    match route.group {
+        Group::Auth => context.admit(state.auth_limiter.take(&context.client.to_string()))?,
+        Group::Api | Group::Text => {
+            if let Some(limiter) = &state.api_limiter {
+                let name = match &context.caller {
+                    Some(caller) if state.config.rates.by_token => caller.credential_id(),
+                    Some(caller) => caller.user.account_id.clone(),
+                    None => context.client.to_string(),
+                };
+                context.admit(limiter.take(&name))?;
+            }
+        }
+        // Their buckets are those of accounts, which the handler finds out.
+        Group::Page | Group::Probe | Group::Proxy | Group::Webhook => {}
     }
     if let (Access::Scope(scope, role), Some(caller)) = (route.access, &context.caller) {
-        caller.check(scope, role).map_err(|error| (verdict, error))?;
+        caller.check(scope, role)?;
     }
-    context.query = Query::parse(raw_query).map_err(|error| (verdict, error))?;
-    Ok(verdict)
-}
-
-pub(crate) fn rate_limited(verdict: Verdict) -> ApiError {
-    let seconds = verdict.retry_seconds;
-    ApiError::new(Code::RateLimited, "Too many requests; wait a little.")
-        .with("retry_after", seconds)
-        .header(header::RETRY_AFTER, &seconds.to_string())
+    context.query = Query::parse(raw_query)?;
+    Ok(())
 }
 
 /// Keeps the answer of a request with an idempotency key, or gives the key free.
@@ -309,41 +275,50 @@ fn settle(context: &Context, result: Result<Reply>) -> Result<Reply> {
     }
 }
 
-fn decorate(
-    context: &Context,
-    verdict: Option<Verdict>,
-    result: Result<Reply>,
+/// What the answer to a request is told, whatever became of it.
+struct Ending {
+    state: Arc<State>,
+    request_id: String,
     group: Group,
-) -> Result<Response> {
-    let mut response = match result {
-        Ok(reply) => reply.into_response(),
-        Err(error) => error_response(&error, &context.request_id, group),
-    };
-    if let Some(verdict) = verdict {
-        rate_headers(&mut response, verdict);
-    }
-    // The cookie's life begins anew with every use; a handler that sets or clears it has the last word.
-    let cookie = context.caller.as_ref().and_then(|caller| caller.cookie.as_deref());
-    if let Some(value) = cookie
-        && !response.headers().contains_key(header::SET_COOKIE)
-    {
-        let value = auth::set_cookie(&context.state, "masker_session", value, "/", auth::COOKIE_LIFE / 1000);
-        if let Ok(value) = HeaderValue::from_str(&value) {
-            response.headers_mut().append(header::SET_COOKIE, value);
+    verdict: Arc<OnceLock<Verdict>>,
+    cookie: Option<String>,
+}
+
+impl Ending {
+    fn of(context: &Context, group: Group) -> Self {
+        Self {
+            state: context.state.clone(),
+            request_id: context.request_id.clone(),
+            group,
+            verdict: context.verdict.clone(),
+            cookie: context.caller.as_ref().and_then(|caller| caller.cookie.clone()),
         }
     }
-    Ok(response)
+
+    fn put(&self, answer: Result<Response>) -> Response {
+        let mut response =
+            answer.unwrap_or_else(|error| error_response(&error, &self.request_id, self.group));
+        let headers = response.headers_mut();
+        if let Some(verdict) = self.verdict.get() {
+            headers.insert("x-ratelimit-limit", verdict.limit.into());
+            headers.insert("x-ratelimit-remaining", verdict.remaining.into());
+            let reset = crate::time::now() / 1000 + verdict.reset_seconds;
+            headers.insert("x-ratelimit-reset", reset.into());
+        }
+        // The cookie's life begins anew with every use; a handler that sets or clears it has the last word.
+        if let Some(value) = &self.cookie
+            && !headers.contains_key(header::SET_COOKIE)
+        {
+            let value = auth::set_cookie(&self.state, "masker_session", value, "/", auth::COOKIE_LIFE / 1000);
+            if let Ok(value) = HeaderValue::from_str(&value) {
+                headers.append(header::SET_COOKIE, value);
+            }
+        }
+        response
+    }
 }
 
-pub(crate) fn rate_headers(response: &mut Response, verdict: Verdict) {
-    let reset = crate::time::now() / 1000 + verdict.reset_seconds;
-    let headers = response.headers_mut();
-    headers.insert("x-ratelimit-limit", verdict.limit.into());
-    headers.insert("x-ratelimit-remaining", verdict.remaining.into());
-    headers.insert("x-ratelimit-reset", reset.into());
-}
-
-pub(crate) fn error_response(error: &ApiError, request_id: &str, group: Group) -> Response {
+fn error_response(error: &ApiError, request_id: &str, group: Group) -> Response {
     let body = error.body(request_id, group == Group::Proxy);
     let mut reply = Reply::json(error.code().status(), &body);
     reply.headers.extend(error.headers().iter().cloned());
@@ -357,7 +332,7 @@ fn finish(mut response: Response, request_id: &str, group: Group) -> Response {
     headers.insert("masker-version", HeaderValue::from_static(env!("CARGO_PKG_VERSION")));
     headers.insert("x-content-type-options", HeaderValue::from_static("nosniff"));
     headers.insert("referrer-policy", HeaderValue::from_static("no-referrer"));
-    let cache = if group == Group::Page { "no-cache" } else { "no-store" };
+    let cache = if group == Group::Probe { "no-cache" } else { "no-store" };
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static(cache));
     response
 }

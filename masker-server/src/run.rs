@@ -2,7 +2,6 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use axum::extract::connect_info::IntoMakeServiceWithConnectInfo;
@@ -24,6 +23,9 @@ const IDLE_EVERY: Duration = Duration::from_secs(5);
 /// How often retention is looked at.
 const SWEEP_EVERY: Duration = Duration::from_secs(3600);
 
+/// How often it is looked whether a stopping server has answered everybody.
+const LOOK_EVERY: Duration = Duration::from_millis(10);
+
 /// Threads for work that may wait.
 const BLOCKING_THREADS: usize = 64;
 
@@ -42,11 +44,18 @@ pub struct Handle {
 impl Handle {
     /// Refuses new requests, waits for those in flight as long as the settings allow, and writes everything down.
     pub async fn stop(self) {
-        self.state.draining.store(true, Ordering::Release);
-        self.stop.send_replace(true);
-        let patience = self.state.config.shutdown;
+        self.state.draining.send_replace(true);
         let mut done = self.done;
-        if tokio::time::timeout(patience, &mut done).await.is_err() {
+        let orderly = async {
+            // Until the last answer is given, whoever comes is told that the server stops.
+            while Arc::strong_count(&self.state.busy) > 1 {
+                tokio::time::sleep(LOOK_EVERY).await;
+            }
+            self.stop.send_replace(true);
+            let _ = (&mut done).await;
+        };
+        if tokio::time::timeout(self.state.config.shutdown, orderly).await.is_err() {
+            self.stop.send_replace(true);
             done.abort();
         }
         self.state.blocking(State::stop).await;

@@ -1,12 +1,13 @@
 //! What every request shares.
 
 use std::net::IpAddr;
-use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU8, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU8, Ordering};
 use std::sync::{Arc, Once};
 use std::time::Instant;
 
 use masker_core::audit::{AuditEvent, EventKind};
 use masker_core::{SqliteVault, Vault};
+use tokio::sync::watch;
 
 use crate::agents::Registry;
 use crate::audit::Audit;
@@ -61,7 +62,9 @@ pub struct State {
     pub(crate) upstream_gauge: Gauge,
     pub(crate) used_states: UsedStates,
     pub(crate) started: Instant,
-    pub(crate) draining: AtomicBool,
+    pub(crate) draining: watch::Sender<bool>,
+    /// One hand for every request that is being answered.
+    pub(crate) busy: Arc<()>,
 }
 
 impl std::fmt::Debug for State {
@@ -107,7 +110,8 @@ impl State {
             upstream_gauge: Gauge::default(),
             used_states: UsedStates::default(),
             started: Instant::now(),
-            draining: AtomicBool::new(false),
+            draining: watch::Sender::new(false),
+            busy: Arc::default(),
             store,
             config,
         };
@@ -138,7 +142,7 @@ impl State {
     }
 
     pub(crate) fn is_draining(&self) -> bool {
-        self.draining.load(Ordering::Acquire)
+        *self.draining.borrow()
     }
 
     /// The address of the caller: what a proxy that is trusted says, else the other end of the connection.

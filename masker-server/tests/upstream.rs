@@ -305,6 +305,18 @@ async fn hooks_are_called_signed_and_only_where_allowed() {
     let done =
         server.delete(&format!("/api/v1/agents/{broken}?profile=ayra&response=message")).await.expect(200);
     assert_eq!(done["deletion"]["external_resources"][0]["state"], "failed");
+    // What is tried again in the background is signed with the secret that the agent had.
+    let before = recorder.0.lock().unwrap().len();
+    let _started = masker_server::start(server.state.clone()).await.unwrap();
+    for _ in 0..500 {
+        if recorder.0.lock().unwrap().len() > before {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    let (headers, again) = recorder.last();
+    assert_eq!((recorder.0.lock().unwrap().len() > before, &again["external_id"]), (true, &json!("broken")));
+    assert!(headers.contains_key("masker-signature"));
     let good = agent("good", "asst-12").await;
     let body = json!({ "type": "assistant-request", "call": { "id": "c1", "customer": { "number": "+14155550142" } } });
     let answer = server
@@ -401,7 +413,13 @@ async fn github_signs_in_whom_the_rules_admit() {
     back(format!("code=bad&state={state}"), cookie).await.refused(502, "oauth_exchange_failed");
     let (state, cookie) = begin().await;
     back(format!("code=good&state={state}"), cookie).await.refused(403, "signup_closed");
+    let database = rusqlite::Connection::open(server.folder.path().join("data/masker.db")).unwrap();
     server.post("/api/v1/invitations", json!({ "github_login": "OCTO", "role": "viewer" })).await.expect(201);
+    let trigger = "CREATE TRIGGER broken BEFORE INSERT ON records WHEN NEW.kind = 'user' BEGIN SELECT RAISE(ABORT, 'x'); END";
+    database.execute_batch(trigger).unwrap();
+    let (state, cookie) = begin().await;
+    back(format!("code=good&state={state}"), cookie).await.refused(500, "user_upsert_failed");
+    database.execute_batch("DROP TRIGGER broken").unwrap();
     let (state, cookie) = begin().await;
     let done = back(format!("code=good&state={state}"), cookie).await;
     assert_eq!((done.status, done.header("location")), (302, "/portal"));

@@ -756,6 +756,12 @@ impl Policy {
         self
     }
 
+    /// The policy with synthetic values that keep what places, codes and years say, or that do not.
+    pub fn with_preserved_locale(mut self, preserve: bool) -> Self {
+        self.synthetic.preserve_locale = preserve;
+        self
+    }
+
     /// The policy with another epsilon, above 0 and at most 10.
     ///
     /// # Errors

@@ -219,7 +219,10 @@ pub(crate) fn delete(
             .filter(|row| failed.contains(&row.id.as_str()))
             .cloned()
             .collect();
-        deletion.retry_until = time::now() + RETRY_FOR;
+        if !deletion.retry.is_empty() {
+            deletion.retry_until = time::now() + RETRY_FOR;
+            deletion.retry_secret = agent.secrets.get("webhook_secret").cloned();
+        }
     }
     if plan.cleanup != Cleanup::Skip {
         deletion.external_resources = cleaned;
@@ -250,7 +253,7 @@ fn commit(
     }
     let now = time::now();
     let purge = plan.mode == Mode::Purge;
-    let sessions = state.store.session_count(&slot.id)?;
+    let sessions = state.store.session_count(&slot.account_id, &slot.id)?;
     let window = i64::from(caller.account.restore_window_days) * DAY;
     let external = agent.external_resources.iter().map(|row| ExternalState {
         id: row.id.clone(),
@@ -274,13 +277,14 @@ fn commit(
         sessions_retained: if purge { 0 } else { sessions },
         sessions_purged: if purge { sessions } else { 0 },
         vault_rows_purged: if purge { vault_rows(state, &slot.id)? } else { 0 },
-        payloads_purged: if purge { state.store.payload_count(&slot.id)? } else { 0 },
+        payloads_purged: if purge { state.store.payload_count(&slot.account_id, &slot.id)? } else { 0 },
         phone_numbers_released: (!purge).then(|| agent.phone_numbers.clone()),
         external_resources: external.collect(),
         audit_event_id: String::new(),
         config_snapshot: (!purge).then(|| snapshot(&runtime)),
         retry: Vec::new(),
         retry_until: 0,
+        retry_secret: None,
     };
     if plan.dry_run {
         return Ok((deletion, Vec::new()));
@@ -302,7 +306,7 @@ fn commit(
     }
     if purge {
         slot.set_purged();
-        changes.push(Change::PurgeSessions(slot.id.clone()));
+        changes.push(Change::PurgeSessions { account: slot.account_id.clone(), agent: slot.id.clone() });
     }
     state.store.write(changes)?;
     open.closed = true;
@@ -354,7 +358,7 @@ fn purge_vault(state: &State, slot: &Arc<Slot>, open: &[Arc<Live>], deletion: &m
 fn delete_deleted(state: &State, caller: &Caller, agent: Agent, plan: &Plan) -> Result<Deletion> {
     let _changing = state.agents.change();
     let purge = plan.mode == Mode::Purge;
-    let sessions = state.store.session_count(&agent.id)?;
+    let sessions = state.store.session_count(&agent.account_id, &agent.id)?;
     let mut deletion = Deletion {
         id: ids::new(Prefix::Deletion),
         account_id: agent.account_id.clone(),
@@ -372,13 +376,14 @@ fn delete_deleted(state: &State, caller: &Caller, agent: Agent, plan: &Plan) -> 
         sessions_retained: if purge { 0 } else { sessions },
         sessions_purged: if purge { sessions } else { 0 },
         vault_rows_purged: if purge { vault_rows(state, &agent.id)? } else { 0 },
-        payloads_purged: if purge { state.store.payload_count(&agent.id)? } else { 0 },
+        payloads_purged: if purge { state.store.payload_count(&agent.account_id, &agent.id)? } else { 0 },
         phone_numbers_released: (!purge).then(Vec::new),
         external_resources: Vec::new(),
         audit_event_id: String::new(),
         config_snapshot: None,
         retry: Vec::new(),
         retry_until: 0,
+        retry_secret: None,
     };
     if !purge {
         deletion.config_snapshot = Some(snapshot(&Runtime::build(state, agent.clone())?));
@@ -390,7 +395,7 @@ fn delete_deleted(state: &State, caller: &Caller, agent: Agent, plan: &Plan) -> 
     let mut changes =
         vec![Change::put(&deletion), Change::Delete(crate::store::Kind::Agent, agent.id.clone())];
     if purge {
-        changes.push(Change::PurgeSessions(agent.id.clone()));
+        changes.push(Change::PurgeSessions { account: agent.account_id.clone(), agent: agent.id.clone() });
     }
     state.store.write(changes)?;
     if purge {
@@ -431,10 +436,14 @@ pub(crate) fn retry_cleanups(state: &State) -> Result<()> {
     for mut deletion in all.into_iter().filter(|d| !d.retry.is_empty()) {
         if now > deletion.retry_until {
             deletion.retry.clear();
+            deletion.retry_secret = None;
             state.store.save(&deletion)?;
             continue;
         }
         let waiting = std::mem::take(&mut deletion.retry);
+        let secret = deletion.retry_secret.as_ref().and_then(|sealed| {
+            state.keys.open_secret(&format!("{}/webhook_secret", deletion.agent_id), sealed)
+        });
         for row in waiting {
             let body = json!({
                 "event": "external_resource.cleanup",
@@ -444,7 +453,7 @@ pub(crate) fn retry_cleanups(state: &State) -> Result<()> {
                 "deletion_id": deletion.id,
             });
             let url = row.cleanup_url.clone().unwrap_or_default();
-            if outgoing::post_once(state, &url, None, &body, outgoing::CLEANUP_TIMEOUT)
+            if outgoing::post_once(state, &url, secret.as_deref(), &body, outgoing::CLEANUP_TIMEOUT)
                 .is_ok_and(outgoing::is_gone)
             {
                 for state in deletion.external_resources.iter_mut().filter(|state| state.id == row.id) {
@@ -453,6 +462,9 @@ pub(crate) fn retry_cleanups(state: &State) -> Result<()> {
             } else {
                 deletion.retry.push(row);
             }
+        }
+        if deletion.retry.is_empty() {
+            deletion.retry_secret = None;
         }
         state.store.save(&deletion)?;
     }

@@ -201,7 +201,7 @@ fn by_cookie(state: &State, value: &str, now: i64) -> Result<Option<User>> {
 }
 
 /// Refuses a change that another site's page asks for with this browser's cookie.
-fn check_origin(state: &State, headers: &HeaderMap) -> Result<()> {
+pub(crate) fn check_origin(state: &State, headers: &HeaderMap) -> Result<()> {
     let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
     let own = reqwest::Url::parse(&state.config.public_url).map(|url| url.origin().ascii_serialization());
     let foreign = text("origin").is_some_and(|origin| own.as_deref() != Ok(origin));

@@ -1,5 +1,5 @@
 use std::net::IpAddr;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use axum::http::HeaderMap;
 use bytes::Bytes;
@@ -9,6 +9,7 @@ use super::{Query, Reply, object};
 use crate::auth::Caller;
 use crate::error::{ApiError, Code, Result};
 use crate::ids::{self, Prefix};
+use crate::limits::Verdict;
 use crate::state::State;
 use crate::store::Claimed;
 use crate::store::model::Role;
@@ -27,6 +28,8 @@ pub(crate) struct Context {
     pub(crate) client: IpAddr,
     pub(crate) received: std::time::Instant,
     pub(crate) received_at: i64,
+    /// What the bucket said that the request took from, if any.
+    pub(crate) verdict: Arc<OnceLock<Verdict>>,
     pub(crate) claim: Arc<Mutex<Claim>>,
 }
 
@@ -101,6 +104,23 @@ impl Context {
                 tags.split(',').map(|tag| tag.trim().trim_start_matches("W/").to_owned()).collect()
             }),
         )
+    }
+
+    /// Notes what a bucket says, which the answer tells, and refuses where it is empty.
+    ///
+    /// # Errors
+    ///
+    /// 429 where the request has to wait.
+    pub(crate) fn admit(&self, verdict: Verdict) -> Result<()> {
+        // A request takes from one bucket.
+        let _ = self.verdict.set(verdict);
+        if verdict.allowed {
+            return Ok(());
+        }
+        let seconds = verdict.retry_seconds;
+        Err(ApiError::new(Code::RateLimited, "Too many requests; wait a little.")
+            .with("retry_after", seconds)
+            .header(axum::http::header::RETRY_AFTER, &seconds.to_string()))
     }
 
     /// Refuses who has not at least this role.

@@ -15,8 +15,6 @@ use crate::crypto;
 use crate::error::{ApiError, Code, Result};
 use crate::http::Context;
 use crate::ids::{self, Prefix};
-use crate::limits::Verdict;
-use crate::router::rate_limited;
 use crate::sessions::{Admission, Live};
 use crate::state::State;
 use crate::store::model::ProxyAuth;
@@ -43,7 +41,7 @@ pub(super) fn find(c: &Context) -> Result<Arc<Slot>> {
 }
 
 /// Checks that the caller may use the agent's proxy, and how often.
-pub(crate) fn authorise(c: &Context) -> Result<(Arc<Slot>, Arc<Runtime>, Option<Verdict>)> {
+pub(crate) fn authorise(c: &Context) -> Result<(Arc<Slot>, Arc<Runtime>)> {
     let state = &c.state;
     let slot = find(c)?;
     let runtime = slot.runtime();
@@ -68,11 +66,10 @@ pub(crate) fn authorise(c: &Context) -> Result<(Arc<Slot>, Arc<Runtime>, Option<
     if platform.proxy_needs_hmac && outcome != Outcome::Good {
         return Err(bad_signature());
     }
-    let verdict = state.proxy_limiter.as_ref().map(|limiter| limiter.take(&slot.account_id));
-    if let Some(verdict) = verdict.filter(|verdict| !verdict.allowed) {
-        return Err(rate_limited(verdict));
+    if let Some(limiter) = &state.proxy_limiter {
+        c.admit(limiter.take(&slot.account_id))?;
     }
-    Ok((slot, runtime, verdict))
+    Ok((slot, runtime))
 }
 
 fn check_proxy_key(c: &Context, runtime: &Runtime) -> Result<()> {
@@ -109,7 +106,7 @@ fn upstream_key(c: &Context, runtime: &Runtime) -> Option<String> {
 /// Everything up to the point where the masked request may go on.
 pub(super) fn begin(c: &Context) -> Result<Turn> {
     let state = &c.state;
-    let (slot, runtime, verdict) = authorise(c)?;
+    let (slot, runtime) = authorise(c)?;
     let original = c.object()?;
     let key = request::session_key(c, &original)?;
     let prepared = request::prepare(state, &runtime, original.clone())?;
@@ -118,18 +115,12 @@ pub(super) fn begin(c: &Context) -> Result<Turn> {
         Some(subject) => agents::masker(state, &runtime.agent, &runtime.policy, subject)?,
         None => runtime.masker.clone(),
     };
-    let Admission { live, is_new } = Live::admit(state, &slot, &masker, key.as_deref(), true)?;
+    let Admission { live, is_new } = Live::admit(state, &slot, &masker, key.as_deref(), true, c.received_at)?;
     let masked = mask_and_log(c, &live, &runtime, prepared, original);
-    match masked {
-        Ok(mut turn) => {
-            turn.verdict = verdict;
-            Ok(turn)
-        }
-        Err(error) => {
-            live.retract(state, is_new);
-            Err(error)
-        }
+    if masked.is_err() {
+        live.retract(state, is_new);
     }
+    masked
 }
 
 fn mask_and_log(
@@ -208,7 +199,6 @@ fn mask_and_log(
         stages_us: [detection_us, storing_us, 0, 0],
         upstream_since: None,
         upstream_status: None,
-        verdict: None,
         done: false,
     })
 }

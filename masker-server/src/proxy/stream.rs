@@ -184,7 +184,6 @@ pub(super) fn respond(turn: Turn, chunks: Chunks) -> Response {
     let (sender, receiver) = mpsc::channel::<Bytes>(WAITING);
     let session = turn.live.id.clone();
     let redactions = turn.redactions;
-    let verdict = turn.verdict;
     tokio::spawn(pump(turn, chunks, sender));
     let body = futures_util::stream::unfold(receiver, |mut receiver| async move {
         receiver.recv().await.map(|bytes| (Ok::<_, Infallible>(bytes), receiver))
@@ -196,9 +195,6 @@ pub(super) fn respond(turn: Turn, chunks: Chunks) -> Response {
     headers.insert("masker-redactions", redactions.into());
     // Proxies in between would otherwise gather what should be heard at once.
     headers.insert("x-accel-buffering", HeaderValue::from_static("no"));
-    if let Some(verdict) = verdict {
-        crate::router::rate_headers(&mut response, verdict);
-    }
     response
 }
 
@@ -212,6 +208,7 @@ enum Stop {
 }
 
 async fn pump(mut turn: Turn, mut chunks: Chunks, sender: mpsc::Sender<Bytes>) {
+    let _busy = turn.state.busy.clone();
     let lost = Lost::default();
     let mut reader = Reader::new(&turn, &lost);
     let silence = turn.state.config.upstream.timeout;

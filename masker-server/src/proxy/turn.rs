@@ -40,7 +40,6 @@ pub(crate) struct Turn {
     pub(super) stages_us: [u64; 4],
     pub(super) upstream_since: Option<Instant>,
     pub(super) upstream_status: Option<u16>,
-    pub(super) verdict: Option<crate::limits::Verdict>,
     pub(super) done: bool,
 }
 

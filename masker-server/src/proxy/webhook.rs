@@ -12,7 +12,6 @@ use crate::agents::Runtime;
 use crate::auth::signature::{self, Outcome};
 use crate::error::{ApiError, Code, Detail, Result};
 use crate::http::{Context, Reply};
-use crate::limits::Verdict;
 use crate::outgoing;
 use crate::sessions::{self, Admission, Ended, Live};
 use crate::store::model::Status;
@@ -23,7 +22,7 @@ const CALLBACK: Duration = Duration::from_secs(3);
 const ENDINGS: [&str; 3] = ["end-of-call-report", "hang", "status-update"];
 
 /// Serves one event.
-pub(crate) fn webhook(c: &Context) -> Result<(Reply, Option<Verdict>)> {
+pub(crate) fn webhook(c: &Context) -> Result<Reply> {
     let state = &c.state;
     let slot = find(c)?;
     let runtime = slot.runtime();
@@ -40,9 +39,8 @@ pub(crate) fn webhook(c: &Context) -> Result<(Reply, Option<Verdict>)> {
     if outcome == Outcome::Wrong || outcome == Outcome::Absent && !unsigned_is_fine {
         return Err(bad_signature());
     }
-    let verdict = state.proxy_limiter.as_ref().map(|limiter| limiter.take(&slot.account_id));
-    if let Some(verdict) = verdict.filter(|verdict| !verdict.allowed) {
-        return Err(crate::router::rate_limited(verdict));
+    if let Some(limiter) = &state.proxy_limiter {
+        c.admit(limiter.take(&slot.account_id))?;
     }
     let body = c.object()?;
     let message = body.get("message").and_then(Value::as_object).unwrap_or(&body);
@@ -50,7 +48,7 @@ pub(crate) fn webhook(c: &Context) -> Result<(Reply, Option<Verdict>)> {
         return Err(ApiError::field("type", "missing", "The type of the event is needed."));
     };
     if ENDINGS.contains(&kind) && state.config.platform.vapi_call_events {
-        return end_of_call(c, message, kind).map(|reply| (reply, verdict));
+        return end_of_call(c, message, kind);
     }
     if kind != "assistant-request" {
         let detail = Detail::new("type", "bad_value", "Only assistant-request is answered here.");
@@ -70,7 +68,8 @@ pub(crate) fn webhook(c: &Context) -> Result<(Reply, Option<Verdict>)> {
         .and_then(Value::as_str);
     let mut token = None;
     if let Some(key) = key {
-        let Admission { live, is_new } = Live::admit(state, &slot, &runtime.masker, Some(key), false)?;
+        let Admission { live, is_new } =
+            Live::admit(state, &slot, &runtime.masker, Some(key), false, c.received_at)?;
         // The caller's number is masked before it is used, and known to the session from here on.
         token = number
             .map(|number| live.conversation.mask_turn(Role::User, &format!("my phone number is {number}")))
@@ -96,7 +95,7 @@ pub(crate) fn webhook(c: &Context) -> Result<(Reply, Option<Verdict>)> {
     }
     let called_back = callback(c, &runtime, key, assistant_id, token.as_deref());
     let assistant = assistant(c, &runtime, key, called_back);
-    Ok((Reply::ok(&json!({ "assistant": assistant })), verdict))
+    Ok(Reply::ok(&json!({ "assistant": assistant })))
 }
 
 fn check_status(status: Status) -> Result<()> {

@@ -95,17 +95,21 @@ pub(super) fn sign_in(c: &Context, user: &User, method: &str) -> Result<Reply> {
 }
 
 pub(super) fn logout(c: &Context) -> Result<Reply> {
-    if let Some(value) = auth::cookie(&c.headers, "masker_session")
-        && let Some(user) = auth::end_session(&c.state, value)?
-    {
+    if let Some(value) = auth::cookie(&c.headers, "masker_session") {
+        auth::check_origin(&c.state, &c.headers)?;
+        let Some(user) = auth::end_session(&c.state, value)? else { return Ok(signed_out(c)) };
         let event = AuditEvent::new(EventKind::Logout, &user.account_id).actor("user", &user.id);
         c.state.audit.append_one(event)?;
     }
-    Ok(Reply::empty(204).with(header::SET_COOKIE, &set_cookie(&c.state, "masker_session", "", "/", 0)))
+    Ok(signed_out(c))
+}
+
+fn signed_out(c: &Context) -> Reply {
+    Reply::empty(204).with(header::SET_COOKIE, &set_cookie(&c.state, "masker_session", "", "/", 0))
 }
 
 pub(super) fn logout_all(c: &Context) -> Result<Reply> {
     c.state.audit.append_one(c.caller().event(EventKind::Logout).data("everywhere", true))?;
     c.state.store.write(vec![Change::DeleteByKey(Kind::Cookie, c.caller().user.id.clone())])?;
-    Ok(Reply::empty(204).with(header::SET_COOKIE, &set_cookie(&c.state, "masker_session", "", "/", 0)))
+    Ok(signed_out(c))
 }

@@ -230,10 +230,11 @@ pub(super) fn accept(c: &Context) -> Result<Reply> {
     let invitation = invitation.filter(|invitation| invitation.expires_at > time::now());
     let Some(invitation) = invitation else { return Err(codes::invalid_code()) };
     let user = join(c, &invitation, wish, name)?;
+    c.state.store.save(&user)?;
     super::auth::sign_in(c, &user, "invitation")
 }
 
-/// The member that an invitation was for.
+/// The member that an invitation was for, in the log and yet to be stored.
 pub(super) fn join(
     c: &Context,
     invitation: &Invitation,
@@ -260,7 +261,6 @@ pub(super) fn join(
         .data("user_id", user.id.clone())
         .data("role", user.role.as_str());
     c.state.audit.append_one(event)?;
-    c.state.store.save(&user)?;
     Ok(user)
 }
 

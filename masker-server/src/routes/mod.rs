@@ -261,7 +261,7 @@ pub(crate) static ROUTES: LazyLock<Vec<Route>> = LazyLock::new(|| {
             .body(r#"{"type":"object","additionalProperties":false,"required":["login_code"],"properties":{"login_code":{"type":"string"},"login":{"type":["string","null"]},"name":{"type":["string","null"]}}}"#)
             .errors(&[C::InvalidLoginCode, C::AlreadyBootstrapped, C::AuditUnavailable]),
         open(&post, "/api/v1/auth/logout", Group::Auth, auth::logout)
-            .about("Sign-in", "Sign out").body(NO_BODY).answers(&[(204, "signed out")]).errors(&[C::AuditUnavailable]),
+            .about("Sign-in", "Sign out").body(NO_BODY).answers(&[(204, "signed out")]).errors(&[C::Forbidden, C::AuditUnavailable]),
         Route::new(post.clone(), "/api/v1/auth/logout-all", Access::Any, Group::Auth, Run::Blocking(auth::logout_all))
             .about("Sign-in", "Sign out everywhere").body(NO_BODY).answers(&[(204, "signed out")]).errors(&[C::AuditUnavailable]),
         Route::new(get.clone(), "/api/v1/me", Access::Any, Group::Api, Run::Blocking(account::me)).about("Account", "Who asks"),
@@ -289,11 +289,11 @@ pub(crate) static ROUTES: LazyLock<Vec<Route>> = LazyLock::new(|| {
             .body(r#"{"type":"object","additionalProperties":false,"properties":{"grace_seconds":{"type":["integer","null"],"minimum":0,"maximum":86400}}}"#)
             .errors(&[C::TokenNotFound, C::AuditUnavailable]),
         // Health
-        open(&get, "/health", Group::Page, health::health).about("Health", "Whether all parts work")
+        open(&get, "/health", Group::Probe, health::health).about("Health", "Whether all parts work")
             .answers(&[(200, "all work"), (503, "some do not")]),
-        open(&get, "/ready", Group::Page, health::ready).about("Health", "Whether requests are taken")
+        open(&get, "/ready", Group::Probe, health::ready).about("Health", "Whether requests are taken")
             .answers(&[(200, "ready"), (503, "not ready")]),
-        open(&get, "/live", Group::Page, health::live).about("Health", "Whether the process answers"),
+        open(&get, "/live", Group::Probe, health::live).about("Health", "Whether the process answers"),
         // Pages
         open(&get, "/", Group::Page, pages::index),
         open(&get, "/docs", Group::Page, pages::docs),
@@ -501,7 +501,7 @@ pub(crate) static ROUTES: LazyLock<Vec<Route>> = LazyLock::new(|| {
         );
     }
     routes.push(
-        open(&Method::POST, "/vapi/webhook/{agent_id}", Group::Proxy, proxy::vapi)
+        open(&Method::POST, "/vapi/webhook/{agent_id}", Group::Webhook, proxy::vapi)
             .about("Webhook", "Answers Vapi's question for an assistant")
             .body(r#"{"type":"object"}"#)
             .errors(&[

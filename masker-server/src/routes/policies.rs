@@ -80,7 +80,7 @@ pub(super) fn get(c: &Context) -> Result<Reply> {
     };
     let mut value = whole(c, &old)?;
     value["active"] = false.into();
-    Ok(Reply::ok(&json!({ "policy": value })))
+    Ok(Reply::ok(&json!({ "policy": value })).etag(version as u64))
 }
 
 fn read_yaml(c: &Context) -> Result<String> {

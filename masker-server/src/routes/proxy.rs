@@ -29,7 +29,7 @@ fn count(state: &crate::state::State, agent: Option<&str>, answer: &Result<Respo
 }
 
 pub(super) fn models(c: &Context) -> Result<Reply> {
-    let (_, runtime, _) = proxy::authorise(c)?;
+    let (_, runtime) = proxy::authorise(c)?;
     let own = match runtime.agent.upstream.as_str() {
         "openai:*" => c.state.config.upstream.default_model.clone(),
         _ => runtime.model().to_owned(),
@@ -44,15 +44,9 @@ pub(super) fn models(c: &Context) -> Result<Reply> {
 
 pub(super) fn vapi(c: &Context) -> Result<Reply> {
     let answer = proxy::webhook(c);
-    let status = answer.as_ref().map_or_else(|error| error.code().status(), |(reply, _)| reply.status);
+    let status = answer.as_ref().map_or_else(|error| error.code().status(), |reply| reply.status);
     let agent = c.id("agent_id", Prefix::Agent);
     let known = agent.as_deref().filter(|agent| c.state.agents.is_alive(agent));
     c.state.metrics.requested(known, status);
-    answer.map(|(reply, verdict)| match verdict {
-        Some(verdict) => reply
-            .named("x-ratelimit-limit", &verdict.limit.to_string())
-            .named("x-ratelimit-remaining", &verdict.remaining.to_string())
-            .named("x-ratelimit-reset", &(crate::time::now() / 1000 + verdict.reset_seconds).to_string()),
-        None => reply,
-    })
+    answer
 }

@@ -178,19 +178,20 @@ pub(super) fn stream(c: Context) -> Answer {
                 && caller.reaches_agent(&ended.agent)
         };
         let first: String = missed.iter().filter(|ended| wanted(ended)).map(|ended| frame(ended)).collect();
-        let state = c.state.clone();
+        let draining = c.state.draining.subscribe();
         let begin = Some(format!(": listening\n\n{first}"));
         let stream = futures_util::stream::unfold((begin, receiver), move |(begin, mut receiver)| {
-            let (wanted, state) = (wanted.clone(), state.clone());
+            let (wanted, mut draining) = (wanted.clone(), draining.clone());
             async move {
                 if let Some(text) = begin {
                     return Some((Ok::<_, Infallible>(Bytes::from(text)), (None, receiver)));
                 }
                 loop {
-                    if state.is_draining() {
-                        return None;
-                    }
-                    match tokio::time::timeout(HEARTBEAT, receiver.recv()).await {
+                    let next = tokio::select! {
+                        next = tokio::time::timeout(HEARTBEAT, receiver.recv()) => next,
+                        _ = draining.wait_for(|draining| *draining) => return None,
+                    };
+                    match next {
                         Err(_) => {
                             return Some((Ok(Bytes::from_static(b": still here\n\n")), (None, receiver)));
                         }

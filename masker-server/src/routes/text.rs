@@ -289,6 +289,9 @@ pub(super) fn synthesize(c: &Context) -> Result<Reply> {
             ApiError::field("epsilon", "out_of_range", "A number above 0 and at most 10 is needed.")
         })?;
     }
+    if let Some(preserve) = body.get("preserve_locale").and_then(Value::as_bool) {
+        policy = policy.with_preserved_locale(preserve);
+    }
     let masker = masker(c, &asked, policy, c.account())?;
     // One call is one conversation, so that equal values of different texts stay equal.
     let mut answers = Vec::new();

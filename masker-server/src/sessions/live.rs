@@ -84,6 +84,7 @@ impl Live {
         masker: &Masker,
         key: Option<&str>,
         external_id: Option<String>,
+        started_at: i64,
     ) -> Self {
         let id = ids::new(Prefix::Session);
         let now = time::now();
@@ -103,7 +104,7 @@ impl Live {
             runtime,
             key: key.map(str::to_owned),
             external_id,
-            started_at: now,
+            started_at,
             terminated: watch::Sender::new(false),
             in_flight: AtomicUsize::new(0),
             last_at: AtomicI64::new(now),
@@ -118,6 +119,7 @@ impl Live {
         masker: &Masker,
         key: Option<&str>,
         takes_part: bool,
+        received_at: i64,
     ) -> Result<Admission> {
         let external_id = key.map(|key| shown_key(state, &slot.runtime(), key));
         loop {
@@ -137,11 +139,11 @@ impl Live {
             }
             check_status(runtime.agent.status)?;
             if let Some(external_id) = &external_id
-                && state.store.was_terminated(&slot.id, external_id)?
+                && state.store.was_terminated(&slot.account_id, &slot.id, external_id)?
             {
                 return Err(terminated_error());
             }
-            let live = Arc::new(Self::new(slot, runtime, masker, key, external_id));
+            let live = Arc::new(Self::new(slot, runtime, masker, key, external_id, received_at));
             live.enter(takes_part);
             open.sessions.insert(live.id.clone(), live.clone());
             if let Some(key) = key {

@@ -61,7 +61,6 @@ pub(crate) fn detail(
             .map(|(name, us)| ((*name).to_owned(), (us / unit).into()))
             .collect()
     };
-    let withheld = payloads.is_none() && detail.payloads_stored;
     let payload =
         |name: &str| payloads.iter().flatten().find(|(field, _)| field == name).map(|(_, text)| text.clone());
     let more = json!({
@@ -80,7 +79,7 @@ pub(crate) fn detail(
             "response": payload("response"),
             "upstream_response": payload("upstream_response"),
         },
-        "payloads_withheld": withheld,
+        "payloads_withheld": payloads.is_none(),
         "masked_transcript_sha256": detail.masked_sha256,
         "merkle_root_hex": merkle_root(&hashes).as_ref().map(hash_hex),
         "audit_start_hash": detail.audit_start_hash,

@@ -93,7 +93,10 @@ pub(crate) enum Change {
     /// Every record of this kind with this key.
     DeleteByKey(Kind, String),
     /// Deletes sessions of an agent with everything that hangs on them.
-    PurgeSessions(String),
+    PurgeSessions {
+        account: String,
+        agent: String,
+    },
     Put(Record),
 }
 
@@ -238,12 +241,12 @@ pub(crate) trait Store: Send + Sync {
     fn session(&self, id: &str) -> Result<Option<SessionRow>>;
     /// Sessions, newest first.
     fn sessions(&self, query: &SessionQuery) -> Result<Vec<SessionRow>>;
-    /// How many sessions an agent has.
-    fn session_count(&self, agent: &str) -> Result<i64>;
-    /// How many sessions of an agent have stored payloads.
-    fn payload_count(&self, agent: &str) -> Result<i64>;
-    /// Whether a session of this agent with this external id was terminated.
-    fn was_terminated(&self, agent: &str, external_id: &str) -> Result<bool>;
+    /// How many sessions an agent of the account has.
+    fn session_count(&self, account: &str, agent: &str) -> Result<i64>;
+    /// How many payloads of an agent of the account are stored.
+    fn payload_count(&self, account: &str, agent: &str) -> Result<i64>;
+    /// Whether a session of this agent of the account with this external id was terminated.
+    fn was_terminated(&self, account: &str, agent: &str, external_id: &str) -> Result<bool>;
     /// The turns of a session, in order.
     fn turns(&self, session: &str) -> Result<Vec<String>>;
     /// Events of a session with their number, from 0, after a number.

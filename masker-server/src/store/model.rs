@@ -316,6 +316,9 @@ pub(crate) struct Deletion {
     /// Resources whose cleaning is tried again until `retry_until`.
     pub(crate) retry: Vec<External>,
     pub(crate) retry_until: i64,
+    /// The agent's secret for signing those tries, encrypted; it goes with the last of them.
+    #[serde(default)]
+    pub(crate) retry_secret: Option<String>,
 }
 
 impl Document for Deletion {

@@ -257,8 +257,9 @@ impl Store for SqliteStore {
                         t.prepare_cached("DELETE FROM records WHERE kind = ? AND key = ?")?
                             .execute(params![kind.as_str(), key])?;
                     }
-                    Change::PurgeSessions(agent) => {
-                        drop_sessions(t, "agent = ?1", &[Sql::from(agent)])?;
+                    Change::PurgeSessions { account, agent } => {
+                        let values = [Sql::from(account), Sql::from(agent)];
+                        drop_sessions(t, "account = ?1 AND agent = ?2", &values)?;
                     }
                     Change::Put(r) => {
                         t.prepare_cached(
@@ -374,26 +375,26 @@ impl Store for SqliteStore {
         self.read(|c| c.prepare_cached(&sql)?.query_map(params_from_iter(values), session_row)?.collect())
     }
 
-    fn session_count(&self, agent: &str) -> Result<i64> {
+    fn session_count(&self, account: &str, agent: &str) -> Result<i64> {
         self.read(|c| {
-            c.prepare_cached("SELECT count(*) FROM sessions WHERE agent = ?")?
-                .query_row([agent], |row| row.get(0))
+            c.prepare_cached("SELECT count(*) FROM sessions WHERE account = ? AND agent = ?")?
+                .query_row([account, agent], |row| row.get(0))
         })
     }
 
-    fn payload_count(&self, agent: &str) -> Result<i64> {
+    fn payload_count(&self, account: &str, agent: &str) -> Result<i64> {
         self.read(|c| {
-            let sql =
-                "SELECT count(*) FROM payloads WHERE session IN (SELECT id FROM sessions WHERE agent = ?)";
-            c.prepare_cached(sql)?.query_row([agent], |row| row.get(0))
+            let sql = "SELECT count(*) FROM payloads \
+                WHERE session IN (SELECT id FROM sessions WHERE account = ? AND agent = ?)";
+            c.prepare_cached(sql)?.query_row([account, agent], |row| row.get(0))
         })
     }
 
-    fn was_terminated(&self, agent: &str, external_id: &str) -> Result<bool> {
+    fn was_terminated(&self, account: &str, agent: &str, external_id: &str) -> Result<bool> {
         self.read(|c| {
-            let sql = "SELECT EXISTS (SELECT 1 FROM sessions WHERE agent = ? AND external_id = ? \
-                AND doc -> '$.error_code' = '\"terminated\"')";
-            c.prepare_cached(sql)?.query_row([agent, external_id], |row| row.get(0))
+            let sql = "SELECT EXISTS (SELECT 1 FROM sessions INDEXED BY sessions_by_external \
+                WHERE account = ? AND external_id = ? AND agent = ? AND doc -> '$.error_code' = '\"terminated\"')";
+            c.prepare_cached(sql)?.query_row([account, external_id, agent], |row| row.get(0))
         })
     }
 
@@ -653,8 +654,8 @@ mod tests {
             })
             .unwrap();
         assert_eq!(store.audit_hashes("sess_001").unwrap().len(), 64);
-        assert_eq!(store.payload_count("agt").unwrap(), 1);
-        store.write(vec![Change::PurgeSessions("agt".into())]).unwrap();
+        assert_eq!(store.payload_count("acc", "agt").unwrap(), 1);
+        store.write(vec![Change::PurgeSessions { account: "acc".into(), agent: "agt".into() }]).unwrap();
         assert!(store.session("sess_001").unwrap().is_none());
         assert!(
             store.turns("sess_001").unwrap().is_empty() && store.payloads("sess_001").unwrap().is_empty()
