@@ -185,7 +185,7 @@ fn read(masker: &Masker, from: &mut Reader<'_>) -> Option<Conversation> {
             state.remember(hash, Masked { text, events }, lesson);
         }
     }
-    from.0.is_empty().then(|| masker.conversation_with(id, state))
+    from.0.is_empty().then(|| masker.conversation_with(id, state, false))
 }
 
 /// Numbers are little-endian 64-bit, texts and lists come after their length.

@@ -82,6 +82,8 @@ struct Shared {
     scope: Scope,
     /// The policy puts aliases in the text.
     aliased: bool,
+    /// Tokens are restored that others of the same scope gave out.
+    shares_scope: bool,
     state: Mutex<State>,
 }
 
@@ -108,12 +110,33 @@ impl Masker {
     /// Under `token_scope: session` the id is the scope of its tokens, and must not be shared with another conversation;
     /// otherwise it only names the conversation.
     pub fn conversation(&self, id: &str) -> Conversation {
-        let hash_key = self.hash_key(id);
-        let state = State::new(hash_key, self.policy().entities().iter().map(|entity| entity.kind.clone()));
-        self.conversation_with(id, state)
+        self.conversation_with(id, self.state(id), false)
     }
 
-    fn conversation_with(&self, id: &str, state: State) -> Conversation {
+    /// Begins a conversation that also restores tokens which other conversations of the same scope gave out.
+    ///
+    /// Whoever can put text before the model can then have a token turned back that they got hold of: give such a
+    /// conversation a scope that is as narrow as it may be. Under `token_scope: session` there is no other conversation
+    /// in the scope.
+    ///
+    /// ```
+    /// use masker_core::{Masker, Role};
+    ///
+    /// let masker = Masker::new()?;
+    /// let token = masker.conversation("call 1").mask_turn(Role::User, "415-555-0142")?.text;
+    /// assert_eq!(masker.conversation("call 2").rehydrate(&token)?.text, "[REDACTED:PHONE]");
+    /// assert_eq!(masker.conversation_in_scope("call 2").rehydrate(&token)?.text, "415-555-0142");
+    /// # Ok::<(), masker_core::Error>(())
+    /// ```
+    pub fn conversation_in_scope(&self, id: &str) -> Conversation {
+        self.conversation_with(id, self.state(id), true)
+    }
+
+    fn state(&self, id: &str) -> State {
+        State::new(self.hash_key(id), self.policy().entities().iter().map(|entity| entity.kind.clone()))
+    }
+
+    fn conversation_with(&self, id: &str, state: State, shares_scope: bool) -> Conversation {
         let scope = match self.policy().token_scope() {
             TokenScope::Session => id.parse().unwrap_or_else(|_| {
                 // An id that cannot be a scope id gives one that says as much as it.
@@ -123,7 +146,8 @@ impl Masker {
             _ => self.scope().clone(),
         };
         let aliased = self.policy().surface() == Surface::Alias;
-        let shared = Shared { masker: self.clone(), id: id.into(), scope, aliased, state: Mutex::new(state) };
+        let state = Mutex::new(state);
+        let shared = Shared { masker: self.clone(), id: id.into(), scope, aliased, shares_scope, state };
         Conversation { shared: Arc::new(shared) }
     }
 

@@ -215,7 +215,7 @@ impl Conversation {
         let tokens: Vec<&Token> = plans
             .iter()
             .filter_map(|plan| match plan {
-                Plan::Open { token, .. } => Some(*token),
+                Plan::Open { token, .. } | Plan::OpenForeign { token } => Some(*token),
                 _ => None,
             })
             .collect();
@@ -232,10 +232,13 @@ impl Conversation {
                     restored.text.push_str(source.raw(*start..*end));
                     continue;
                 }
-                Plan::Open { value, .. } => match opened.next() {
-                    Some(Opened::Original(_)) => {
+                Plan::Open { .. } | Plan::OpenForeign { .. } => match opened.next() {
+                    Some(Opened::Original(row)) => {
                         // The row says that the value may be restored, the conversation how it was written last.
-                        let original = state.values[*value as usize].spelling.expose();
+                        let original = match plan {
+                            Plan::Open { value, .. } => state.values[*value as usize].spelling.expose(),
+                            _ => row.expose(),
+                        };
                         match source.place(*start).depth {
                             0 => restored.text.push_str(original),
                             depth => restored.text.push_str(&escaped(original, depth)),
@@ -282,6 +285,7 @@ impl Conversation {
             }
             Form::Token(token) => match state.value_of(token) {
                 Some(value) => Plan::Open { value, token },
+                None if self.shared.shares_scope => Plan::OpenForeign { token },
                 None if self.shared.masker.keys().contains(token.kid()) => Plan::Lost(Lost::Unknown),
                 None => Plan::Lost(Lost::Foreign),
             },
@@ -292,7 +296,14 @@ impl Conversation {
 enum Plan<'a> {
     Leave,
     Lost(Lost),
-    Open { value: u32, token: &'a Token },
+    Open {
+        value: u32,
+        token: &'a Token,
+    },
+    /// A token of another conversation of the scope, if it is one.
+    OpenForeign {
+        token: &'a Token,
+    },
 }
 
 #[derive(Clone, Copy)]

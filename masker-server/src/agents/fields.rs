@@ -9,7 +9,7 @@ use crate::http::Fields;
 use crate::ids::{self, Prefix};
 use crate::policies;
 use crate::state::State;
-use crate::store::model::{Agent, External, PolicySource, ProxyAuth, Status, Team};
+use crate::store::model::{Agent, External, PolicySource, ProxyAuth, RehydrateScope, Status, Team};
 
 /// Every field that may be written.
 pub(crate) const WRITABLE: [&str; 24] = [
@@ -63,6 +63,7 @@ pub(crate) fn blank(account: &str, user: &str, now: i64) -> Agent {
         tokenization: None,
         policy: PolicySource::Named(policies::DEFAULT.to_owned()),
         proxy_auth: ProxyAuth::Url,
+        rehydrate_scope: RehydrateScope::Session,
         pin_session_in_url: false,
         forward_unknown_fields: false,
         platform: None,
@@ -149,8 +150,11 @@ pub(crate) fn apply(
         agent.proxy_auth =
             f.one_of("proxy_auth", ProxyAuth::parse, ProxyAuth::NAMES).unwrap_or(ProxyAuth::Url);
     }
-    // The one scope there is in this release: tokens of other sessions are never restored.
-    f.one_of("rehydrate_scope", |text| (text == "session").then_some(()), &["session"]);
+    if f.has("rehydrate_scope") {
+        agent.rehydrate_scope = f
+            .one_of("rehydrate_scope", RehydrateScope::parse, RehydrateScope::NAMES)
+            .unwrap_or(RehydrateScope::Session);
+    }
     if f.has("pin_session_in_url") {
         agent.pin_session_in_url = f.flag("pin_session_in_url").unwrap_or(false);
     }
@@ -272,7 +276,7 @@ fn is_e164(text: &str) -> bool {
 }
 
 /// An https address; plain http only on a development server.
-fn url(f: &mut Fields<'_>, name: &str, dev: bool) -> Option<String> {
+pub(crate) fn url(f: &mut Fields<'_>, name: &str, dev: bool) -> Option<String> {
     let text = f.text(name)?;
     let is_good = text.len() <= 2048
         && reqwest::Url::parse(text).is_ok_and(|url| {

@@ -16,7 +16,7 @@ use crate::error::{ApiError, Code, Result};
 use crate::policies::{self, Loaded};
 use crate::sessions::Live;
 use crate::state::State;
-use crate::store::model::{Agent, PolicySource, Status};
+use crate::store::model::{Agent, Deletion, Mode, PolicySource, RehydrateScope, Status};
 
 /// Names of the secrets of an agent.
 pub(crate) const SECRETS: [&str; 4] = ["webhook_secret", "upstream_api_key", "vapi_api_key", "proxy_key"];
@@ -91,11 +91,11 @@ pub(crate) fn masker(state: &State, agent: &Agent, policy: &Loaded, subject: &st
     if let Some(scheme) = agent.tokenization.as_deref().and_then(|name| name.parse::<Scheme>().ok()) {
         rules = rules.with_scheme(scheme);
     }
-    let scope: Scope = match rules.token_scope() {
-        TokenScope::Agent => agent.id.parse(),
-        _ => agent.account_id.parse(),
-    }
-    .expect("ids are scope ids");
+    // Tokens that every session of an agent may restore are the agent's own, so that no other agent's are among them.
+    let is_agents =
+        rules.token_scope() == TokenScope::Agent || agent.rehydrate_scope == RehydrateScope::Agent;
+    let scope: Scope =
+        if is_agents { agent.id.parse() } else { agent.account_id.parse() }.expect("ids are scope ids");
     let builder = Masker::builder().policy(rules).keys(state.config.keys.clone()).vault(state.vault.clone());
     Ok(builder.scope(scope).reference(Reference::new(&agent.id, subject)).build()?)
 }
@@ -238,6 +238,17 @@ impl Registry {
     pub(crate) fn live(&self, session: &str) -> Option<Arc<Live>> {
         self.all().into_iter().find_map(|slot| slot.open().sessions.get(session).cloned())
     }
+}
+
+/// Ids of the agents that an account has or had, but for those that were purged with their tokens.
+pub(crate) fn ever(state: &State, account: &str) -> Result<Vec<String>> {
+    let stored: Vec<Agent> = state.store.load_all(Some(account))?;
+    let deleted: Vec<Deletion> = state.store.load_all(Some(account))?;
+    let mut ids: Vec<String> = stored.into_iter().map(|agent| agent.id).collect();
+    ids.extend(deleted.into_iter().filter(|d| d.mode != Mode::Purge).map(|d| d.agent_id));
+    ids.sort();
+    ids.dedup();
+    Ok(ids)
 }
 
 /// How many agents count against the limit of an account.

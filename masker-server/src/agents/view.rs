@@ -65,7 +65,7 @@ pub(crate) fn detail(state: &State, agent: &Agent, slot: Option<&Slot>) -> Resul
     };
     let more = json!({
         "policy_yaml": runtime.policy.yaml,
-        "rehydrate_scope": "session",
+        "rehydrate_scope": agent.rehydrate_scope,
         "pin_session_in_url": agent.pin_session_in_url,
         "forward_unknown_fields": agent.forward_unknown_fields,
         "assistant": agent.assistant,
@@ -120,7 +120,7 @@ pub(crate) fn snapshot(runtime: &Runtime) -> Value {
         "policy_name": runtime.policy.name,
         "policy_yaml": runtime.policy.yaml,
         "proxy_auth": agent.proxy_auth,
-        "rehydrate_scope": "session",
+        "rehydrate_scope": agent.rehydrate_scope,
         "pin_session_in_url": agent.pin_session_in_url,
         "forward_unknown_fields": agent.forward_unknown_fields,
         "platform": agent.platform,

@@ -118,7 +118,7 @@ const AGENT_BODY: &str = r#"{"type":"object","additionalProperties":false,"prope
     "tokenization":{"enum":["vault-deterministic","reversible-aead","synthetic",null]},
     "policy_name":{"type":["string","null"]},"policy_yaml":{"type":["string","null"]},
     "status":{"enum":["active","paused","archived","ended"]},"proxy_auth":{"enum":["url","hmac","bearer",null]},
-    "rehydrate_scope":{"enum":["session",null]},"pin_session_in_url":{"type":["boolean","null"]},
+    "rehydrate_scope":{"enum":["session","agent",null]},"pin_session_in_url":{"type":["boolean","null"]},
     "forward_unknown_fields":{"type":["boolean","null"]},
     "platform":{"enum":["vapi","retell","bolna","twilio","elevenlabs","custom",null]},
     "phone_numbers":{"type":["array","null"],"items":{"type":"string"}},"assistant":{"type":["object","null"]},

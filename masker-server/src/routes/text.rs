@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use masker_core::audit::EventKind;
 use masker_core::{
-    Action, Event, Finding, Kid, Marker, Masker, Policy, Reference, Scheme, Scope as TokenScope, TokenKind,
-    find_markers,
+    Action, Event, Finding, Kid, Marker, Masker, Opened, Policy, Records, Reference, Scheme,
+    Scope as TokenScope, Span, Token, TokenKind, find_markers,
 };
 use serde_json::{Map, Value, json};
 
@@ -259,24 +259,61 @@ pub(super) fn rehydrate(c: &Context) -> Result<Reply> {
     f.require("text");
     let text = f.text("text").unwrap_or_default().to_owned();
     f.finish()?;
-    let tokens = find_markers(&text).iter().filter(|found| matches!(found.marker, Marker::Token(_))).count();
-    c.state.audit.append_one(c.caller().event(EventKind::RehydrateCalled).data("tokens", tokens))?;
-    let loaded = c.state.policies.stand_in();
-    let asked =
-        Asked { texts: Vec::new(), is_list: false, policy: loaded.policy.clone(), loaded, agent: None };
-    let masker = masker(c, &asked, asked.policy.clone(), c.account())?;
-    let restored = masker.rehydrate(&text)?;
-    let lost = restored.lost.iter().enumerate().map(|(i, kind)| {
-        // The core counts what is lost by reason and lists the kinds in order.
-        let reason = if restored.unknown == 0 || i >= restored.unknown && restored.foreign > 0 {
-            "unknown_key"
-        } else {
-            "no_vault_row"
+    let found = find_markers(&text);
+    let tokens: Vec<(Span, &Token)> = found
+        .iter()
+        .filter_map(|found| match &found.marker {
+            Marker::Token(token) => Some((found.span, token)),
+            _ => None,
+        })
+        .collect();
+    let event = c.caller().event(EventKind::RehydrateCalled).data("tokens", tokens.len());
+    c.state.audit.append_one(event)?;
+    let opened = open(c, &tokens.iter().map(|(_, token)| *token).collect::<Vec<_>>())?;
+    let (mut out, mut copied, mut restored, mut failed) = (String::new(), 0, 0, Vec::new());
+    for ((span, token), opened) in tokens.iter().zip(&opened) {
+        out.push_str(&text[copied..span.start]);
+        copied = span.end;
+        let reason = match opened {
+            Opened::Original(original) => {
+                out.push_str(original.expose());
+                restored += 1;
+                continue;
+            }
+            Opened::Foreign => "unknown_key",
+            Opened::Unknown => "no_vault_row",
         };
-        json!({ "entity_kind": kind.as_str(), "reason": reason })
-    });
-    let failed: Vec<Value> = lost.collect();
-    Ok(Reply::ok(&json!({ "text": restored.text, "restored": restored.restored, "failed": failed })))
+        out.push_str(&masker_core::redacted(token.kind()));
+        failed.push(json!({ "entity_kind": token.kind().as_str(), "reason": reason }));
+    }
+    out.push_str(&text[copied..]);
+    Ok(Reply::ok(&json!({ "text": out, "restored": restored, "failed": failed })))
+}
+
+/// Opens tokens of the account: those that all its agents share, and those that are one agent's own.
+fn open(c: &Context, tokens: &[&Token]) -> Result<Vec<Opened>> {
+    let state = &c.state;
+    let reference = Reference::default();
+    let restore = |scope: &str, tokens: &[&Token]| {
+        let scope: TokenScope = scope.parse().expect("ids are scope ids");
+        let records = Records::new(&state.config.keys, &*state.vault, &scope, &reference);
+        records.restore(tokens).map_err(|error| ApiError::from(masker_core::Error::from(error)))
+    };
+    let mut opened = restore(c.account(), tokens)?;
+    let is_open = |opened: &Opened| !matches!(opened, Opened::Unknown);
+    for agent in agents::ever(state, c.account())? {
+        let closed: Vec<usize> = (0..tokens.len()).filter(|i| !is_open(&opened[*i])).collect();
+        if closed.is_empty() {
+            break;
+        }
+        let left: Vec<&Token> = closed.iter().map(|i| tokens[*i]).collect();
+        for (i, found) in closed.into_iter().zip(restore(&agent, &left)?) {
+            if matches!(found, Opened::Original(_)) {
+                opened[i] = found;
+            }
+        }
+    }
+    Ok(opened)
 }
 
 pub(super) fn synthesize(c: &Context) -> Result<Reply> {

@@ -13,7 +13,7 @@ use crate::agents::{Runtime, Slot};
 use crate::error::{ApiError, Code, Result};
 use crate::ids::{self, Prefix};
 use crate::state::State;
-use crate::store::model::{SessionDetail, Status, Turn};
+use crate::store::model::{RehydrateScope, SessionDetail, Status, Turn};
 use crate::store::{EventRow, SessionQuery, SessionRow, SessionWrite};
 use crate::time;
 
@@ -97,8 +97,12 @@ impl Live {
             upstream_model: runtime.model().to_owned(),
             ..SessionDetail::default()
         };
+        let conversation = match runtime.agent.rehydrate_scope {
+            RehydrateScope::Agent => masker.conversation_in_scope(&id),
+            RehydrateScope::Session => masker.conversation(&id),
+        };
         Self {
-            conversation: masker.conversation(&id),
+            conversation,
             id,
             slot: slot.clone(),
             runtime,

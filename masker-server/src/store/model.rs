@@ -101,6 +101,23 @@ named! {
     }
 }
 
+named! {
+    /// Whose tokens a session restores.
+    RehydrateScope {
+        /// Those that it gave out itself.
+        Session = "session",
+        /// Those of every session of the agent.
+        Agent = "agent",
+    }
+}
+
+impl RehydrateScope {
+    /// That of agents which were stored before there was another.
+    fn narrow() -> Self {
+        Self::Session
+    }
+}
+
 /// Several people and their agents.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Account {
@@ -245,6 +262,8 @@ pub(crate) struct Agent {
     pub(crate) tokenization: Option<String>,
     pub(crate) policy: PolicySource,
     pub(crate) proxy_auth: ProxyAuth,
+    #[serde(default = "RehydrateScope::narrow")]
+    pub(crate) rehydrate_scope: RehydrateScope,
     pub(crate) pin_session_in_url: bool,
     pub(crate) forward_unknown_fields: bool,
     pub(crate) platform: Option<String>,
