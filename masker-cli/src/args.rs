@@ -818,8 +818,19 @@ pub(crate) struct ReportFetch {
     /// Where to write it [default: stdout]
     #[arg(long, value_name = "FILE")]
     pub(crate) output: Option<PathBuf>,
+    /// Its form [default: by the ending of the file, else json]
+    #[arg(long, value_name = "FORM")]
+    pub(crate) format: Option<ReportForm>,
     #[command(flatten)]
     pub(crate) auth: Auth,
+}
+
+#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
+pub(crate) enum ReportForm {
+    /// For programs, signed
+    Json,
+    /// For people
+    Pdf,
 }
 
 #[derive(Debug, Subcommand)]

@@ -2,69 +2,18 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 #![cfg(all(unix, feature = "server"))]
 
+mod server;
+
 use std::collections::BTreeMap;
-use std::io::{BufRead as _, BufReader};
-use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde_json::{Value, json};
+use server::{Server, bootstrap, masker};
 
 /// Kills in an ordinary run; `MASKER_TEST_KILLS` asks for more.
 const KILLS: usize = 6;
-
-fn masker(folder: &Path, args: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_masker"));
-    command
-        .args(args)
-        .current_dir(folder)
-        .env_clear()
-        .env("HOME", folder)
-        .env("MASKER_DEV", "1")
-        .env("MASKER_LISTEN_ADDR", "127.0.0.1:0")
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped());
-    command
-}
-
-struct Server {
-    child: Child,
-    base: String,
-    ready_after: Duration,
-}
-
-impl Server {
-    fn start(folder: &Path) -> Self {
-        let started = Instant::now();
-        let mut child = masker(folder, &["serve"]).spawn().unwrap();
-        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        let address = loop {
-            let line = lines.next().expect("the server says where it listens").unwrap();
-            let line: Value = serde_json::from_str(&line).unwrap();
-            if line["message"] == "listening" {
-                break line["address"].as_str().unwrap().to_owned();
-            }
-        };
-        let ready_after = started.elapsed();
-        // The log is read to its end, or the server would wait for its reader.
-        std::thread::spawn(move || lines.for_each(drop));
-        Self { child, base: format!("http://{address}"), ready_after }
-    }
-
-    fn kill(&mut self) {
-        self.child.kill().unwrap();
-        self.child.wait().unwrap();
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
 
 #[derive(Clone)]
 struct Client {
@@ -91,12 +40,6 @@ impl Client {
         let text = response.text().ok()?;
         Some((status, session, serde_json::from_str(&text).unwrap_or_default()))
     }
-}
-
-fn bootstrap(folder: &Path) -> String {
-    let output = masker(folder, &["admin", "bootstrap", "--token"]).output().unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    String::from_utf8(output.stdout).unwrap().lines().last().unwrap().to_owned()
 }
 
 #[test]
@@ -217,7 +160,11 @@ fn remote_commands_tell_what_the_server_says() {
     let report: Value =
         serde_json::from_str(&std::fs::read_to_string(folder.path().join("r.json")).unwrap()).unwrap();
     assert_eq!(report["report"]["summary"]["redactions"], 1);
-    assert_eq!(run(&["report", "--output", "r.pdf"]).0, 64);
+    assert_eq!(run(&["report", "--since", "7d", "--output", "r.pdf"]).0, 0);
+    assert!(std::fs::read(folder.path().join("r.pdf")).unwrap().starts_with(b"%PDF-"));
+    assert_eq!(run(&["report", "--agent-id", id, "--format", "pdf", "--output", "r"]).0, 0);
+    assert!(std::fs::read(folder.path().join("r")).unwrap().starts_with(b"%PDF-"));
+    assert_eq!(run(&["report", "--format", "pdf"]).0, 64, "a PDF needs a file");
     let (code, secret, _) =
         run(&["tokens", "create", "--name", "ci", "--scopes", "agents:read,sessions:read"]);
     assert!(code == 0 && secret.starts_with("mkt_") && secret.lines().count() == 1);

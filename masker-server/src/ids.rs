@@ -62,6 +62,18 @@ pub(crate) fn new(prefix: Prefix) -> String {
         }
         *last = value;
     }
+    written(prefix, value)
+}
+
+/// An id with this time in it, the rest of which follows from a digest: the same for the same.
+pub(crate) fn at(prefix: Prefix, time: i64, digest: &[u8; 32]) -> String {
+    let mut bytes = [0; 16];
+    bytes[..6].copy_from_slice(&time.max(0).to_be_bytes()[2..]);
+    bytes[6..].copy_from_slice(&digest[..10]);
+    written(prefix, u128::from_be_bytes(bytes))
+}
+
+fn written(prefix: Prefix, value: u128) -> String {
     let digit = |i: u32| char::from(ALPHABET[(value >> (5 * i)) as usize & 31]);
     prefix.as_str().chars().chain((0..26).rev().map(digit)).collect()
 }

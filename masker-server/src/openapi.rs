@@ -145,10 +145,11 @@ fn operation(route: &Route) -> Value {
         let mut answer = json!({ "description": about });
         if *status == 200 || *status == 201 {
             let media = match about.split_once(';') {
-                Some((_, media)) if media.contains('/') => media.trim(),
+                Some((_, media)) if media.contains('/') => media,
                 _ => "application/json",
             };
-            answer["content"] = json!({ media: { "schema": {} } });
+            let media = media.split(',').map(|media| (media.trim().to_owned(), json!({ "schema": {} })));
+            answer["content"] = Value::Object(media.collect());
         }
         responses.insert(status.to_string(), answer);
     }

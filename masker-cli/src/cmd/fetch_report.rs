@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use serde_json::Value;
 
-use crate::args::ReportFetch;
+use crate::args::{ReportFetch, ReportForm};
 use crate::config::Settings;
 use crate::error::{CliError, Exit, Result};
 use crate::remote::{Remote, segment};
@@ -14,9 +14,14 @@ use crate::ui::Ui;
 pub(crate) fn run(command: &ReportFetch, ui: &Ui, settings: &Settings) -> Result<Exit> {
     let stdout = PathBuf::from("-");
     let output = command.output.as_ref().unwrap_or(&stdout);
-    if output.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("pdf")) {
-        return Err(CliError::usage("this release writes reports as JSON only")
-            .hint("give --output a name ending in .json"));
+    let by_ending = match output.extension() {
+        Some(ending) if ending.eq_ignore_ascii_case("pdf") => ReportForm::Pdf,
+        _ => ReportForm::Json,
+    };
+    let form = command.format.unwrap_or(by_ending);
+    let is_stdout = output.as_os_str() == "-";
+    if is_stdout && form == ReportForm::Pdf {
+        return Err(CliError::usage("a PDF is not written to stdout").hint("name a file with --output"));
     }
     let remote = Remote::open(settings, ui, command.auth.token_file.as_deref())?;
     let path = match (&command.session_id, &command.agent_id) {
@@ -24,10 +29,11 @@ pub(crate) fn run(command: &ReportFetch, ui: &Ui, settings: &Settings) -> Result
         (None, Some(id)) => format!("/api/v1/agents/{}/report", segment(id)),
         (None, None) => "/api/v1/reports".to_owned(),
     };
-    let mut query = vec![("format", "json".to_owned())];
+    let name = if form == ReportForm::Pdf { "pdf" } else { "json" };
+    let mut query = vec![("format", name.to_owned())];
     query.extend(command.since.as_ref().map(|since| ("since", since.clone())));
     let bytes = remote.bytes(&path, &query)?;
-    if output.as_os_str() == "-" {
+    if is_stdout {
         let report: Value = serde_json::from_slice(&bytes)
             .map_err(|_| CliError::failure("the server's answer is not JSON"))?;
         ui.print_json(&report)?;

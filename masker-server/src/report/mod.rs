@@ -1,6 +1,8 @@
 //! Reports over sessions: what was replaced, what the policy covers, and that the audit log behind it holds.
 
 mod coverage;
+mod paper;
+mod pdf;
 
 use std::collections::BTreeMap;
 
@@ -38,6 +40,15 @@ impl Scope {
             Self::Account { .. } => "account",
             Self::Agent { .. } => "agent",
             Self::Session(_) => "session",
+        }
+    }
+
+    /// What exactly it spans.
+    fn extent(&self) -> String {
+        match self {
+            Self::Account { since, until } => format!("{since:?}/{until}"),
+            Self::Agent { id, since, until } => format!("{id}/{since:?}/{until}"),
+            Self::Session(row) => row.id.clone(),
         }
     }
 }
@@ -148,7 +159,7 @@ pub(crate) fn build(state: &State, caller: &Caller, scope: &Scope, form: &Form) 
     let samples = samples(state, scope, form, &sums)?;
     let mut report = json!({
         "schema": "masker-audit/v1",
-        "id": ids::new(Prefix::Report),
+        "id": id(caller, scope, form),
         "scope": scope.name(),
         "account": { "id": caller.account.id, "name": caller.account.name },
         "window": { "since": since, "until": until },
@@ -217,6 +228,22 @@ pub(crate) fn build(state: &State, caller: &Caller, scope: &Scope, form: &Form) 
         signed.map_err(|_| ApiError::new(Code::ReportGenerationFailed, "The report cannot be signed."))?;
     }
     Ok(json!({ "report": report }))
+}
+
+/// The document of a report that was built.
+///
+/// # Errors
+///
+/// When it cannot be rendered.
+pub(crate) fn document(report: &Value, form: &Form) -> Result<Vec<u8>> {
+    pdf::render(&report["report"], form.generated_at)
+        .ok_or_else(|| ApiError::new(Code::ReportGenerationFailed, "The document cannot be rendered."))
+}
+
+/// The id of a report: a repeat that pins its time has the same.
+fn id(caller: &Caller, scope: &Scope, form: &Form) -> String {
+    let text = format!("{}/{}/{}", caller.account.id, scope.name(), scope.extent());
+    ids::at(Prefix::Report, form.generated_at, &crate::crypto::sha256(text.as_bytes()))
 }
 
 /// Checks the chain and gathers what of it is about the scope.
@@ -358,12 +385,9 @@ fn agents_json(
 
 /// Masked requests of some sessions, the same for everybody who holds the same report.
 fn samples(state: &State, scope: &Scope, form: &Form, sums: &Sums) -> Result<Vec<Value>> {
-    let window = match scope {
-        Scope::Session(row) => row.id.clone(),
-        Scope::Agent { id, since, until } => format!("{id}/{since:?}/{until}"),
-        Scope::Account { since, until } => format!("{since:?}/{until}"),
-    };
-    let seed = crate::crypto::sha256(format!("{}/{window}/{}", scope.name(), form.generated_at).as_bytes());
+    let seed = crate::crypto::sha256(
+        format!("{}/{}/{}", scope.name(), scope.extent(), form.generated_at).as_bytes(),
+    );
     let mut drawn: Vec<([u8; 32], &String)> = sums
         .with_payloads
         .iter()

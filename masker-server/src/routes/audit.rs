@@ -20,6 +20,12 @@ fn text<'a>(event: &'a Map<String, Value>, name: &str) -> &'a str {
     event.get(name).and_then(Value::as_str).unwrap_or_default()
 }
 
+/// Whether an event belongs to what has this id, or tells of somebody who looked at it.
+fn is_about(event: &Map<String, Value>, name: &str, id: &str) -> bool {
+    let told = event.get("data").and_then(|data| data.get(name)).and_then(Value::as_str);
+    text(event, name).eq_ignore_ascii_case(id) || told.is_some_and(|told| told.eq_ignore_ascii_case(id))
+}
+
 fn seq(event: &Map<String, Value>) -> i64 {
     event.get("seq").and_then(Value::as_i64).unwrap_or_default()
 }
@@ -55,8 +61,8 @@ pub(super) fn list(c: &Context) -> Result<Reply> {
             && at < until
             && after.is_none_or(|after| seq(&event) < after)
             && kinds.as_ref().is_none_or(|kinds| kinds.iter().any(|kind| kind == text(&event, "kind")))
-            && agent.is_none_or(|agent| text(&event, "agent_id").eq_ignore_ascii_case(agent))
-            && session.is_none_or(|session| text(&event, "session_id").eq_ignore_ascii_case(session))
+            && agent.is_none_or(|agent| is_about(&event, "agent_id", agent))
+            && session.is_none_or(|session| is_about(&event, "session_id", session))
             && actor.is_none_or(|actor| {
                 event
                     .get("actor")

@@ -375,7 +375,11 @@ pub(crate) static ROUTES: LazyLock<Vec<Route>> = LazyLock::new(|| {
             .answers(&[(200, "lines; application/x-ndjson")]).errors(&[C::AuditUnavailable]),
     ]);
     const REPORT_QUERY: &[Param] = &[
-        param("format", r#"{"enum":["json"]}"#, "The form of the report."),
+        param(
+            "format",
+            r#"{"enum":["json","pdf"]}"#,
+            "The form of the report; without it, what Accept prefers.",
+        ),
         param("generated_at", TEXT, "Pins the time of a repeated call."),
         param("full_ids", r#"{"type":"boolean"}"#, "Show ids of agents whole, which open their proxies."),
     ];
@@ -386,12 +390,12 @@ pub(crate) static ROUTES: LazyLock<Vec<Route>> = LazyLock::new(|| {
     let (patch, delete) = (Method::PATCH, Method::DELETE);
     routes.extend([
         api(get.clone(), "/api/v1/sessions/{session_id}/report", S::ReportsRead, Viewer, reports::of_session)
-            .about("Reports", "Report on a session").query(REPORT_QUERY).answers(&[(200, "the report")]).errors(REPORT_ERRORS),
+            .about("Reports", "Report on a session").query(REPORT_QUERY).answers(&[(200, "the report; application/json, application/pdf")]).errors(REPORT_ERRORS),
         api(get.clone(), "/api/v1/agents/{agent_id}/report", S::ReportsRead, Viewer, reports::of_agent)
-            .about("Reports", "Report on an agent").query(&windowed).answers(&[(200, "the report")]).errors(REPORT_ERRORS),
+            .about("Reports", "Report on an agent").query(&windowed).answers(&[(200, "the report; application/json, application/pdf")]).errors(REPORT_ERRORS),
         api(get.clone(), "/api/v1/reports", S::ReportsRead, Viewer, reports::of_account)
-            .about("Reports", "Report on the account").query(&windowed).answers(&[(200, "the report")]).errors(REPORT_ERRORS),
-        open(&get, "/api/v1/reports/keys", Group::Auth, reports::keys).about("Reports", "Keys that sign reports"),
+            .about("Reports", "Report on the account").query(&windowed).answers(&[(200, "the report; application/json, application/pdf")]).errors(REPORT_ERRORS),
+        open(&get, "/api/v1/reports/keys", Group::Api, reports::keys).about("Reports", "Keys that sign reports"),
         api(get.clone(), "/api/v1/members", S::MembersRead, Viewer, members::list)
             .about("Members", "Members").query(&[LIMIT, CURSOR]).answers(&[(200, "a page")]),
         api(patch.clone(), "/api/v1/members/{user_id}", S::MembersWrite, Admin, members::update)
@@ -486,7 +490,10 @@ pub(crate) static ROUTES: LazyLock<Vec<Route>> = LazyLock::new(|| {
                 route
                     .about("Proxy", "Chat completion, masked on the way out and restored on the way in")
                     .body(CHAT)
-                    .answers(&[(200, "the answer, whole or as a stream")])
+                    .answers(&[(
+                        200,
+                        "the answer, whole or as a stream; application/json, text/event-stream",
+                    )])
                     .errors(CHAT_ERRORS)
             } else {
                 route

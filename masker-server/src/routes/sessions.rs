@@ -108,7 +108,11 @@ pub(super) fn get(c: &Context) -> Result<Reply> {
     let payloads = if stored.is_empty() {
         payloads
     } else {
-        let event = c.caller().event(EventKind::PayloadViewed).agent(&row.agent).session(&row.id);
+        let event = c
+            .caller()
+            .event(EventKind::PayloadViewed)
+            .data("session_id", row.id.clone())
+            .data("agent_id", row.agent.clone());
         c.state.audit.append_one(event)?;
         let open = |(field, bytes): (String, Vec<u8>)| {
             let text = c.state.keys.open_payload(&format!("{}/{field}", row.id), &bytes)?;
