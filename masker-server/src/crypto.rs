@@ -177,6 +177,11 @@ pub(crate) fn new_code() -> String {
     digits.map(|digit| char::from(ALPHABET[digit as usize])).collect()
 }
 
+/// A new secret of a webhook.
+pub(crate) fn new_webhook_secret() -> String {
+    format!("whsec_{}", base62(&random::<32>(), 43))
+}
+
 /// A new value of a cookie.
 pub(crate) fn new_cookie() -> String {
     BASE64URL_NOPAD.encode(&random::<32>())

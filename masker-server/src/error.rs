@@ -95,6 +95,7 @@ codes! {
     UserUpsertFailed = 500 "user_upsert_failed",
     ValidationFailed = 422 "validation_failed",
     VerifyInProgress = 409 "verify_in_progress",
+    WebhookNotFound = 404 "webhook_not_found",
 }
 
 /// The class of an error, from its status.

@@ -19,6 +19,7 @@ pub(crate) enum Prefix {
     Team,
     Token,
     User,
+    Webhook,
 }
 
 impl Prefix {
@@ -36,6 +37,7 @@ impl Prefix {
             Self::Team => "tea_",
             Self::Token => "tok_",
             Self::User => "usr_",
+            Self::Webhook => "whk_",
         }
     }
 

@@ -46,6 +46,7 @@ mod sessions;
 mod state;
 mod store;
 mod time;
+mod webhooks;
 
 pub use self::auth::codes::{Bootstrap, BootstrapError, bootstrap, login_link};
 pub use self::config::{Config, Secret, SecretString, StartError};

@@ -30,7 +30,7 @@ pub(crate) const fn param(name: &'static str, schema: &'static str, about: &'sta
     Param { name, schema, about }
 }
 
-const ID_NAMES: [(&str, &str); 11] = [
+const ID_NAMES: [(&str, &str); 12] = [
     ("agent_id", "agt_"),
     ("deletion_id", "del_"),
     ("event_id", "evt_"),
@@ -39,6 +39,7 @@ const ID_NAMES: [(&str, &str); 11] = [
     ("team_id", "tea_"),
     ("token_id", "tok_"),
     ("user_id", "usr_"),
+    ("webhook_id", "whk_"),
     ("name", ""),
     ("session_key", ""),
     ("page", ""),

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicI64, AtomicU8, Ordering};
-use std::sync::{Arc, Once};
+use std::sync::{Arc, Once, Weak};
 use std::time::Instant;
 
 use masker_core::audit::{AuditEvent, EventKind};
@@ -19,6 +19,7 @@ use crate::metrics::Metrics;
 use crate::policies::Policies;
 use crate::sessions::Feed;
 use crate::store::{SqliteStore, Store};
+use crate::webhooks::{self, Webhooks};
 
 /// What health says of something that is used now and then.
 #[derive(Debug, Default)]
@@ -54,6 +55,7 @@ pub struct State {
     pub(crate) policies: Policies,
     pub(crate) agents: Registry,
     pub(crate) feed: Feed,
+    pub(crate) webhooks: Webhooks,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) api_limiter: Option<Limiter>,
     pub(crate) proxy_limiter: Option<Limiter>,
@@ -65,6 +67,7 @@ pub struct State {
     pub(crate) draining: watch::Sender<bool>,
     /// One hand for every request that is being answered.
     pub(crate) busy: Arc<()>,
+    itself: Weak<Self>,
 }
 
 impl std::fmt::Debug for State {
@@ -93,9 +96,14 @@ impl State {
         let store: Arc<dyn Store> = Arc::new(store);
         // The lock of the log keeps a second server from the same data; nothing is changed before it is held.
         let audit = Audit::open(&config.audit, store.clone(), metrics.clone())?;
-        let vault = SqliteVault::open(&config.vault).map_err(|error| failure("vault", &error))?;
+        let vault = SqliteVault::open(&config.vault)
+            .map_err(|error| failure("vault", &error))?;
         let policies = Policies::start(&config, &*store)?;
-        let state = Self {
+        let webhooks = Webhooks::load(&*store).map_err(|error| failure("webhooks", &error))?;
+        let http = client(&config)?;
+        let state = Arc::new_cyclic(|itself| Self {
+            itself: itself.clone(),
+            webhooks,
             keys: ServerKeys::new(&config.session_secret, &config.storage_key),
             vault: Arc::new(vault),
             audit,
@@ -106,7 +114,7 @@ impl State {
             api_limiter: config.rates.api.map(Limiter::new),
             proxy_limiter: config.rates.proxy.map(Limiter::new),
             auth_limiter: Limiter::new(AUTH_RATE),
-            http: client(&config)?,
+            http,
             upstream_gauge: Gauge::default(),
             used_states: UsedStates::default(),
             started: Instant::now(),
@@ -114,7 +122,7 @@ impl State {
             busy: Arc::default(),
             store,
             config,
-        };
+        });
         state.agents.load(&state).map_err(|error| failure("agents", &error.message()))?;
         if state.audit.is_up() {
             let closed = crate::sessions::close_orphans(&state)
@@ -125,8 +133,15 @@ impl State {
                 .data("sessions_closed", closed);
             state.audit.append_one(started).map_err(|error| failure("audit log", &error.message()))?;
             state.audit.deliver(&*state.store).map_err(|error| failure("audit log", &error.message()))?;
+        } else {
+            webhooks::chain_broken(&state, state.audit.broken_at());
         }
-        Ok(Arc::new(state))
+        Ok(state)
+    }
+
+    /// A hand on it for work that outlives the call.
+    pub(crate) fn itself(&self) -> Option<Arc<Self>> {
+        self.itself.upgrade()
     }
 
     /// Runs work that may wait for a disk on a thread that may.

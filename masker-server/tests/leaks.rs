@@ -1,9 +1,24 @@
 //! A marked original goes through every endpoint and is found nowhere but where it belongs.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod common;
 
+use std::io::Write;
+use std::sync::{Arc, Mutex};
+
+use axum::Router;
+use axum::body::{Body, Bytes};
+use axum::extract::State;
+use axum::http::Request;
+use axum::routing::post;
 use common::Server;
+use http_body_util::BodyExt as _;
 use serde_json::{Value, json};
+use tower::ServiceExt as _;
+use tracing_subscriber::Layer as _;
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
 
 /// Parts of the marked text, none of which may be found.
 const MARKS: [&str; 5] =
@@ -15,9 +30,61 @@ fn holds(text: &[u8]) -> Option<&'static str> {
     MARKS.into_iter().find(|mark| text.windows(mark.len()).any(|window| window == mark.as_bytes()))
 }
 
-#[tokio::test]
+/// What is written somewhere, to be looked through afterwards.
+#[derive(Clone, Default)]
+struct Gathered(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Gathered {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Gathered {
+    fn text(&self) -> String {
+        String::from_utf8_lossy(&self.0.lock().unwrap()).into_owned()
+    }
+}
+
+/// The words of a report as a document.
+async fn document(server: &Server, path: &str) -> String {
+    let request = Request::get(path).header("authorization", format!("Bearer {}", server.token));
+    let response = server.router.clone().oneshot(request.body(Body::empty()).unwrap()).await.unwrap();
+    let bytes = response.into_body().collect().await.unwrap().to_bytes();
+    let document = lopdf::Document::load_mem(&bytes).unwrap();
+    let pages: Vec<u32> = document.get_pages().into_keys().collect();
+    document.extract_text(&pages).unwrap() + &String::from_utf8_lossy(&bytes)
+}
+
+async fn take(State(inbox): State<Gathered>, body: Bytes) {
+    inbox.clone().write_all(&body).unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_marked_original_is_found_nowhere() {
-    let server = Server::with(&[("MASKER_PAYLOAD_RETENTION_DAYS", "1")]);
+    let log = Gathered::default();
+    let writer = log.clone();
+    let own = Targets::new().with_target("masker_server", tracing::Level::TRACE);
+    let layer = tracing_subscriber::fmt::layer().with_writer(move || writer.clone()).with_filter(own);
+    tracing_subscriber::registry().with(layer).init();
+    let inbox = Gathered::default();
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let hook = format!("http://{}/hook", listener.local_addr().unwrap());
+    let router = Router::new().route("/hook", post(take)).with_state(inbox.clone());
+    tokio::spawn(async move { axum::serve(listener, router).await });
+    let server = Server::with(&[
+        ("MASKER_PAYLOAD_RETENTION_DAYS", "1"),
+        ("MASKER_WEBHOOK_ALLOW_PRIVATE", "1"),
+        ("MASKER_METRICS_ADDR", "127.0.0.1:0"),
+    ]);
+    let started = masker_server::start(server.state.clone()).await.unwrap();
+    let made = server.post("/api/v1/webhooks", json!({ "name": "all", "url": hook, "events": ["*"] })).await;
+    let webhook = made.expect(201)["webhook"]["id"].as_str().unwrap().to_owned();
     let yaml =
         include_str!("../../configs/mask_policy.yaml").replace("log_payloads: false", "log_payloads: true");
     let agent = server.agent("a", json!({ "policy_yaml": yaml })).await;
@@ -72,6 +139,19 @@ async fn a_marked_original_is_found_nowhere() {
     answers.push(server.post("/api/v1/agents/bulk-delete", json!({ "filter": { SAID: SAID } })).await.text);
     answers.push(server.post("/api/v1/tokens", json!({ "name": "x", "scopes": [SAID] })).await.text);
     answers.push(server.post("/api/v1/auth/local", json!({ "login_code": SAID })).await.text);
+    let alien = "MSKV1.PHONE.K_HEALTHCARE.HSEMBUYQUW2TTUOL35UE5SIDMY";
+    server.chat(&agent, &format!("{SAID} {alien}")).await.expect(200);
+    let bad = json!({ "name": SAID, "url": SAID, "events": [SAID], "secret": SAID });
+    answers.push(server.post("/api/v1/webhooks", bad).await.text);
+    answers.push(server.post(&format!("/api/v1/webhooks/{webhook}/test"), json!({ SAID: SAID })).await.text);
+    answers.push(server.post(&format!("/api/v1/webhooks/{webhook}/test"), json!({})).await.text);
+    for format in [SAID, "pdf"] {
+        let format = format.replace(' ', "%20");
+        let answer =
+            server.get(&format!("/api/v1/reports?format=pdf&since={format}&generated_at={format}")).await;
+        assert_eq!(answer.status, 422);
+        answers.push(answer.text);
+    }
     for path in [
         "/api/v1/sessions?since=all",
         "/api/v1/sessions?since=all&status=in_progress",
@@ -88,12 +168,35 @@ async fn a_marked_original_is_found_nowhere() {
         let id = row["id"].as_str().unwrap();
         answers.push(server.get(&format!("/api/v1/sessions/{id}/events")).await.text);
         answers.push(server.get(&format!("/api/v1/sessions/{id}/report")).await.text);
+        answers.push(document(&server, &format!("/api/v1/sessions/{id}/report?format=pdf")).await);
         let mut detail = server.get(&format!("/api/v1/sessions/{id}")).await.expect(200);
         // What the policy keeps is shown to those who may see it, and to nobody else.
         detail["session"]["payloads"] = Value::Null;
         answers.push(detail.to_string());
     }
-    assert!(answers.len() > 20, "{}", answers.len());
+    for path in ["/api/v1/reports?format=pdf".to_owned(), format!("/api/v1/agents/{agent}/report?format=pdf")]
+    {
+        answers.push(document(&server, &path).await);
+    }
+    server.delete(&format!("/api/v1/agents/{agent}")).await.expect(204);
+    for _ in 0..500 {
+        if inbox.text().contains("agent.deleted") && inbox.text().contains("rehydration.failed") {
+            break;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+    }
+    answers.push(server.get(&format!("/api/v1/webhooks/{webhook}/deliveries?limit=100")).await.text);
+    let metrics = format!("http://{}/metrics", started.metrics_address.unwrap());
+    answers.push(reqwest::get(metrics).await.unwrap().text().await.unwrap());
+    let (told, logged) = (inbox.text(), log.text());
+    assert!(
+        told.contains("session.completed")
+            && told.contains("agent.deleted")
+            && told.contains("rehydration.failed")
+    );
+    assert!(logged.contains("\"/proxy/{agent_id}/v1/chat/completions\""), "the log is gathered");
+    answers.extend([told, logged]);
+    assert!(answers.len() > 40, "{}", answers.len());
     for answer in &answers {
         assert_eq!(holds(answer.as_bytes()), None, "{answer}");
     }

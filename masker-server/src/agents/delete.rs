@@ -19,6 +19,7 @@ use crate::store::model::{
     Account, Agent, Cleanup, Deletion, External, ExternalState, Mode, OnActive, Profile, Status,
 };
 use crate::time::{self, DAY};
+use crate::webhooks;
 
 /// How long failed cleanings are tried again, in milliseconds.
 const RETRY_FOR: i64 = DAY;
@@ -228,7 +229,13 @@ pub(crate) fn delete(
         deletion.external_resources = cleaned;
     }
     state.store.save(&deletion)?;
+    told(state, &deletion);
     Ok(deletion)
+}
+
+fn told(state: &State, deletion: &Deletion) {
+    let data = || json!({ "agent_id": deletion.agent_id, "deletion_id": deletion.id, "mode": deletion.mode });
+    webhooks::emit(state, &deletion.account_id, webhooks::Event::AgentDeleted, data);
 }
 
 /// The step that makes the agent unreachable, all under the locks that opening a session needs.
@@ -403,6 +410,7 @@ fn delete_deleted(state: &State, caller: &Caller, agent: Agent, plan: &Plan) -> 
         deletion.vault_rows_purged = deleted.map_err(|error| ApiError::internal(&error))?;
         state.store.save(&deletion)?;
     }
+    told(state, &deletion);
     Ok(deletion)
 }
 
@@ -508,7 +516,11 @@ pub(crate) fn restore(
     agent.updated_at = time::now();
     agent.revision += 1;
     state.audit.append_one(caller.event(EventKind::AgentRestored).agent(&agent.id))?;
-    Ok((super::insert(state, agent)?, lost))
+    let slot = super::insert(state, agent)?;
+    let status = slot.runtime().agent.status;
+    let data = || json!({ "agent_id": slot.id, "status": status });
+    webhooks::emit(state, &slot.account_id, webhooks::Event::AgentRestored, data);
+    Ok((slot, lost))
 }
 
 /// Turns soft deletions whose time is over into hard ones.

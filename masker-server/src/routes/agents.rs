@@ -12,8 +12,10 @@ use crate::error::{ApiError, Code, Result};
 use crate::http::{Context, Fields, Page, Reply};
 use crate::ids::Prefix;
 use crate::sessions;
+use crate::state::State;
 use crate::store::model::{Agent, Cleanup, Mode, OnActive, Profile, Role, Status};
 use crate::time;
+use crate::webhooks::{self, Event};
 
 fn shown(c: &Context, slot: &Slot) -> Result<Value> {
     agents::detail(&c.state, &slot.runtime().agent, Some(slot))
@@ -56,6 +58,13 @@ pub(super) fn create(c: &Context) -> Result<Reply> {
     state.audit.append_one(event)?;
     let revision = agent.revision;
     let slot = agents::insert(state, agent)?;
+    let status = slot.runtime().agent.status;
+    webhooks::emit(
+        state,
+        &slot.account_id,
+        Event::AgentCreated,
+        || json!({ "agent_id": slot.id, "status": status }),
+    );
     let reply = Reply::json(201, &json!({ "agent": shown(c, &slot)? }));
     Ok(reply.with(header::LOCATION, &format!("/api/v1/agents/{}", slot.id)).etag(revision))
 }
@@ -153,6 +162,7 @@ pub(super) fn update(c: &Context) -> Result<Reply> {
     if !events.is_empty() {
         state.audit.append(events.into_iter().map(|event| event.agent(&slot.id)).collect())?;
         agents::update(state, &slot, agent)?;
+        status_changed(state, &slot, before.status);
     }
     drop(changing);
     let revision = slot.runtime().agent.revision;
@@ -285,8 +295,20 @@ fn transition(c: &Context, slot: &Slot, action: Action, only_idle: bool) -> Resu
         )?;
     }
     state.audit.append_one(c.caller().event(action.event()).agent(&slot.id))?;
+    let before = agent.status;
     action.apply(&mut agent);
-    agents::update(state, slot, agent)
+    agents::update(state, slot, agent)?;
+    status_changed(state, slot, before);
+    Ok(())
+}
+
+/// Tells who listens that an agent has come into another state, if it has.
+fn status_changed(state: &State, slot: &Slot, before: Status) {
+    let status = slot.runtime().agent.status;
+    if status != before {
+        let data = || json!({ "agent_id": slot.id, "status": status, "status_before": before });
+        webhooks::emit(state, &slot.account_id, Event::AgentStatusChanged, data);
+    }
 }
 
 pub(super) fn pause(c: &Context) -> Result<Reply> {

@@ -2,7 +2,7 @@
 
 use axum::http::header;
 use data_encoding::HEXLOWER_PERMISSIVE;
-use masker_core::audit::{Checks, EventKind, Hash, hash_hex, merkle_path, merkle_root};
+use masker_core::audit::{BadReason, Checks, EventKind, Hash, hash_hex, merkle_path, merkle_root};
 use serde_json::{Map, Value, json};
 
 use crate::audit::verification_json;
@@ -155,6 +155,7 @@ pub(super) fn verify(c: &Context) -> Result<Reply> {
         }
         None => None,
     };
+    let is_expected = expected.is_some();
     let checks = Checks {
         from_seq: from.map(|seq| seq as u64),
         to_seq: to.map(|seq| seq as u64),
@@ -162,7 +163,13 @@ pub(super) fn verify(c: &Context) -> Result<Reply> {
         expected_root: expected,
         ..Checks::default()
     };
-    Ok(Reply::ok(&verification_json(&c.state.audit.verify(&checks)?)))
+    let result = c.state.audit.verify(&checks)?;
+    // A root that somebody else expected says nothing about the chain.
+    let is_theirs = is_expected && result.reason == Some(BadReason::RootMismatch);
+    if !(result.ok || is_theirs) {
+        crate::webhooks::chain_broken(&c.state, result.first_bad_seq);
+    }
+    Ok(Reply::ok(&verification_json(&result)))
 }
 
 pub(super) fn export(c: &Context) -> Result<Reply> {

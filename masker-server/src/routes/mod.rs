@@ -15,6 +15,7 @@ mod reports;
 mod sessions;
 pub(crate) mod text;
 mod tokens;
+mod webhooks;
 
 use std::sync::LazyLock;
 
@@ -431,6 +432,44 @@ pub(crate) static ROUTES: LazyLock<Vec<Route>> = LazyLock::new(|| {
         api(delete, "/api/v1/teams/{team_id}", S::MembersWrite, Admin, members::team_delete)
             .about("Teams", "Delete a team").query(&[param("reassign_to", TEXT, "Where its agents go: a team, or none.")])
             .answers(&[(204, "deleted")]).errors(&[C::TeamNotFound, C::TeamInUse, C::AuditUnavailable]),
+    ]);
+    const WEBHOOK_BODY: &str = r#"{"type":"object","additionalProperties":false,"required":["name","url","events"],"properties":{
+        "name":{"type":"string","minLength":1,"maxLength":64},"url":{"type":"string"},"secret":{"type":["string","null"],"minLength":16,"maxLength":256},
+        "events":{"type":"array","minItems":1,"items":{"type":"string"}}}}"#;
+    const WEBHOOK_CHANGE: &str = r#"{"type":"object","additionalProperties":false,"properties":{
+        "active":{"type":"boolean"},"events":{"type":"array","minItems":1,"items":{"type":"string"}},"url":{"type":"string"}}}"#;
+    let webhook = |method, path, run| api(method, path, S::WebhooksWrite, Admin, run);
+    routes.extend([
+        webhook(Method::POST, "/api/v1/webhooks", webhooks::create)
+            .about("Webhooks", "Tell an address of events")
+            .body(WEBHOOK_BODY)
+            .answers(&[(201, "the webhook, with its secret if that was made here")])
+            .errors(&[C::AuditUnavailable]),
+        webhook(Method::GET, "/api/v1/webhooks", webhooks::list)
+            .about("Webhooks", "Webhooks")
+            .query(&[LIMIT, CURSOR])
+            .answers(&[(200, "a page")]),
+        webhook(Method::GET, "/api/v1/webhooks/{webhook_id}", webhooks::get)
+            .about("Webhooks", "One webhook")
+            .errors(&[C::WebhookNotFound]),
+        webhook(Method::PATCH, "/api/v1/webhooks/{webhook_id}", webhooks::update)
+            .about("Webhooks", "Change a webhook")
+            .body(WEBHOOK_CHANGE)
+            .errors(&[C::WebhookNotFound, C::AuditUnavailable]),
+        webhook(Method::DELETE, "/api/v1/webhooks/{webhook_id}", webhooks::delete)
+            .about("Webhooks", "Delete a webhook")
+            .answers(&[(204, "deleted")])
+            .errors(&[C::WebhookNotFound, C::AuditUnavailable]),
+        webhook(Method::POST, "/api/v1/webhooks/{webhook_id}/test", webhooks::test)
+            .about("Webhooks", "Send a webhook something once")
+            .body(NO_BODY)
+            .answers(&[(200, "what became of it")])
+            .errors(&[C::WebhookNotFound, C::IdempotencyInProgress, C::IdempotencyKeyReused]),
+        webhook(Method::GET, "/api/v1/webhooks/{webhook_id}/deliveries", webhooks::deliveries)
+            .about("Webhooks", "What a webhook was sent")
+            .query(&[LIMIT, CURSOR])
+            .answers(&[(200, "a page")])
+            .errors(&[C::WebhookNotFound]),
     ]);
     const CHAT: &str = r#"{"type":"object","required":["messages"],"properties":{"model":{"type":["string","null"]},"messages":{"type":"array","minItems":1,"items":{"type":"object","required":["role"]}},"stream":{"type":["boolean","null"]}}}"#;
     const CHAT_ERRORS: &[C] = &[

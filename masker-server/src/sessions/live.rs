@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use masker_core::audit::{AuditEvent, EventKind, Stored, hash_hex};
 use masker_core::{Conversation, Kind, Masker};
+use serde_json::json;
 use sha2::{Digest as _, Sha256};
 use tokio::sync::watch;
 
@@ -16,6 +17,7 @@ use crate::state::State;
 use crate::store::model::{RehydrateScope, SessionDetail, Status, Turn};
 use crate::store::{EventRow, SessionQuery, SessionRow, SessionWrite};
 use crate::time;
+use crate::webhooks::{self, Event};
 
 /// One open session.
 pub(crate) struct Live {
@@ -276,6 +278,16 @@ impl Live {
                     .data("reason", *reason),
             );
         }
+        if !record.lost.is_empty() {
+            webhooks::emit(state, &self.slot.account_id, Event::RehydrationFailed, || {
+                let lost: Vec<_> = record
+                    .lost
+                    .iter()
+                    .map(|(reason, kind)| json!({ "entity_kind": kind.as_str(), "reason": reason }))
+                    .collect();
+                json!({ "session_id": self.id, "agent_id": self.slot.id, "turn": record.number, "failures": lost })
+            });
+        }
         let stored =
             if audit.is_empty() { Vec::new() } else { state.audit.append(audit).unwrap_or_default() };
         let mut progress = self.progress();
@@ -366,6 +378,20 @@ impl Live {
         drop(progress);
         let summary = super::summary(&write.row, !self.slot.is_alive());
         self.slot.unless_purged(|| Ok(state.store.write_session(write)?))?;
+        webhooks::emit(state, &self.slot.account_id, Event::SessionCompleted, || {
+            let names = [
+                "agent_id",
+                "external_id",
+                "started_at",
+                "ended_at",
+                "status",
+                "redaction_count",
+                "turn_count",
+            ];
+            let mut data = serde_json::Map::from_iter([("session_id".to_owned(), summary["id"].clone())]);
+            data.extend(names.map(|name| (name.to_owned(), summary[name].clone())));
+            data.into()
+        });
         state.feed.publish(&self.slot.account_id, &self.slot.id, self.runtime.agent.team_id.clone(), summary);
         Ok(())
     }

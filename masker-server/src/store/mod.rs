@@ -39,11 +39,13 @@ pub(crate) enum Kind {
     Code,
     Cookie,
     Deletion,
+    Delivery,
     Invitation,
     Policy,
     Team,
     Token,
     User,
+    Webhook,
 }
 
 impl Kind {
@@ -55,11 +57,13 @@ impl Kind {
             Self::Code => "code",
             Self::Cookie => "cookie",
             Self::Deletion => "deletion",
+            Self::Delivery => "delivery",
             Self::Invitation => "invitation",
             Self::Policy => "policy",
             Self::Team => "team",
             Self::Token => "token",
             Self::User => "user",
+            Self::Webhook => "webhook",
         }
     }
 }
@@ -98,6 +102,8 @@ pub(crate) enum Change {
         agent: String,
     },
     Put(Record),
+    /// Of the records of this kind with this key only so many stay, the latest.
+    Trim(Kind, String, usize),
 }
 
 impl Change {

@@ -428,6 +428,54 @@ impl Document for Invitation {
     }
 }
 
+/// An address that is told of events.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Webhook {
+    pub(crate) id: String,
+    pub(crate) account_id: String,
+    pub(crate) name: String,
+    pub(crate) url: String,
+    pub(crate) events: Vec<String>,
+    pub(crate) active: bool,
+    /// Encrypted.
+    pub(crate) secret: String,
+    /// Deliveries that failed one after the other.
+    pub(crate) failures: u32,
+    pub(crate) created_at: i64,
+    pub(crate) updated_at: i64,
+}
+
+impl Document for Webhook {
+    const KIND: Kind = Kind::Webhook;
+
+    fn place(&self) -> (&str, &str, &str, i64) {
+        (&self.id, &self.account_id, "", self.created_at)
+    }
+}
+
+/// What became of one event on its way to a webhook.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Delivery {
+    pub(crate) id: String,
+    pub(crate) event_id: String,
+    pub(crate) account_id: String,
+    pub(crate) webhook_id: String,
+    pub(crate) event: String,
+    pub(crate) succeeded: bool,
+    pub(crate) attempts: u32,
+    pub(crate) response_status: Option<u16>,
+    pub(crate) created_at: i64,
+    pub(crate) completed_at: i64,
+}
+
+impl Document for Delivery {
+    const KIND: Kind = Kind::Delivery;
+
+    fn place(&self) -> (&str, &str, &str, i64) {
+        (&self.id, &self.account_id, &self.webhook_id, self.created_at)
+    }
+}
+
 /// What a session's row does not have as a column.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct SessionDetail {

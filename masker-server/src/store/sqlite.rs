@@ -269,6 +269,13 @@ impl Store for SqliteStore {
                         )?
                         .execute(params![r.kind.as_str(), r.id, r.account, r.key, r.at, r.doc])?;
                     }
+                    Change::Trim(kind, key, most) => {
+                        t.prepare_cached(
+                            "DELETE FROM records WHERE kind = ?1 AND key = ?2 AND (at, id) <= (SELECT at, id FROM records \
+                             WHERE kind = ?1 AND key = ?2 ORDER BY at DESC, id DESC LIMIT 1 OFFSET ?3)",
+                        )?
+                        .execute(params![kind.as_str(), key, most as i64])?;
+                    }
                 }
             }
             Ok(())
