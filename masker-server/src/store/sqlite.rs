@@ -57,6 +57,14 @@ const MIGRATIONS: &[&str] = &["
     CREATE INDEX idempotency_by_time ON idempotency (at);
     CREATE TABLE outbox (n INTEGER PRIMARY KEY AUTOINCREMENT, event TEXT NOT NULL) STRICT;
     CREATE TABLE meta (name TEXT PRIMARY KEY NOT NULL, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
+",
+    // What lists filter by stands in the indexes by time, so that rows which are not wanted are never looked up.
+    "
+    DROP INDEX sessions_of_agent;
+    DROP INDEX sessions_by_agent;
+    CREATE INDEX sessions_by_agent ON sessions (account, agent, started_at DESC, id DESC, status, redactions, kinds);
+    DROP INDEX sessions_by_account;
+    CREATE INDEX sessions_by_account ON sessions (account, started_at DESC, id DESC, agent, status, redactions, kinds);
 "];
 
 /// How long a call waits for the write of another process, such as `masker admin bootstrap`.
@@ -331,7 +339,9 @@ impl Store for SqliteStore {
     }
 
     fn sessions(&self, q: &SessionQuery) -> Result<Vec<SessionRow>> {
-        let one_status = q.statuses.len() == 1;
+        // The indexes by time have what a session was about, those by status do not.
+        let by_content = q.kind.is_some() || q.min_redactions > 0;
+        let one_status = q.statuses.len() == 1 && !by_content;
         let index = match (&q.external_id, &q.agent, one_status) {
             (Some(_), ..) => "sessions_by_external",
             (None, Some(_), true) => "sessions_by_agent_status",
