@@ -23,7 +23,7 @@ use crate::ids::{self, Prefix};
 use crate::limits::{MANAGEMENT_BODY, TEXT_BODY, Verdict};
 use crate::openapi::Doc;
 use crate::routes::ROUTES;
-use crate::state::State;
+use crate::state::{self, State};
 use crate::store::KeptAnswer;
 use crate::store::model::Role;
 
@@ -214,8 +214,7 @@ async fn handle(
 
 /// Runs something on a thread that may wait; a panic is a fault of ours and not the end of the connection.
 async fn on_a_thread<T: Send + 'static>(run: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
-    let done = tokio::task::spawn_blocking(run).await;
-    done.unwrap_or_else(|_| Err(ApiError::internal(&"a handler panicked")))
+    state::wait(run).await.unwrap_or_else(|_| Err(ApiError::internal(&"a handler panicked")))
 }
 
 /// Authentication, rate, scope and role, syntax of the query.

@@ -7,6 +7,7 @@ use std::time::Duration;
 use axum::extract::connect_info::IntoMakeServiceWithConnectInfo;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
+use tokio::time::MissedTickBehavior;
 use tracing_subscriber::Layer as _;
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::layer::SubscriberExt as _;
@@ -20,6 +21,8 @@ use crate::{agents, sessions};
 
 /// How often keyed sessions are looked at.
 const IDLE_EVERY: Duration = Duration::from_secs(5);
+/// How often the databases put in order what they wrote.
+const TIDY_EVERY: Duration = Duration::from_millis(500);
 /// How often retention is looked at.
 const SWEEP_EVERY: Duration = Duration::from_secs(3600);
 
@@ -162,7 +165,10 @@ pub async fn start(state: Arc<State>) -> Result<Handle, StartError> {
             tracing::error!(reason = %error.kind(), "the listener failed");
         }
     });
-    tokio::spawn(chores(state.clone(), stopped));
+    let chores: [Chore; 3] = [(IDLE_EVERY, sessions::close_idle), (TIDY_EVERY, tidy), (SWEEP_EVERY, sweep)];
+    for (period, work) in chores {
+        tokio::spawn(every(state.clone(), stopped.clone(), period, work));
+    }
     Ok(Handle { address, metrics_address, state, stop, done })
 }
 
@@ -181,15 +187,17 @@ fn metrics_router(state: Arc<State>) -> axum::Router {
     axum::Router::new().route("/metrics", axum::routing::get(handler))
 }
 
-/// What is done now and then until the server stops.
-async fn chores(state: Arc<State>, mut stopped: watch::Receiver<bool>) {
-    let mut idle = tokio::time::interval(IDLE_EVERY);
-    let mut hourly = tokio::time::interval(SWEEP_EVERY);
+/// How often something is done, and what.
+type Chore = (Duration, fn(&State));
+
+/// Does something now and then until the server stops.
+async fn every(state: Arc<State>, mut stopped: watch::Receiver<bool>, period: Duration, work: fn(&State)) {
+    let mut ticks = tokio::time::interval(period);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         tokio::select! {
             _ = stopped.changed() => return,
-            _ = idle.tick() => state.blocking(sessions::close_idle).await,
-            _ = hourly.tick() => state.blocking(sweep).await,
+            _ = ticks.tick() => state.blocking(work).await,
         }
     }
 }
@@ -212,6 +220,15 @@ pub(crate) fn retention(state: &State) -> crate::error::Result<String> {
     let keep = i64::from(state.policies.longest_audit_retention()) * DAY;
     let events = if state.audit.is_up() { state.audit.prune(now - keep)? } else { 0 };
     Ok(format!("agents {agents}, sessions {sessions}, payloads {payloads}, audit events {events}"))
+}
+
+fn tidy(state: &State) {
+    if let Err(error) = state.store.tidy() {
+        tracing::error!(reason = %error, "the log of the database was not copied");
+    }
+    if let Err(error) = state.vault.tidy() {
+        tracing::error!(reason = %error, "the log of the vault was not copied");
+    }
 }
 
 fn sweep(state: &State) {

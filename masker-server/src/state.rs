@@ -1,12 +1,14 @@
 //! What every request shares.
 
 use std::net::IpAddr;
+use std::panic::AssertUnwindSafe;
 use std::sync::atomic::{AtomicI64, AtomicU8, Ordering};
 use std::sync::{Arc, Once, Weak};
 use std::time::Instant;
 
 use masker_core::audit::{AuditEvent, EventKind};
-use masker_core::{SqliteVault, Vault};
+use masker_core::{SqliteOptions, SqliteVault, Vault};
+use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::sync::watch;
 
 use crate::agents::Registry;
@@ -96,7 +98,7 @@ impl State {
         let store: Arc<dyn Store> = Arc::new(store);
         // The lock of the log keeps a second server from the same data; nothing is changed before it is held.
         let audit = Audit::open(&config.audit, store.clone(), metrics.clone())?;
-        let vault = SqliteVault::open(&config.vault)
+        let vault = SqliteVault::open_with(&config.vault, SqliteOptions::default().checkpoints_apart(true))
             .map_err(|error| failure("vault", &error))?;
         let policies = Policies::start(&config, &*store)?;
         let webhooks = Webhooks::load(&*store).map_err(|error| failure("webhooks", &error))?;
@@ -184,6 +186,24 @@ impl State {
         let stopped = AuditEvent::new(EventKind::ServerStopped, "").actor("system", "server");
         let _ = self.audit.append_one(stopped);
     }
+}
+
+/// Work that was begun and panicked.
+#[derive(Debug)]
+pub(crate) struct Panicked;
+
+/// Runs work of a request that may wait for a disk. It stays on the thread of the request, and the executor goes on with the
+/// rest on another: handing a request from thread to thread takes longer than most of this work does. An executor of one
+/// thread has no other, and there the work goes.
+pub(crate) async fn wait<T: Send + 'static>(
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, Panicked> {
+    if Handle::current().runtime_flavor() == RuntimeFlavor::MultiThread {
+        // What a panic leaves half done is dropped with the work.
+        let done = std::panic::catch_unwind(AssertUnwindSafe(|| tokio::task::block_in_place(work)));
+        return done.map_err(|_| Panicked);
+    }
+    tokio::task::spawn_blocking(work).await.map_err(|_| Panicked)
 }
 
 /// The client for upstreams: a time to connect, none for the whole, since a stream may last.

@@ -136,6 +136,8 @@ struct Shared {
     fsync: Fsync,
     state: Mutex<State>,
     changed: Condvar,
+    /// Tells the keeper that there is something to sync. It has a signal of its own, or every append would wake it.
+    due: Condvar,
 }
 
 struct State {
@@ -232,6 +234,7 @@ impl AuditLog {
                 stopping: false,
             }),
             changed: Condvar::new(),
+            due: Condvar::new(),
         });
         writer.recover().map_err(|source| shared.failed(source))?;
         shared.lock().writer = Some(writer);
@@ -345,7 +348,7 @@ impl Drop for AuditLog {
     /// Syncs what is not yet synced and saves the head.
     fn drop(&mut self) {
         self.shared.lock().stopping = true;
-        self.shared.changed.notify_all();
+        self.shared.due.notify_all();
         if let Some(keeper) = self.keeper.take() {
             // A keeper that panicked has nothing left to save.
             let _ = keeper.join();
@@ -397,11 +400,12 @@ impl Shared {
         {
             result = self.head.save(head).map_err(into_io);
         }
-        let unsynced =
-            if written && self.fsync != Fsync::Always { writer.file.try_clone().ok() } else { None };
         let mut state = self.lock();
         state.head = writer.last;
-        state.unsynced = unsynced.or(state.unsynced.take());
+        if written && self.fsync != Fsync::Always && state.unsynced.is_none() {
+            state.unsynced = writer.file.try_clone().ok();
+            self.due.notify_all();
+        }
         for (ticket, answer) in answers {
             let answer = match &result {
                 Err(error) if answer.is_ok() => Err(Refusal::Io(error.kind())),
@@ -419,10 +423,10 @@ impl Shared {
         loop {
             let mut state = self.lock();
             while state.unsynced.is_none() && !state.stopping {
-                state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+                state = self.due.wait(state).unwrap_or_else(PoisonError::into_inner);
             }
             if !state.stopping {
-                let waited = self.changed.wait_timeout_while(state, delay, |state| !state.stopping);
+                let waited = self.due.wait_timeout_while(state, delay, |state| !state.stopping);
                 state = waited.unwrap_or_else(PoisonError::into_inner).0;
             }
             let (file, head) = (state.unsynced.take(), state.head);

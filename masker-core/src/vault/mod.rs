@@ -140,6 +140,15 @@ pub trait Vault: Send + Sync {
         }
     }
 
+    /// Does what may wait for the disk and need not be done within a call, where there is such a thing.
+    ///
+    /// # Errors
+    ///
+    /// When the store fails; then nothing is lost.
+    fn tidy(&self) -> Result<(), VaultError> {
+        Ok(())
+    }
+
     /// What the vault holds.
     ///
     /// # Errors

@@ -79,6 +79,9 @@ const MIGRATIONS: &[Migration] = &[
     Migration::Checksums,
 ];
 
+/// Pages of the write-ahead log from which it is begun anew.
+const LONG_LOG: i64 = 4_096;
+
 /// What a row survives once [`Vault::put`] has returned.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub enum Durability {
@@ -108,12 +111,19 @@ pub struct SqliteOptions {
     exclusive: bool,
     cached_rows: usize,
     wait: Duration,
+    checkpoints_apart: bool,
 }
 
 impl Default for SqliteOptions {
     /// [`Durability::Process`], shared with other processes, 4,096 rows in memory, ten seconds of patience.
     fn default() -> Self {
-        Self { durability: Durability::default(), exclusive: false, cached_rows: CACHED, wait: WAIT }
+        Self {
+            durability: Durability::default(),
+            exclusive: false,
+            cached_rows: CACHED,
+            wait: WAIT,
+            checkpoints_apart: false,
+        }
     }
 }
 
@@ -133,6 +143,12 @@ impl SqliteOptions {
     /// 0 keeps none. A row that another process removes or changes is never answered from memory.
     pub fn cached_rows(self, rows: usize) -> Self {
         Self { cached_rows: rows, ..self }
+    }
+
+    /// Leaves it to [`Vault::tidy`] to copy the write-ahead log into the file, which otherwise some call does now and
+    /// then and waits for the disk. Whoever sets it calls that method every second or so, or the log grows.
+    pub fn checkpoints_apart(self, apart: bool) -> Self {
+        Self { checkpoints_apart: apart, ..self }
     }
 
     /// Sets how long a call waits for another process before it is [`VaultError::Busy`].
@@ -382,6 +398,9 @@ fn connect(path: &Path, options: SqliteOptions) -> Result<Connection, VaultError
         Durability::Process => "NORMAL",
     };
     connection.pragma_update(None, "synchronous", synchronous).map_err(failed)?;
+    if options.checkpoints_apart {
+        connection.pragma_update(None, "wal_autocheckpoint", 0).map_err(failed)?;
+    }
     connection.pragma_update(None, "secure_delete", true).map_err(failed)?;
     connection.pragma_update(None, "foreign_keys", true).map_err(failed)?;
     connection.set_prepared_statement_cache_capacity(32);
@@ -589,6 +608,22 @@ fn link(transaction: &Transaction<'_>, row: i64, reference: i64) -> Result<(), F
 }
 
 impl Vault for SqliteVault {
+    /// Copies what stands in the write-ahead log into the file, on a connection of its own: calls go on meanwhile, but for an
+    /// instant where the log has grown long and is begun anew. Where it fails the log is kept, and nothing is lost.
+    fn tidy(&self) -> Result<(), VaultError> {
+        let run = || -> Result<(), Failure> {
+            let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+            let connection = Connection::open_with_flags(&self.path, flags)?;
+            let pages: i64 = connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |row| row.get(1))?;
+            if pages > LONG_LOG {
+                connection.busy_timeout(self.wait.min(Duration::from_millis(100)))?;
+                connection.query_row("PRAGMA wal_checkpoint(RESTART)", [], |_| Ok(()))?;
+            }
+            Ok(())
+        };
+        run().map_err(|failure| failure.into_error(&self.path))
+    }
+
     fn get(&self, query: &Query<'_>) -> Result<Vec<Lookup>, VaultError> {
         let keys: Vec<[u8; 32]> =
             query.tokens.iter().map(|token| tombstone(query.scope, token.text())).collect();
@@ -1069,6 +1104,28 @@ mod tests {
         let again = SqliteVault::open(&path).unwrap();
         assert!(restores(&again, &tokens[3], &texts[3]));
         assert_eq!(again.stats().unwrap().rows, 20);
+    }
+
+    #[test]
+    fn the_log_is_copied_apart_from_the_calls() {
+        let folder = TempDir::new().unwrap();
+        let path = folder.path().join("vault.db");
+        let vault = SqliteVault::open_with(&path, SqliteOptions::default().checkpoints_apart(true)).unwrap();
+        let length = |ending: &str| fs::metadata(format!("{}{ending}", path.display())).unwrap().len();
+        let before = length("");
+        let texts = texts(4_000);
+        let tokens: Vec<Token> = texts.chunks(10).flat_map(|chunk| mint(&vault, chunk)).collect();
+        assert_eq!(length(""), before, "no call has copied anything");
+        vault.tidy().unwrap();
+        let copied = length("");
+        assert!(copied > before + 400_000, "{copied}");
+        // A log that had grown long is begun anew rather than growing further.
+        let long = length("-wal");
+        texts.chunks(10).take(20).for_each(|chunk| {
+            mint(&vault, &chunk.iter().map(|text| format!("{text}x")).collect::<Vec<_>>());
+        });
+        assert!(long > 16 << 20 && length("-wal") == long, "{long}");
+        assert!(restores(&vault, &tokens[3_999], &texts[3_999]));
     }
 
     #[test]

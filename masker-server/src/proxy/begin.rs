@@ -154,6 +154,10 @@ fn mask_and_log(
         }
     }
     live.begun(state, &masked.json, &stored)?;
+    if wants_stream {
+        // The head of a stream names the session, which has to be there for whoever asks then.
+        live.show(state)?;
+    }
     let redactions = masked.redaction_count() as i64;
     let original_value = Value::Object(original);
     let mode = runtime.policy.log_payloads();

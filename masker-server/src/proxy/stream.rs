@@ -17,6 +17,7 @@ use super::turn::{Outcome, Turn};
 use super::upstream::{Chunks, timeout, unreadable};
 use crate::error::ApiError;
 use crate::sessions::terminated_error;
+use crate::state::wait;
 
 /// Frames that wait for a slow caller before upstream has to wait too.
 const WAITING: usize = 8;
@@ -297,7 +298,7 @@ fn outcome(reader: &mut Reader, lost: &Lost, status: &'static str, code: Option<
 }
 
 async fn finish(turn: Turn, outcome: Outcome) {
-    let _ = tokio::task::spawn_blocking(move || turn.finish(outcome)).await;
+    let _ = wait(move || turn.finish(outcome)).await;
 }
 
 /// Runs a step that may wait for the vault on a thread that may.
@@ -305,7 +306,7 @@ async fn work<T: Send + 'static>(
     mut reader: Reader,
     step: impl FnOnce(&mut Reader) -> T + Send + 'static,
 ) -> Result<(Reader, T), ApiError> {
-    let done = tokio::task::spawn_blocking(move || {
+    let done = wait(move || {
         let out = step(&mut reader);
         (reader, out)
     });

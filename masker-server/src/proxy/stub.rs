@@ -100,63 +100,61 @@ pub(super) async fn answer(turn: &Turn, options: &Options, patience: Duration) -
         });
         return Ok(Box::pin(stream::iter([Ok(Bytes::from(body.to_string()))])));
     }
-    let chunk = |delta: Value, finish: Value| {
-        let choices = json!([{ "index": 0, "delta": delta, "finish_reason": finish, "logprobs": null }]);
-        let chunk = json!({ "id": id, "object": "chat.completion.chunk", "created": 0, "model": model, "choices": choices });
-        format!("data: {chunk}\n\n")
-    };
-    let mut frames = Vec::new();
-    match tool {
+    let head = match tool {
         Some(name) => {
-            let head = json!({ "role": "assistant", "tool_calls": [{ "index": 0, "id": "call_stub_0", "type": "function", "function": { "name": name, "arguments": "" } }] });
-            frames.push(chunk(head, Value::Null));
-            frames.extend(pieces(&arguments, options.chunk_bytes).map(|piece| {
-                chunk(
-                    json!({ "tool_calls": [{ "index": 0, "function": { "arguments": piece } }] }),
-                    Value::Null,
-                )
-            }));
+            json!({ "role": "assistant", "tool_calls": [{ "index": 0, "id": "call_stub_0", "type": "function", "function": { "name": name, "arguments": "" } }] })
         }
-        None => {
-            frames.push(chunk(json!({ "role": "assistant" }), Value::Null));
-            frames.extend(
-                pieces(&said, options.chunk_bytes)
-                    .map(|piece| chunk(json!({ "content": piece }), Value::Null)),
-            );
+        None => json!({ "role": "assistant" }),
+    };
+    let is_tool = tool.is_some();
+    let piece = move |text: &str| {
+        if is_tool {
+            json!({ "tool_calls": [{ "index": 0, "function": { "arguments": text } }] })
+        } else {
+            json!({ "content": text })
         }
-    }
-    frames.push(chunk(json!({}), finish.into()));
+    };
+    let mut last = chunk(&id, &model, json!({}), finish.into());
     if turn.include_usage {
-        let last = json!({ "id": id, "object": "chat.completion.chunk", "created": 0, "model": model, "choices": [], "usage": usage });
-        frames.push(format!("data: {last}\n\n"));
+        let frame = json!({ "id": id, "object": "chat.completion.chunk", "created": 0, "model": model, "choices": [], "usage": usage });
+        last.push_str(&format!("data: {frame}\n\n"));
     }
-    frames.push("data: [DONE]\n\n".to_owned());
-    let delay = options.chunk_delay;
-    let frames = stream::unfold(frames.into_iter(), move |mut frames| async move {
-        let frame = frames.next()?;
-        if !delay.is_zero() {
-            tokio::time::sleep(delay).await;
+    last.push_str("data: [DONE]\n\n");
+    let text = if is_tool { arguments } else { said };
+    let first = chunk(&id, &model, head, Value::Null);
+    let (delay, size) = (options.chunk_delay, options.chunk_bytes);
+    // Frames are made as they are sent: a slow stream holds its text and no more.
+    let frames = stream::unfold((Some(first), 0, Some(last)), move |(first, mut at, mut last)| {
+        let frame = first.or_else(|| {
+            let next = piece_at(&text, at, size);
+            at += next.len();
+            if next.is_empty() { last.take() } else { Some(chunk(&id, &model, piece(next), Value::Null)) }
+        });
+        async move {
+            let frame = frame?;
+            if !delay.is_zero() {
+                tokio::time::sleep(delay).await;
+            }
+            Some((Ok(Bytes::from(frame)), (None, at, last)))
         }
-        Some((Ok(Bytes::from(frame)), frames))
     });
     Ok(Box::pin(frames))
 }
 
-/// Cuts a text into pieces of at most this many bytes, between characters.
-fn pieces(text: &str, size: usize) -> impl Iterator<Item = &str> {
-    let mut rest = text;
-    std::iter::from_fn(move || {
-        if rest.is_empty() {
-            return None;
-        }
-        let mut end = size.min(rest.len());
-        while !rest.is_char_boundary(end) {
-            end += 1;
-        }
-        let (piece, after) = rest.split_at(end);
-        rest = after;
-        Some(piece)
-    })
+fn chunk(id: &str, model: &Value, delta: Value, finish: Value) -> String {
+    let choices = json!([{ "index": 0, "delta": delta, "finish_reason": finish, "logprobs": null }]);
+    let chunk = json!({ "id": id, "object": "chat.completion.chunk", "created": 0, "model": model, "choices": choices });
+    format!("data: {chunk}\n\n")
+}
+
+/// The piece of a text that begins at a byte: at most this many bytes, or one character; empty at the end.
+fn piece_at(text: &str, at: usize, size: usize) -> &str {
+    let rest = &text[at..];
+    let mut end = size.min(rest.len());
+    while !rest.is_char_boundary(end) {
+        end += 1;
+    }
+    &rest[..end]
 }
 
 #[cfg(test)]
@@ -167,9 +165,14 @@ mod tests {
     fn pieces_keep_characters_whole() {
         let text = "a\u{e9}\u{1f600}bc";
         for size in 1..6 {
-            assert_eq!(pieces(text, size).collect::<String>(), text);
+            let mut joined = String::new();
+            while joined.len() < text.len() {
+                joined.push_str(piece_at(text, joined.len(), size));
+            }
+            assert_eq!(joined, text);
+            assert_eq!(piece_at(text, text.len(), size), "");
         }
-        assert_eq!(pieces("abcdef", 4).collect::<Vec<_>>(), ["abcd", "ef"]);
+        assert_eq!((piece_at("abcdef", 0, 4), piece_at("abcdef", 4, 4)), ("abcd", "ef"));
     }
 
     #[test]

@@ -270,27 +270,19 @@ fn aligned(after: &str, events: &[PayloadEvent]) -> Vec<Option<String>> {
 
 /// The text at a JSON Pointer, through JSON inside strings.
 fn text_at(value: &Value, path: &str) -> Option<String> {
-    let mut current = value.clone();
-    for part in path.split('/').skip(1) {
-        if let Value::String(text) = &current {
-            current = serde_json::from_str(text).ok()?;
-        }
-        let part = part.replace("~1", "/").replace("~0", "~");
-        current = match current {
-            Value::Object(mut members) => members.remove(&part)?,
-            Value::Array(mut items) => {
-                let index: usize = part.parse().ok()?;
-                if index >= items.len() {
-                    return None;
-                }
-                items.swap_remove(index)
-            }
-            _ => return None,
+    let Some(rest) = path.strip_prefix('/') else {
+        return match value {
+            Value::String(text) => Some(text.clone()),
+            Value::Number(number) => Some(number.to_string()),
+            _ => None,
         };
-    }
-    match current {
-        Value::String(text) => Some(text),
-        Value::Number(number) => Some(number.to_string()),
+    };
+    let end = rest.find('/').unwrap_or(rest.len());
+    let (part, after) = rest.split_at(end);
+    match value {
+        Value::Object(members) => text_at(members.get(&part.replace("~1", "/").replace("~0", "~"))?, after),
+        Value::Array(items) => text_at(items.get(part.parse::<usize>().ok()?)?, after),
+        Value::String(text) => text_at(&serde_json::from_str(text).ok()?, path),
         _ => None,
     }
 }
@@ -311,6 +303,17 @@ mod tests {
         let starts: Vec<Option<&str>> =
             found.iter().map(|t| t.as_deref().and_then(|t| t.get(..10))).collect();
         assert_eq!(starts, [Some("MSKV1.NAME"), Some("MSKV1.PHON"), None], "{}", masked.json);
+    }
+
+    #[test]
+    fn a_pointer_leads_through_json_in_strings() {
+        let value = json!({ "a/b": [{ "x": json!({ "y~z": ["n", 7, json!({ "deep": "d" }).to_string()] }).to_string() }] });
+        let at = |path: &str| text_at(&value, path);
+        assert_eq!(at("/a~1b/0/x/y~0z/1").as_deref(), Some("7"));
+        assert_eq!(at("/a~1b/0/x/y~0z/2/deep").as_deref(), Some("d"));
+        for path in ["/a~1b", "/a~1b/1/x", "/a~1b/0/x/y~0z/3", "/a~1b/0/x/y~0z/0/more", "/a~1b/q"] {
+            assert_eq!(at(path), None, "{path}");
+        }
     }
 
     #[test]

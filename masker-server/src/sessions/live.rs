@@ -46,8 +46,11 @@ pub(crate) struct Progress {
     answered: bool,
     flawed: bool,
     pub(crate) log_gap_told: bool,
-    ended: bool,
+    /// How and when it ended, once it has.
+    ended: Option<(&'static str, i64)>,
     stored: bool,
+    /// Hashes of audit events that its row does not have yet.
+    unwritten_hashes: Vec<u8>,
     last_turn_end: i64,
 }
 
@@ -232,36 +235,58 @@ impl Live {
     }
 
     /// Notes audit events about it, for its hashes.
-    fn noted(progress: &mut Progress, stored: &[Stored]) -> Vec<u8> {
+    fn noted(progress: &mut Progress, stored: &[Stored]) {
         if let (None, Some(first)) = (&progress.detail.audit_start_hash, stored.first()) {
             progress.detail.audit_start_hash = Some(hash_hex(&first.prev_hash));
         }
-        stored.iter().flat_map(|stored| stored.this_hash).collect()
+        progress.unwritten_hashes.extend(stored.iter().flat_map(|stored| stored.this_hash));
     }
 
-    /// Writes down that a turn has begun: what was masked, and the events about it.
+    /// Its row as it is now, with the hashes that no row has yet.
+    fn open_write(&self, progress: &mut Progress) -> SessionWrite {
+        progress.stored = true;
+        let audit_hashes = std::mem::take(&mut progress.unwritten_hashes);
+        SessionWrite { row: self.row(progress, "in_progress", None), audit_hashes, ..SessionWrite::default() }
+    }
+
+    /// Notes that a turn has begun: what was masked, and the events about it. [`Live::show`] writes it down, but where the
+    /// session was cut off meanwhile and its row would lack them.
     pub(crate) fn begun(&self, state: &State, masked: &str, stored: &[Stored]) -> Result<()> {
         let mut progress = self.progress();
         progress.masked.update(masked.as_bytes());
         let hash: [u8; 32] = progress.masked.clone().finalize().into();
         progress.detail.masked_sha256 = Some(crate::crypto::hex(&hash));
-        let audit_hashes = Self::noted(&mut progress, stored);
-        let row = self.row(&progress, "in_progress", None);
-        progress.stored = true;
-        self.slot.unless_purged(|| {
-            Ok(state.store.write_session(SessionWrite { row, audit_hashes, ..SessionWrite::default() })?)
-        })
+        Self::noted(&mut progress, stored);
+        let Some((status, ended_at)) = progress.ended.filter(|_| progress.stored) else { return Ok(()) };
+        let row = self.row(&progress, status, Some(ended_at));
+        let audit_hashes = std::mem::take(&mut progress.unwritten_hashes);
+        let write = SessionWrite { row, audit_hashes, ..SessionWrite::default() };
+        self.slot.unless_purged(|| Ok(state.store.write_session(write)?))
+    }
+
+    /// Whether it is written down, or over.
+    pub(crate) fn is_shown(&self) -> bool {
+        let progress = self.progress();
+        progress.stored || progress.ended.is_some()
+    }
+
+    /// Writes down an open session that is not written down yet, so that it can be seen and cut off. A turn that is over at
+    /// once is written down once, with its end.
+    pub(crate) fn show(&self, state: &State) -> Result<()> {
+        let mut progress = self.progress();
+        if progress.stored || progress.ended.is_some() {
+            return Ok(());
+        }
+        let write = self.open_write(&mut progress);
+        self.slot.unless_purged(|| Ok(state.store.write_session(write)?))
     }
 
     /// Writes down that a session was opened by an event rather than a turn.
     pub(crate) fn opened(&self, state: &State, stored: &[Stored]) -> Result<()> {
         let mut progress = self.progress();
-        let audit_hashes = Self::noted(&mut progress, stored);
-        let row = self.row(&progress, "in_progress", None);
-        progress.stored = true;
-        self.slot.unless_purged(|| {
-            Ok(state.store.write_session(SessionWrite { row, audit_hashes, ..SessionWrite::default() })?)
-        })
+        Self::noted(&mut progress, stored);
+        let write = self.open_write(&mut progress);
+        self.slot.unless_purged(|| Ok(state.store.write_session(write)?))
     }
 
     /// Writes down a turn that is over; without a key the session is over too.
@@ -291,7 +316,7 @@ impl Live {
         let stored =
             if audit.is_empty() { Vec::new() } else { state.audit.append(audit).unwrap_or_default() };
         let mut progress = self.progress();
-        if progress.ended {
+        if progress.ended.is_some() {
             return Ok(());
         }
         progress.last_turn_end = time::now();
@@ -320,31 +345,25 @@ impl Live {
             })
             .collect();
         progress.detail.payloads_stored |= !payloads.is_empty();
-        let audit_hashes = Self::noted(&mut progress, &stored);
-        let row = self.row(&progress, "in_progress", None);
+        Self::noted(&mut progress, &stored);
         let turn = serde_json::to_string(&record.turn).expect("turns are texts and numbers");
-        let write = SessionWrite {
-            row,
-            turn: Some((record.number, turn)),
-            events: record.events,
-            audit_hashes,
-            payloads,
-        };
+        let turn = Some((record.number, turn));
         if is_last {
             // Both steps are one write, so that nothing half done is ever seen.
             drop(progress);
+            let write = SessionWrite { turn, events: record.events, payloads, ..SessionWrite::default() };
             return self.close(state, Ended::Normally, Some(write));
         }
+        let write = SessionWrite { turn, events: record.events, payloads, ..self.open_write(&mut progress) };
         self.slot.unless_purged(|| Ok(state.store.write_session(write)?))
     }
 
     fn close(self: &Arc<Self>, state: &State, how: Ended, last: Option<SessionWrite>) -> Result<()> {
         let (status, summary_row, completed) = {
             let mut progress = self.progress();
-            if progress.ended {
+            if progress.ended.is_some() {
                 return Ok(());
             }
-            progress.ended = true;
             if how == Ended::Terminated {
                 progress.detail.error_code = Some("terminated".to_owned());
             }
@@ -362,19 +381,21 @@ impl Live {
                 .data("turn_count", progress.turns)
                 .data("masked_transcript_sha256", progress.detail.masked_sha256.clone());
             let ended_at = progress.last_turn_end.max(self.started_at);
+            progress.ended = Some((status, ended_at));
             (status, self.row(&progress, status, Some(ended_at)), completed)
         };
         self.remove(state);
         // The one event that may be missing: what it tells of has happened.
         let stored = state.audit.append(vec![completed]).unwrap_or_default();
         let mut progress = self.progress();
-        let hashes = Self::noted(&mut progress, &stored);
-        if !progress.stored && last.is_none() {
+        Self::noted(&mut progress, &stored);
+        if !progress.stored && progress.turns == 0 {
             return Ok(());
         }
+        progress.stored = true;
         let mut write = last.unwrap_or_default();
         write.row = self.row(&progress, status, summary_row.ended_at);
-        write.audit_hashes.extend(hashes);
+        write.audit_hashes = std::mem::take(&mut progress.unwritten_hashes);
         drop(progress);
         let summary = super::summary(&write.row, !self.slot.is_alive());
         self.slot.unless_purged(|| Ok(state.store.write_session(write)?))?;
@@ -412,7 +433,9 @@ impl Live {
     pub(crate) fn retract(self: &Arc<Self>, state: &State, is_new: bool) {
         self.leave();
         if is_new {
-            self.progress().ended = true;
+            let mut progress = self.progress();
+            progress.ended = Some(("error", progress.last_turn_end));
+            drop(progress);
             self.remove(state);
         } else {
             self.progress().turns -= 1;
@@ -433,13 +456,7 @@ pub(crate) fn terminate(state: &State, live: &Arc<Live>, actor: AuditEvent) -> R
     {
         let mut progress = live.progress();
         progress.last_turn_end = time::now();
-        let hashes = Live::noted(&mut progress, &stored);
-        if progress.stored {
-            let row = live.row(&progress, "in_progress", None);
-            drop(progress);
-            let write = SessionWrite { row, audit_hashes: hashes, ..SessionWrite::default() };
-            live.slot.unless_purged(|| Ok(state.store.write_session(write)?))?;
-        }
+        Live::noted(&mut progress, &stored);
     }
     end(state, live, Ended::Terminated)
 }

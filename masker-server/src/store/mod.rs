@@ -289,6 +289,8 @@ pub(crate) trait Store: Send + Sync {
     fn outbox(&self) -> Result<Vec<(i64, String)>>;
     /// Removes the events up to a number.
     fn clear_outbox(&self, upto: i64) -> Result<()>;
+    /// Does what may wait for the disk and need not be done within a call; to be called every second or so.
+    fn tidy(&self) -> Result<()>;
     /// Whether it answers.
     fn ping(&self) -> Result<()>;
 }

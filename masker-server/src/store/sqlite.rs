@@ -70,10 +70,16 @@ const MIGRATIONS: &[&str] = &["
 /// How long a call waits for the write of another process, such as `masker admin bootstrap`.
 const WAIT: Duration = Duration::from_secs(10);
 const READERS: usize = 4;
+/// How long the copier waits for those that read, when it begins the log anew.
+const COPIER_WAIT: Duration = Duration::from_millis(100);
+/// Pages of the write-ahead log from which it is begun anew.
+const LONG_LOG: i64 = 4_096;
 
 /// The store in a file.
 pub(crate) struct SqliteStore {
     writer: Mutex<Connection>,
+    /// Copies the write-ahead log into the file while the others go on.
+    copier: Mutex<Connection>,
     readers: Vec<Mutex<Connection>>,
     next: AtomicUsize,
 }
@@ -107,8 +113,17 @@ impl SqliteStore {
         options.open(path).map_err(|error| StoreError::Database(error.kind().to_string()))?;
         let mut writer = connect(path)?;
         migrate(&mut writer)?;
+        // A call that did it would wait for the disk, and those behind it.
+        writer.pragma_update(None, "wal_autocheckpoint", 0)?;
+        let copier = connect(path)?;
+        copier.busy_timeout(COPIER_WAIT)?;
         let readers = (0..READERS).map(|_| Ok(Mutex::new(connect(path)?))).collect::<Result<_>>()?;
-        Ok(Self { writer: Mutex::new(writer), readers, next: AtomicUsize::new(0) })
+        Ok(Self {
+            writer: Mutex::new(writer),
+            copier: Mutex::new(copier),
+            readers,
+            next: AtomicUsize::new(0),
+        })
     }
 
     fn read<T>(&self, run: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T> {
@@ -579,6 +594,15 @@ impl Store for SqliteStore {
 
     fn clear_outbox(&self, upto: i64) -> Result<()> {
         self.change(|t| t.execute("DELETE FROM outbox WHERE n <= ?", [upto]).map(drop))
+    }
+
+    fn tidy(&self) -> Result<()> {
+        let copier = lock(&self.copier);
+        let pages: i64 = copier.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |row| row.get(1))?;
+        if pages > LONG_LOG {
+            copier.query_row("PRAGMA wal_checkpoint(RESTART)", [], |_| Ok(()))?;
+        }
+        Ok(())
     }
 
     fn ping(&self) -> Result<()> {

@@ -1,0 +1,186 @@
+//! What the proxy adds to a request, and what an open stream costs. Figures mean something only optimised and on a quiet
+//! machine, so these run with the long tests: `cargo test --release -p masker-cli --test load -- --ignored --nocapture`.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![cfg(all(target_os = "linux", feature = "server"))]
+
+mod server;
+
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+use server::{Server, bootstrap};
+
+/// Requests a second, and for how long.
+const RATE: u32 = 200;
+const SECONDS: u32 = 20;
+/// Connections that share the load; more than ever wait at one time.
+const CONNECTIONS: u32 = 8;
+const STREAMS: usize = 1_000;
+
+/// A server with an agent over the stub.
+struct Target {
+    server: Server,
+    agent: String,
+}
+
+impl Target {
+    fn start(folder: &Path) -> Self {
+        let token = bootstrap(folder);
+        let server = Server::start(folder);
+        let body = json!({ "name": "a", "upstream": "stub" }).to_string();
+        let mut connection = TcpStream::connect(&server.address).unwrap();
+        let head = format!("authorization: Bearer {token}\r\n");
+        let (_, answer) = exchange(&mut connection, "/api/v1/agents", &head, &body);
+        let made: Value = serde_json::from_str(&answer).unwrap();
+        Self { server, agent: made["agent"]["id"].as_str().unwrap().to_owned() }
+    }
+
+    fn chat_path(&self) -> String {
+        format!("/proxy/{}/v1/chat/completions", self.agent)
+    }
+
+    /// Memory of the server that is in use, in KiB.
+    fn resident(&self) -> usize {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.server.child.id())).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+        line.trim().trim_end_matches(" kB").parse().unwrap()
+    }
+}
+
+fn request(path: &str, head: &str, body: &str) -> String {
+    let length = body.len();
+    format!(
+        "POST {path} HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n{head}content-length: {length}\r\n\r\n{body}"
+    )
+}
+
+/// One request and its answer on a connection that stays open; a body in pieces is read to its end.
+fn exchange(connection: &mut TcpStream, path: &str, head: &str, body: &str) -> (u16, String) {
+    connection.write_all(request(path, head, body).as_bytes()).unwrap();
+    let mut answer = Vec::new();
+    let mut buffer = [0; 1 << 14];
+    loop {
+        let read = connection.read(&mut buffer).unwrap();
+        assert!(read > 0, "the server hung up");
+        answer.extend_from_slice(&buffer[..read]);
+        let Some(end) = answer.windows(4).position(|window| window == b"\r\n\r\n") else { continue };
+        let head = String::from_utf8_lossy(&answer[..end]).to_ascii_lowercase();
+        let length =
+            head.lines().find_map(|line| line.strip_prefix("content-length: ")?.parse::<usize>().ok());
+        let is_whole = match length {
+            Some(length) => answer.len() >= end + 4 + length,
+            None => answer.ends_with(b"0\r\n\r\n"),
+        };
+        if is_whole {
+            let status = head[9..12].parse().unwrap();
+            return (status, String::from_utf8_lossy(&answer[end + 4..]).into_owned());
+        }
+    }
+}
+
+/// A chat of about two kilobytes, as a voice platform sends it, with values that no other request has.
+fn chat(i: u32, stream: bool) -> String {
+    let (a, b) = (i / 100 % 100, i % 100);
+    let said = format!(
+        "yeah hi this is Ann Reed calling about my refill, my number is 415-555-01{b:02} and you can also mail me at \
+         ann{i}@example.com, date of birth march third nineteen eighty two, member number X{a:02}{b:02}7731"
+    );
+    let system = "You are the assistant of a clinic. Be short and kind. Ask for name and date of birth first, then for the \
+        reason of the call. Never give medical advice. If the caller is in danger, tell them to hang up and call the \
+        emergency number. When you have what you need, call the tool that books a visit or that sends a refill. Repeat \
+        numbers slowly. Do not promise a time. If you do not understand, ask again in other words, at most twice, and then \
+        offer a call back by a person. Speak English unless the caller speaks another language.";
+    let mut messages = vec![json!({ "role": "system", "content": system })];
+    for turn in 0..4 {
+        messages.push(json!({ "role": "assistant", "content": "Thank you. And what is the medicine that you need, and how much of it is left?" }));
+        messages.push(json!({ "role": "user", "content": format!("it is the blood pressure one, lisinopril ten milligrams, I have maybe {turn} left") }));
+    }
+    messages.push(json!({ "role": "user", "content": said }));
+    json!({ "model": "gpt-4o-mini", "stream": stream, "messages": messages }).to_string()
+}
+
+fn percentile(times: &[Duration], share: f64) -> Duration {
+    times[((times.len() as f64 * share).ceil() as usize).clamp(1, times.len()) - 1]
+}
+
+/// Sends at a steady rate whatever comes back; times count from when a request was due.
+fn load(target: &Target, stream: bool) -> Vec<Duration> {
+    let start = Instant::now() + Duration::from_millis(100);
+    let workers: Vec<_> = (0..CONNECTIONS)
+        .map(|worker| {
+            let (address, path) = (target.server.address.clone(), target.chat_path());
+            std::thread::spawn(move || {
+                let mut connection = TcpStream::connect(address).unwrap();
+                connection.set_nodelay(true).unwrap();
+                let mut times = Vec::new();
+                for i in (worker..RATE * SECONDS).step_by(CONNECTIONS as usize) {
+                    let due = start + Duration::from_secs(1) * i / RATE;
+                    let body = chat(i, stream);
+                    std::thread::sleep(due.saturating_duration_since(Instant::now()));
+                    let (status, answer) = exchange(&mut connection, &path, "", &body);
+                    times.push(due.elapsed());
+                    assert!(status == 200 && answer.contains("Ann Reed") || stream, "{status} {answer}");
+                }
+                times
+            })
+        })
+        .collect();
+    let mut times: Vec<Duration> = workers.into_iter().flat_map(|worker| worker.join().unwrap()).collect();
+    times.sort_unstable();
+    times
+}
+
+#[test]
+#[ignore = "measures: optimised, on a quiet machine"]
+fn what_the_proxy_adds() {
+    let folder = tempfile::tempdir().unwrap();
+    let target = Target::start(folder.path());
+    println!("body of {} bytes, {RATE} requests a second for {SECONDS} s", chat(0, false).len());
+    for (name, stream) in [("warm-up", false), ("whole", false), ("streamed", true)] {
+        let times = load(&target, stream);
+        let (median, high, most) =
+            (percentile(&times, 0.5), percentile(&times, 0.99), times[times.len() - 1]);
+        println!("{name}: median {median:?}, 99th percentile {high:?}, most {most:?}");
+        if name == "whole" {
+            assert!(
+                median < Duration::from_millis(1) && high < Duration::from_millis(5),
+                "{median:?} {high:?}"
+            );
+        }
+    }
+}
+
+#[test]
+#[ignore = "measures: optimised, on a quiet machine"]
+fn what_an_idle_stream_costs() {
+    let folder = tempfile::tempdir().unwrap();
+    let target = Target::start(folder.path());
+    let bare = target.resident();
+    for i in 0..20 {
+        let mut connection = TcpStream::connect(&target.server.address).unwrap();
+        exchange(&mut connection, &target.chat_path(), "", &chat(i, false));
+    }
+    let before = target.resident();
+    let mut streams = Vec::new();
+    for i in 0..STREAMS {
+        let mut connection = TcpStream::connect(&target.server.address).unwrap();
+        let head = "masker-stub: chunk_bytes=64,chunk_delay_ms=20000\r\n";
+        connection.write_all(request(&target.chat_path(), head, &chat(i as u32, true)).as_bytes()).unwrap();
+        // Its head is there, so the stream is open; from here on nothing is said.
+        let mut first = [0; 512];
+        assert!(connection.read(&mut first).unwrap() > 0);
+        assert!(first.starts_with(b"HTTP/1.1 200"), "{}", String::from_utf8_lossy(&first));
+        streams.push(connection);
+    }
+    std::thread::sleep(Duration::from_secs(1));
+    let after = target.resident();
+    println!(
+        "resident: {bare} KiB started, {before} KiB after 20 requests, {after} KiB with {STREAMS} idle streams: {} bytes a stream",
+        (after.saturating_sub(before)) * 1024 / STREAMS
+    );
+    assert!(after < 100 * 1000, "{after} KiB");
+    drop(streams);
+}
