@@ -25,6 +25,7 @@ const STEPS: &[Step] = &[
     ("lint", lint::run),
     ("test", test::run),
     ("python adapters", python::run_adapters),
+    ("clients", test::run_clients),
     ("doc", doc::run),
     ("bench-smoke", bench_smoke::run),
     ("instructions", |workspace| instructions::run(workspace, instructions::Mode::Check)),

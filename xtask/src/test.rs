@@ -12,6 +12,19 @@ pub(crate) fn run(workspace: &Workspace) -> Outcome {
     rust.and(python).and(node)
 }
 
+/// The official clients of OpenAI, installed from their registries, against the proxy.
+pub(crate) fn run_clients(workspace: &Workspace) -> Outcome {
+    shell::run(&mut workspace.cargo([
+        "test",
+        "--package",
+        "masker-cli",
+        "--test",
+        "clients",
+        "--",
+        "--ignored",
+    ]))
+}
+
 /// The same tests optimised, with many more cases for each property.
 pub(crate) fn run_long(workspace: &Workspace) -> Outcome {
     let seed = fresh_seed();
@@ -35,7 +48,14 @@ pub(crate) fn run_long(workspace: &Workspace) -> Outcome {
         "--",
         "--kills",
         "500",
-    ]))
+    ]))?;
+    // A fuzzer, and figures of the server: latency, memory of streams, lists of very many sessions.
+    for (package, test) in [("masker-cli", "schema"), ("masker-cli", "load"), ("masker-server", "volume")] {
+        let arguments = ["test", "--package", package, "--release", "--test", test];
+        let measured = ["--", "--ignored", "--nocapture", "--test-threads=1"];
+        shell::run(&mut workspace.cargo(arguments.into_iter().chain(measured)))?;
+    }
+    Ok(())
 }
 
 /// A seed that no earlier run had; it is in the failure message of a property, so a find can be repeated.
