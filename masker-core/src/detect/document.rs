@@ -84,7 +84,7 @@ struct Buffers {
 
 impl Buffers {
     fn take() -> Self {
-        SPARE.take().map_or_else(Self::default, |spare| *spare)
+        SPARE.take().unwrap_or_default()
     }
 
     fn give_back(self) {
@@ -92,18 +92,18 @@ impl Buffers {
         const MOST: usize = 1 << 18;
         let held = self.view.capacity() + self.words.capacity() * size_of::<Token>() + self.starts.capacity();
         if held <= MOST {
-            SPARE.set(Some(Box::new(self)));
+            SPARE.set(Some(self));
         }
     }
 }
 
 thread_local! {
-    static SPARE: Cell<Option<Box<Buffers>>> = const { Cell::new(None) };
+    static SPARE: Cell<Option<Buffers>> = const { Cell::new(None) };
 }
 
 impl Drop for Document<'_> {
     fn drop(&mut self) {
-        let view = std::mem::replace(&mut self.view, NormalView::new("", &[])).into_buffers();
+        let view = self.view.take_buffers();
         let (words, starts) = (std::mem::take(&mut self.words), std::mem::take(&mut self.starts));
         Buffers { view, words, starts }.give_back();
     }
@@ -159,21 +159,16 @@ impl<'s> Document<'s> {
                 None => Words::new(&view),
             };
             while let Some(word) = reader.read().filter(|word| word.start < border - shift) {
-                match self
-                    .words
-                    .get(next)
-                    .filter(|known| known.start == word.start + shift && known.end <= border)
-                {
-                    Some(known) => {
-                        words.push(Token {
-                            word: Word { gap: word.gap, ..known.moved(shift).word },
-                            ..*known
-                        });
-                        next += 1;
-                        break;
-                    }
-                    None => words.push(Token::new(word, &VOCABULARY, &view)),
-                }
+                let known = self.words.get(next);
+                let Some(known) =
+                    known.filter(|known| known.start == word.start + shift && known.end <= border)
+                else {
+                    words.push(Token::new(word, &VOCABULARY, &view));
+                    continue;
+                };
+                words.push(Token { word: Word { gap: word.gap, ..known.moved(shift).word }, ..*known });
+                next += 1;
+                break;
             }
         }
         words.extend(self.words[next..].iter().map(|token| token.moved(shift)));
@@ -187,6 +182,9 @@ impl<'s> Document<'s> {
         let words = &mut self.words[..];
         let (lower, upper) = self.starts.begin(words.len());
         let known_words = self.known;
+        let next = |words: &[Token], at: usize| {
+            words.get(at + 1).map(|next| (next.gap, known_words[next.known as usize].tags))
+        };
         let mut before = Before::default();
         for at in 0..words.len() {
             let token = words[at];
@@ -200,10 +198,7 @@ impl<'s> Document<'s> {
                 words[at].cased = capitals.see_plain();
                 let mut flags = known.flags;
                 if known.tags.has(Tags::CUE) {
-                    let goes_on = words.get(at + 1).is_none_or(|next| {
-                        known_words[next.known as usize].tags.has(Tags::CUE_INSIDE) | next.gap.has(Gap::HASH)
-                    });
-                    flags = flags.with(Flags::CUE.when(goes_on | known.tags.has(Tags::CUE_ALONE)));
+                    flags = flags.with(Flags::CUE.when(begins_cue(known.tags, next(words, at))));
                 }
                 (lower[at], upper[at]) = (flags.lower(), flags.upper());
                 before.see(&word, known.tags);
@@ -219,8 +214,7 @@ impl<'s> Document<'s> {
             let word = words[at].word;
             let cased = capitals.see(&word, at == 0);
             words[at].cased = cased;
-            let next = words.get(at + 1).map(|next| (next.gap, known_words[next.known as usize].tags));
-            let flags = flags_of(&word, known, cased, next);
+            let flags = flags_of(&word, known, cased, next(words, at));
             let led = known.may_be_led(word.case) && before.leads_to_name(|| words[at - 1].stem(&self.view));
             let flags = flags.with(Flags::LED.when(led));
             (lower[at], upper[at]) = (flags.lower(), flags.upper());
@@ -471,9 +465,7 @@ fn flags_of(word: &Word, known: &Known, cased: bool, next: Option<(Gap, Tags)>) 
     if word.shape != Shape::Letters {
         return flags.with(Flags::CODE).with(Flags::DIGITS).with(Flags::RARE);
     }
-    let goes_on = next.is_none_or(|(gap, tags)| tags.has(Tags::CUE_INSIDE) | gap.has(Gap::HASH));
-    let cue = tags.has(Tags::CUE) & (tags.has(Tags::CUE_ALONE) | goes_on);
-    let flags = flags.with(Flags::CUE.when(cue));
+    let flags = flags.with(Flags::CUE.when(begins_cue(tags, next)));
     if word.case != Case::Lower {
         // An initial has its full stop, and a family name that comes first its comma.
         let has_next = |wanted| next.is_some_and(|(gap, _)| gap.has(wanted));
@@ -487,6 +479,13 @@ fn flags_of(word: &Word, known: &Known, cased: bool, next: Option<(Gap, Tags)>) 
     let long = word.len() > 1;
     let name = long && (tags.has(Tags::PARTICLE) || flags.has(Flags::SMALL_NAME) && !cased);
     flags.with(Flags::NAME.when(name)).with(Flags::LEARNT.when(long & flags.has(Flags::SMALL_LEARNT)))
+}
+
+/// Whether a cue phrase may begin at a word, from the gap before the next one with what the rules know of that.
+#[inline(always)]
+fn begins_cue(tags: Tags, next: Option<(Gap, Tags)>) -> bool {
+    let goes_on = next.is_none_or(|(gap, tags)| tags.has(Tags::CUE_INSIDE) | gap.has(Gap::HASH));
+    tags.has(Tags::CUE) & (tags.has(Tags::CUE_ALONE) | goes_on)
 }
 
 /// Puts a barrier before a line that names its speaker, as between two messages, if the one that begins at a word does.

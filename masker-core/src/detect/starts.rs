@@ -106,17 +106,16 @@ impl Starts {
         let Self { halves: [lower, upper], blocks } = self;
         let chunks = lower.as_chunks::<BLOCK>().0.iter().zip(upper.as_chunks::<BLOCK>().0);
         for (lower, upper) in chunks {
-            let mut block = [0; Flags::SETS];
-            for (eight, (lower, upper)) in
-                lower.as_chunks::<8>().0.iter().zip(upper.as_chunks::<8>().0).enumerate()
-            {
-                let (lower, upper) = (u64::from_le_bytes(*lower), u64::from_le_bytes(*upper));
-                for (flag, set) in block.iter_mut().enumerate() {
-                    let half = if flag < 8 { lower >> flag } else { upper >> (flag - 8) };
-                    *set |= gather(half) << (eight * 8);
+            let mut sets = [[0; 8]; 16];
+            let eights = lower.as_chunks::<8>().0.iter().zip(upper.as_chunks::<8>().0);
+            for (at, (lower, upper)) in eights.enumerate() {
+                let (lower, upper) = (transposed(*lower), transposed(*upper));
+                for flag in 0..8 {
+                    sets[flag][at] = lower[flag];
+                    sets[flag + 8][at] = upper[flag];
                 }
             }
-            blocks.push(block);
+            blocks.push(std::array::from_fn(|flag| u64::from_le_bytes(sets[flag])));
         }
     }
 
@@ -237,10 +236,18 @@ fn next_in(blocks: impl Iterator<Item = u64>, from: usize) -> Option<usize> {
         .map(|(index, set)| index * BLOCK + set.trailing_zeros() as usize)
 }
 
-/// The lowest bits of eight bytes, side by side.
+/// A square of eight by eight bits with its sides swapped: the bits of each place of all rows, as rows.
 #[inline]
-fn gather(bytes: u64) -> u64 {
-    (bytes & 0x0101_0101_0101_0101).wrapping_mul(0x0102_0408_1020_4080) >> 56
+fn transposed(rows: [u8; 8]) -> [u8; 8] {
+    let mut bits = u64::from_le_bytes(rows);
+    // Single bits, then squares of two by two and of four by four, change places across the diagonal.
+    for (distance, mask) in
+        [(7, 0x00AA_00AA_00AA_00AA), (14, 0x0000_CCCC_0000_CCCC), (28, 0x0000_0000_F0F0_F0F0)]
+    {
+        let differ = (bits ^ (bits >> distance)) & mask;
+        bits ^= differ ^ (differ << distance);
+    }
+    bits.to_le_bytes()
 }
 
 /// The places of the bits of a block.

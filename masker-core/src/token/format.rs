@@ -3,6 +3,7 @@
 use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::str::FromStr;
+use std::sync::LazyLock;
 
 use memchr::memmem;
 
@@ -224,9 +225,9 @@ pub fn find_markers(text: &str) -> Vec<Found> {
 }
 
 fn find_tokens(text: &str, found: &mut Vec<Found>) {
+    static FINDER: LazyLock<memmem::Finder<'static>> = LazyLock::new(|| memmem::Finder::new("MSK"));
     let mut from = 0;
-    let finder = memmem::Finder::new("MSK");
-    while let Some(at) = finder.find(&text.as_bytes()[from..]) {
+    while let Some(at) = FINDER.find(&text.as_bytes()[from..]) {
         let start = from + at;
         from = match parse_at(text, start, Gaps::Allowed) {
             Some((token, end)) => {

@@ -42,6 +42,13 @@ pub(super) fn hash_short(word: u64) -> WordHash {
     WordHash(mix(SEED ^ word))
 }
 
+/// Hashes a word of eight to fifteen bytes: the first eight, and the others in little-endian order with zeros behind them.
+#[inline]
+pub(super) fn hash_two(first: u64, rest: u64) -> WordHash {
+    let hash = mix(SEED ^ first);
+    WordHash(if rest == 0 { hash } else { mix(hash ^ rest) })
+}
+
 /// Eight bytes of a text from `at` on, little-endian, with zeros beyond its end.
 #[inline]
 pub(super) fn load(text: &[u8], at: usize) -> u64 {

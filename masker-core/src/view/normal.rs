@@ -122,9 +122,10 @@ impl<'s> NormalView<'s> {
         Self { source, text, cased, edits, accents, barriers }
     }
 
-    /// Gives the memory back, wiped where that is wanted.
-    pub(crate) fn into_buffers(mut self) -> ViewBuffers {
+    /// Gives the memory back, wiped where that is wanted; an empty view is left.
+    pub(crate) fn take_buffers(&mut self) -> ViewBuffers {
         self.wipe();
+        self.source = "";
         ViewBuffers {
             text: std::mem::take(&mut self.text),
             cased: std::mem::take(&mut self.cased),

@@ -1,4 +1,4 @@
-use super::hash::{WordHash, hash_part, hash_short, load};
+use super::hash::{WordHash, hash_part, hash_short, hash_two, load};
 use super::normal::{BARRIER, NormalView};
 
 /// What a word is made of.
@@ -210,29 +210,56 @@ impl<'v> Words<'v> {
             gap: self.gap,
             hash: WordHash(0),
         };
-        // Most words are short, of plain letters, and end before a plain character.
+        // Most words are of plain letters, fewer than sixteen, and end before a plain character.
         if len.wrapping_sub(1) < 7 && !GOES_ON[usize::from((eight >> (len * 8)) as u8)] {
             let keep = (1_u64 << (len * 8)) - 1;
             word.hash = hash_short(eight & keep);
             let capitals = (load(self.cased, start as usize) ^ eight) & keep;
-            if capitals & 0xFF != 0 {
-                // The bit that tells capitals from small letters, at the place of the highest.
-                let small = letters & keep & !(capitals << 2) & !0xFF;
-                word.case = if len == 1 || small != 0 { Case::Title } else { Case::Upper };
+            word.case = case_of_letters(letters & keep, capitals, 0);
+        } else if len == 8 {
+            let rest = load(bytes, start as usize + 8);
+            let more = letters_of(rest);
+            let len = (!more & HIGH).trailing_zeros() / 8;
+            if len < 8 && !GOES_ON[usize::from((rest >> (len * 8)) as u8)] {
+                let keep = (1_u64 << (len * 8)) - 1;
+                word.end = start + 8 + len;
+                word.hash = hash_two(eight, rest & keep);
+                if bytes[start as usize] != self.cased[start as usize] {
+                    let capitals = load(self.cased, start as usize) ^ eight;
+                    let rest_capitals = (load(self.cased, start as usize + 8) ^ rest) & keep;
+                    word.case = case_of_letters(letters, capitals, more & keep & !(rest_capitals << 2));
+                }
+            } else {
+                word = Word { gap: self.gap, ..read_long(self.text, self.cased, start) };
             }
         } else {
-            let long = read_long(self.text, self.cased, start);
-            word = Word { start, gap: self.gap, ..long };
+            word = Word { gap: self.gap, ..read_long(self.text, self.cased, start) };
         }
-        // What stands between most words is a space.
+        // What stands between most words is a space, or a space behind a comma or full stop.
         let end = word.end as usize;
-        if bytes.get(end) == Some(&b' ') && bytes.get(end + 1).is_some_and(u8::is_ascii_alphanumeric) {
-            (self.at, self.gap) = (word.end + 1, Gap::SPACE);
-        } else {
-            (self.at, self.gap) = gap_end(self.text, word.end, Gap::default());
-        }
+        (self.at, self.gap) = match *bytes.get(end..end + 3).unwrap_or_default() {
+            [b' ', next, _] if next.is_ascii_alphanumeric() => (word.end + 1, Gap::SPACE),
+            [b',', b' ', next] if next.is_ascii_alphanumeric() => (word.end + 2, Gap::COMMA.with(Gap::SPACE)),
+            [b'.', b' ', next] if next.is_ascii_alphanumeric() => {
+                (word.end + 2, Gap::STOP.with(Gap::SENTENCE).with(Gap::SPACE))
+            }
+            _ => gap_end(self.text, word.end, Gap::default()),
+        };
         Some(word)
     }
+}
+
+/// How a word of letters is written: `letters` and `capitals` of its first eight bytes, as the highest bit of each byte and as
+/// the bit that tells capitals from small letters, and the small letters behind them.
+#[inline(always)]
+fn case_of_letters(letters: u64, capitals: u64, small_behind: u64) -> Case {
+    if capitals & 0xFF == 0 {
+        return Case::Lower;
+    }
+    // The bit that tells capitals stands two places below the highest.
+    let small = letters & !(capitals << 2) & !0xFF;
+    let alone = letters & !0xFF == 0;
+    if alone || small | small_behind != 0 { Case::Title } else { Case::Upper }
 }
 
 /// A word that is long or has other characters than letters.
