@@ -8,7 +8,7 @@ use regex_automata::nfa::thompson::{NFA, State};
 use regex_automata::util::pool::{Pool, PoolGuard};
 use regex_automata::util::primitives::StateID;
 use regex_automata::{Anchored, Input, PatternID};
-use regex_syntax::hir::{Class, Hir, HirKind};
+use regex_syntax::hir::{Class, ClassUnicodeRange, Hir, HirKind};
 
 use super::Pass;
 use super::candidate::{AGAINST, Candidate, FLOOR, HINT, HINTED, LABELLED, VALIDATED};
@@ -97,8 +97,10 @@ impl Shapes {
 struct Beginnings {
     /// For each of the first places of a match and every byte, the patterns, as bits, that may have the byte there.
     places: [[u64; 256]; Self::PLACES],
-    /// Signs with the patterns that have no white space and always that sign.
-    signs: Vec<(u8, u64)>,
+    /// Sets of signs, with the patterns whose every match has a sign of the set.
+    needs: Vec<(Signs, u64)>,
+    /// The patterns that need a sign and have no white space, so that the sign is in the same run.
+    solid: u64,
 }
 
 impl Beginnings {
@@ -107,16 +109,20 @@ impl Beginnings {
 
     fn new(sources: &[&str], automaton: &DFA) -> Self {
         assert!(sources.len() <= 64, "a bit for every pattern");
-        let mut beginnings = Self { places: [[0; 256]; Self::PLACES], signs: Vec::new() };
+        let mut beginnings = Self { places: [[0; 256]; Self::PLACES], needs: Vec::new(), solid: 0 };
         for (index, source) in sources.iter().enumerate() {
             let bit = 1 << index;
             beginnings.see(automaton.get_nfa(), PatternID::must(index), bit);
             let pattern =
                 regex_syntax::parse(source).expect("the built-in patterns compile, as their test shows");
-            if let Some(sign) = sign_of(&pattern) {
-                match beginnings.signs.iter_mut().find(|(other, _)| *other == sign) {
+            let needs = needs(&pattern);
+            if !needs.is_empty() && !has_space(&pattern) {
+                beginnings.solid |= bit;
+            }
+            for signs in needs {
+                match beginnings.needs.iter_mut().find(|(other, _)| *other == signs) {
                     Some((_, patterns)) => *patterns |= bit,
-                    None => beginnings.signs.push((sign, bit)),
+                    None => beginnings.needs.push((signs, bit)),
                 }
             }
         }
@@ -167,10 +173,16 @@ impl Beginnings {
         }
     }
 
+    /// The patterns that may match somewhere in a text.
+    fn in_text(&self, text: &[u8]) -> u64 {
+        let present = Signs::of(text);
+        let missing = self.needs.iter().filter(|(signs, _)| signs.0 & present.0 == 0);
+        missing.fold(u64::MAX, |possible, (_, patterns)| possible & !patterns)
+    }
+
     /// The patterns that may match inside a run of bytes without white space, or across its end.
-    fn within(&self, run: &[u8]) -> u64 {
-        let missing = self.signs.iter().filter(|(sign, _)| memchr::memchr(*sign, run).is_none());
-        missing.fold(u64::MAX, |all, (_, patterns)| all & !patterns)
+    fn in_run(&self, run: &[u8]) -> u64 {
+        self.in_text(run) | !self.solid
     }
 
     /// The patterns that may match at the start of some bytes.
@@ -180,37 +192,72 @@ impl Beginnings {
     }
 }
 
-/// A sign that every match of a pattern has, if no match has white space.
-fn sign_of(pattern: &Hir) -> Option<u8> {
-    fn has_space(pattern: &Hir) -> bool {
-        let is_space = |byte: &u8| byte.is_ascii_whitespace();
-        match pattern.kind() {
-            HirKind::Empty | HirKind::Look(_) => false,
-            HirKind::Literal(literal) => literal.0.iter().any(is_space),
-            HirKind::Class(Class::Unicode(class)) => {
-                class.ranges().iter().any(|range| (range.start()..=range.end()).any(char::is_whitespace))
-            }
-            HirKind::Class(Class::Bytes(class)) => {
-                class.ranges().iter().any(|range| (range.start()..=range.end()).any(|byte| is_space(&byte)))
-            }
-            HirKind::Repetition(repetition) => has_space(&repetition.sub),
-            HirKind::Capture(capture) => has_space(&capture.sub),
-            HirKind::Concat(parts) | HirKind::Alternation(parts) => parts.iter().any(has_space),
-        }
+/// A set of signs that few texts have, or few parts of them.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+struct Signs(u16);
+
+impl Signs {
+    const ALL: &[u8] = b"@:(+./-[{";
+
+    /// The signs in a text.
+    fn of(text: &[u8]) -> Self {
+        let present = |(index, sign): (usize, &u8)| u16::from(memchr::memchr(*sign, text).is_some()) << index;
+        Self(Self::ALL.iter().enumerate().map(present).sum())
     }
-    fn always_has(pattern: &Hir, sign: u8) -> bool {
-        match pattern.kind() {
-            HirKind::Empty | HirKind::Look(_) => false,
-            HirKind::Literal(literal) => literal.0.contains(&sign),
-            HirKind::Class(class) => class.literal().is_some_and(|bytes| bytes == [sign]),
-            HirKind::Repetition(repetition) => repetition.min > 0 && always_has(&repetition.sub, sign),
-            HirKind::Capture(capture) => always_has(&capture.sub, sign),
-            HirKind::Concat(parts) => parts.iter().any(|part| always_has(part, sign)),
-            HirKind::Alternation(parts) => parts.iter().all(|part| always_has(part, sign)),
+}
+
+/// Sets of signs of each of which every match of a pattern has one.
+fn needs(pattern: &Hir) -> Vec<Signs> {
+    let mut needs = match pattern.kind() {
+        HirKind::Empty | HirKind::Look(_) => Vec::new(),
+        HirKind::Literal(literal) => {
+            let Signs(signs) = Signs::of(&literal.0);
+            (0..Signs::ALL.len())
+                .map(|index| Signs(signs & (1 << index)))
+                .filter(|signs| signs.0 != 0)
+                .collect()
         }
+        HirKind::Class(Class::Unicode(class)) => {
+            let signs = |range: &ClassUnicodeRange| {
+                let one = |c: char| Signs::of(c.encode_utf8(&mut [0; 4]).as_bytes()).0;
+                (range.start()..=range.end())
+                    .map(one)
+                    .try_fold(0, |all, sign| (sign != 0).then_some(all | sign))
+            };
+            let all = class.ranges().iter().map(signs).try_fold(0, |all, signs| Some(all | signs?));
+            all.map(Signs).into_iter().collect()
+        }
+        HirKind::Class(Class::Bytes(_)) => Vec::new(),
+        HirKind::Repetition(repetition) if repetition.min > 0 => needs(&repetition.sub),
+        HirKind::Repetition(_) => Vec::new(),
+        HirKind::Capture(capture) => needs(&capture.sub),
+        HirKind::Concat(parts) => parts.iter().flat_map(needs).collect(),
+        HirKind::Alternation(parts) => {
+            let first = |part: &Hir| needs(part).first().copied();
+            let any = parts.iter().map(first).try_fold(0, |all, signs| Some(all | signs?.0));
+            any.map(Signs).into_iter().collect()
+        }
+    };
+    needs.dedup();
+    needs
+}
+
+/// Whether some match of a pattern has white space.
+fn has_space(pattern: &Hir) -> bool {
+    let is_space = |byte: &u8| byte.is_ascii_whitespace();
+    match pattern.kind() {
+        HirKind::Empty | HirKind::Look(_) => false,
+        HirKind::Literal(literal) => literal.0.iter().any(is_space),
+        HirKind::Class(Class::Unicode(class)) => {
+            class.ranges().iter().any(|range| (range.start()..=range.end()).any(char::is_whitespace))
+        }
+        HirKind::Class(Class::Bytes(class)) => {
+            class.ranges().iter().any(|range| (range.start()..=range.end()).any(|byte| is_space(&byte)))
+        }
+        HirKind::Repetition(repetition) => has_space(&repetition.sub),
+        HirKind::Capture(capture) => has_space(&capture.sub),
+        HirKind::Concat(parts) | HirKind::Alternation(parts) => parts.iter().any(has_space),
     }
-    let found = b"@:(+./-".iter().copied().find(|&sign| always_has(pattern, sign));
-    found.filter(|_| !has_space(pattern))
 }
 
 impl PatternTable {
@@ -243,6 +290,7 @@ impl PatternTable {
             return;
         }
         let mut cache = self.shapes.cache();
+        let in_text = self.beginnings.in_text(bytes);
         let mut at = 0;
         for anchor in anchors {
             if anchor < at {
@@ -250,13 +298,13 @@ impl PatternTable {
             }
             let (start, end) = stretch_around(bytes, at, anchor);
             at = start;
-            let mut within = None;
+            let mut in_run = None;
             while at < end {
                 // A match stands alone, so it begins where no letter or digit goes before it.
                 let inside = at > 0 && is_word_byte(bytes[at]) && is_word_byte(bytes[at - 1]);
-                let mut possible = if inside { 0 } else { self.beginnings.of(&bytes[at..]) };
-                if possible != 0 {
-                    possible &= *within.get_or_insert_with(|| self.beginnings.within(&bytes[start..end]));
+                let mut possible = if inside { 0 } else { in_text & self.beginnings.of(&bytes[at..]) };
+                if possible & self.beginnings.solid != 0 {
+                    possible &= *in_run.get_or_insert_with(|| self.beginnings.in_run(&bytes[start..end]));
                 }
                 at = if possible == 0 {
                     at + 1
