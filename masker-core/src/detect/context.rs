@@ -138,6 +138,11 @@ impl Context {
         self.capitals
     }
 
+    /// How much was learnt.
+    pub(crate) fn knowledge(&self) -> usize {
+        self.learnt.len()
+    }
+
     /// Whether any name or number was learnt.
     pub(crate) fn knows_anything(&self) -> bool {
         !self.learnt.is_empty()

@@ -41,9 +41,8 @@ pub(crate) fn find(
         }
         // Letters that are spelled are judged in their turn: what is learnt counts for what comes later only.
         while let Some(run) = spelled.get(judged).filter(|run| run.start <= at) {
-            if judge_spelled(document, cues, context, run, out) {
-                leads.take_up(context, at);
-            }
+            judge_spelled(document, cues, context, run, out);
+            leads.take_up(context, at);
             judged += 1;
         }
         let first_prior = prior(document, context, at);
@@ -97,6 +96,8 @@ struct Leads<'d, 's> {
     led: WordSet,
     /// A name is asked for, so that any word may answer.
     asked: bool,
+    /// How much of what was learnt is taken up.
+    knowledge: usize,
 }
 
 impl<'d, 's> Leads<'d, 's> {
@@ -121,16 +122,17 @@ impl<'d, 's> Leads<'d, 's> {
                 candidates.add(at);
             }
         }
-        let mut leads = Self { document, candidates, led, asked };
+        let mut leads = Self { document, candidates, led, asked, knowledge: 0 };
         leads.take_up(context, 0);
         leads
     }
 
     /// Takes up what was learnt, for the words from `from` on.
     fn take_up(&mut self, context: &Context, from: usize) {
-        if !context.knows_anything() {
+        if context.knowledge() == self.knowledge {
             return;
         }
+        self.knowledge = context.knowledge();
         self.candidates.add_all(&self.document.starts.set(Flags::LEARNT));
         for at in from..self.document.len() {
             if context.knows_name(self.document.hash(at)) || self.follows_known(context, at) {
@@ -184,16 +186,14 @@ fn begins_reversed(document: &Document<'_>, at: usize) -> bool {
     document.words[at].case != Case::Lower && document.gap(at + 1).has(Gap::COMMA)
 }
 
-/// Judges letters that are spelled; whether they are a name.
 fn judge_spelled(
     document: &Document<'_>,
     cues: &[CueHit],
     context: &mut Context,
     run: &Spelled,
     out: &mut Vec<Candidate>,
-) -> bool {
-    let score = spelled_score(document, cues, context, run);
-    if let Some(score) = score {
+) {
+    if let Some(score) = spelled_score(document, cues, context, run) {
         if document.is_settled(run.start) {
             context.learn_name(run.hash, &run.word);
         }
@@ -202,7 +202,6 @@ fn judge_spelled(
             ..candidate(document, run.start, run.end, score, "name_spelled")
         });
     }
-    score.is_some()
 }
 
 /// Below these log odds the first word makes no name, whatever leads to it.

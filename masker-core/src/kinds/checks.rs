@@ -502,9 +502,8 @@ pub fn url(text: &str) -> Verdict {
 pub fn ipv4(text: &str) -> Verdict {
     let (address, prefix) =
         text.split_once('/').map_or((text, None), |(address, prefix)| (address, Some(prefix)));
-    let octets = address.split('.').filter(|part| part.parse::<u8>().is_ok()).count();
-    let all = address.split('.').count();
-    plausible_if(octets == 4 && all == 4 && prefix.is_none_or(|p| p.parse::<u8>().is_ok_and(|p| p <= 32)))
+    let octets = address.split('.').try_fold(0, |octets, part| part.parse::<u8>().ok().map(|_| octets + 1));
+    plausible_if(octets == Some(4) && prefix.is_none_or(|p| p.parse::<u8>().is_ok_and(|p| p <= 32)))
 }
 
 /// Confirms IPv6 addresses (RFC 4291), with zone (RFC 4007) and prefix length up to 128, that have a digit:
