@@ -7,7 +7,7 @@ use masker_benches::{CLEAN, masker, peak_kb};
 use masker_core::Role;
 
 /// Allocations of one call for a kilobyte in which nothing is found, at most.
-const CLEAN_ALLOCATIONS: f64 = 70.0;
+const CLEAN_ALLOCATIONS: f64 = 20.0;
 
 #[test]
 fn a_clean_text_costs_few_allocations() {
