@@ -253,12 +253,12 @@ impl<'v> Words<'v> {
 /// the bit that tells capitals from small letters, and the small letters behind them.
 #[inline(always)]
 fn case_of_letters(letters: u64, capitals: u64, small_behind: u64) -> Case {
-    if capitals & 0xFF == 0 {
+    if capitals.trailing_zeros() >= 8 {
         return Case::Lower;
     }
     // The bit that tells capitals stands two places below the highest.
     let small = letters & !(capitals << 2) & !0xFF;
-    let alone = letters & !0xFF == 0;
+    let alone = letters >> 8 == 0;
     if alone || small | small_behind != 0 { Case::Title } else { Case::Upper }
 }
 
