@@ -1,5 +1,7 @@
 use std::collections::HashMap;
 
+use smallvec::SmallVec;
+
 use super::cues::{CueHit, Role};
 use super::document::{Capitals, Document};
 use super::starts::Flags;
@@ -17,14 +19,16 @@ pub struct Context {
     asked: Option<u8>,
     /// What was learnt so far, by the hash of a word or of the compact form of a number.
     learnt: HashMap<WordHash, Learnt, WordHashBuilder>,
+    /// A bit for every word of a name that was learnt, by its hash: most words are known to be none by that.
+    names: u64,
     /// What of it is new since the last [`Context::take_lesson`].
     new: Vec<(WordHash, Learnt)>,
     /// Within the document at hand: its turns.
-    turns: Vec<Turn>,
+    turns: SmallVec<[Turn; 4]>,
     /// What the turn that the piece at hand begins in asked for before that piece.
     pending: Option<u8>,
     /// What the turns of the document at hand are known to ask for, because they were read before values in them were replaced.
-    known: Vec<Option<u8>>,
+    known: SmallVec<[Option<u8>; 4]>,
     /// The capitals seen in the turn that the piece at hand begins in, before that piece.
     capitals: Capitals,
 }
@@ -64,16 +68,17 @@ impl Context {
             };
             // A long turn is no bare group of digits; looking no further keeps detection bounded to the right.
             // Where values were replaced there was more to hear than the words that are left.
-            let replaced = document.view.has_barriers()
-                && (start + 1..=end.min(len - 1)).any(|at| document.is_protected_before(at))
-                || end == len && document.is_protected_before(len)
-                || (document.is_protected_before(start) && !document.gap(start).has(Gap::TURN));
-            let numeric = !replaced && digits > 0 && digits * 2 >= said.len();
+            let replaced = || {
+                document.view.has_barriers()
+                    && ((start + 1..=end).any(|at| document.is_protected_before(at))
+                        || document.is_protected_before(start) && !document.gap(start).has(Gap::TURN))
+            };
+            let numeric = digits > 0 && digits * 2 >= said.len() && !replaced();
             // "okay", "go ahead" does not take a question back, nor does a part of its answer.
-            let listens = !replaced
-                && !said.is_empty()
+            let listens = !said.is_empty()
                 && said.len() <= 4
-                && said.clone().all(|at| document.is(at, Tags::ACKNOWLEDGES));
+                && said.clone().all(|at| document.is(at, Tags::ACKNOWLEDGES))
+                && !replaced();
             if asked.is_none() && (listens || numeric) {
                 asked = self.turns.last().map_or(self.asked, |turn| turn.asked);
             }
@@ -156,7 +161,7 @@ impl Context {
 
     /// Whether a word was part of a name.
     pub(crate) fn knows_name(&self, word: WordHash) -> bool {
-        self.learnt.get(&word) == Some(&Learnt::Name)
+        self.names & name_bit(word) != 0 && self.learnt.get(&word) == Some(&Learnt::Name)
     }
 
     /// Whether a word is one letter away from a word of a name: one more, one less, another, or two in turn. The first letter is
@@ -204,6 +209,9 @@ impl Context {
         if known.is_none_or(|known| what == Learnt::Name && *known != what) && self.learnt.len() < MOST {
             self.learnt.insert(hash, what);
             self.new.push((hash, what));
+            if what == Learnt::Name {
+                self.names |= name_bit(hash);
+            }
         }
     }
 
@@ -223,7 +231,14 @@ impl Context {
     pub(crate) fn recall(&mut self, lesson: &Lesson) {
         self.asked = lesson.asked;
         self.learnt.extend(lesson.learnt.iter().copied());
+        let names = lesson.learnt.iter().filter(|(_, what)| *what == Learnt::Name);
+        self.names = names.fold(self.names, |names, (hash, _)| names | name_bit(*hash));
     }
+}
+
+/// The bit of a word in [`Context::names`].
+fn name_bit(word: WordHash) -> u64 {
+    1 << (word.0 % 64)
 }
 
 /// What is known of a word or number.

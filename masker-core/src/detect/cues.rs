@@ -1,6 +1,8 @@
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
+use smallvec::SmallVec;
+
 use super::document::{Document, joins_phrase};
 use super::starts::Flags;
 use super::vocabulary::Tags;
@@ -175,7 +177,10 @@ fn keep_longest_labels(hits: &mut Vec<CueHit>) {
         };
         rival && a.kind != b.kind && a.start < b.end && b.start < a.end
     };
-    let beaten: Vec<bool> = hits
+    if hits.len() < 2 {
+        return;
+    }
+    let beaten: SmallVec<[bool; 64]> = hits
         .iter()
         .enumerate()
         .map(|(index, hit)| {

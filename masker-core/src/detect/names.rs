@@ -388,7 +388,7 @@ fn prior(document: &Document<'_>, context: &Context, at: usize) -> f32 {
     let cased = document.is_cased(at);
     let class = document.class(at);
     let title = word.case == Case::Title;
-    let first = document.begins_sentence(at) || starts_quote(document, at);
+    let first = || document.begins_sentence(at) || starts_quote(document, at);
     if cased && word.case == Case::Lower {
         return if context.knows_name(word.hash) && not_name < 2 && entry.common() == 0 { 0.5 } else { -6.0 };
     }
@@ -402,15 +402,15 @@ fn prior(document: &Document<'_>, context: &Context, at: usize) -> f32 {
             -6.0
         };
     }
-    if context.knows_name(word.hash) && (!cased || title) && (not_name < 6 || (title && !first)) {
-        return if first && title && not_name >= 4 { 0.8 } else { 3.0 };
+    if context.knows_name(word.hash) && (!cased || title) && (not_name < 6 || (title && !first())) {
+        return if title && not_name >= 4 && first() { 0.8 } else { 3.0 };
     }
     let listed = given > 0 || family > 0;
     let plain = entry.common() > 0 || entry.medical() > 0 || entry.town() > 0 || not_name > 0;
     if !plain && (!cased || title) && context.nearly_knows_name(document.stem(at)) {
         return 1.5;
     }
-    let inside = cased && title && !first;
+    let inside = cased && title && !first();
     let base = if !listed {
         let unknown = entry == lexicon::Entry::default();
         if unknown && word.len() >= 3 {
@@ -796,11 +796,19 @@ fn name_at(
     if parts == 0 || (particle && end == at + 1) {
         return None;
     }
-    let right = right_cue(document, cues, spelled, at, end);
-    let score = best + pattern + cue.strength + right;
+    let odds = best + pattern + cue.strength;
+    let follows = Tags::FOLLOWS_NAME.with(Tags::RELATION).with(Tags::ROLE);
+    if odds + LEAST_FOLLOWING < ACCEPT && spelled.is_empty() && !document.is(end, follows) {
+        return None;
+    }
+    let score = odds + right_cue(document, cues, spelled, at, end);
     let recognizer = if cue.strength >= 1.5 { "name_cue" } else { "name_list" };
     Some(Name { start: at, end, score, recognizer })
 }
+
+/// What follows a name that is neither a spelling of it nor a [`Tags::FOLLOWS_NAME`] is worth no more than this as evidence for it,
+/// and a little for the order of adding up.
+const LEAST_FOLLOWING: f32 = 0.51;
 
 /// "D.C.", "J. D." after a cue that asks for initials or a name.
 fn initials(document: &Document<'_>, cues: &[CueHit], at: usize) -> Option<Name> {
@@ -1123,19 +1131,19 @@ fn left_cue(document: &Document<'_>, cues: &[CueHit], context: &Context, at: usi
     }
     // "alright benny hop up": somebody is called by name where a turn begins.
     let turn = context.turn_start(at);
-    let called = !document.is_cased(at)
+    let said = document.after_role(turn);
+    let soon = at.saturating_sub(said) <= 3;
+    let called = soon
+        && strength == 0.0
         && at > turn
+        && !document.is_cased(at)
         && gap.only(Gap::SPACE)
-        && (document.after_role(turn)..at).len() <= 3
-        && (document.after_role(turn)..at).all(|i| document.is(i, Tags::ACKNOWLEDGES));
-    if called && strength == 0.0 {
+        && (said..at).all(|i| document.is(i, Tags::ACKNOWLEDGES));
+    if called {
         strength = 0.5;
     }
     // The answer to a question for a name.
-    let turn = context.turn_start(at);
-    if at.saturating_sub(document.after_role(turn)) <= 3
-        && context.asked_before(turn).is_some_and(|kind| Kind::BUILT_IN[kind as usize] == Kind::Name)
-    {
+    if soon && context.asked_before(turn).is_some_and(|kind| Kind::BUILT_IN[kind as usize] == Kind::Name) {
         strength = strength.max(2.4);
     }
     let entry = document.entry(at);
