@@ -1,5 +1,5 @@
 use std::borrow::Cow;
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::{Arc, LazyLock};
 
 use super::candidate::Candidate;
@@ -61,7 +61,7 @@ impl KindRule {
 #[expect(missing_debug_implementations, reason = "holds the user's words and plug-ins")]
 pub struct DetectorSet {
     /// What may be found; a kind that is not in it is off.
-    pub rules: HashMap<Kind, KindRule>,
+    pub rules: BTreeMap<Kind, KindRule>,
     /// The user's patterns.
     pub recognizers: Vec<CustomRecognizer>,
     /// The user's word lists.

@@ -1,4 +1,4 @@
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::num::NonZero;
 use std::sync::Arc;
 use std::time::Duration;
@@ -178,7 +178,7 @@ fn ring_kid(keys: &KeyRing, kid: &str) -> Kid {
 /// What detection needs of a policy.
 fn detectors(policy: &Policy, plugins: Vec<Arc<dyn Recognizer>>) -> DetectorSet {
     let ner = !plugins.is_empty();
-    let mut rules: HashMap<Kind, KindRule> = HashMap::new();
+    let mut rules: BTreeMap<Kind, KindRule> = BTreeMap::new();
     for entity in policy.entities() {
         let effective = policy.effective(&entity.kind, ner);
         if effective.enabled() {

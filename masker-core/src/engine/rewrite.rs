@@ -1,4 +1,4 @@
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use super::keep::{Segment, segments};
 use super::{Event, Masked, Masker, Restored};
@@ -11,7 +11,7 @@ use crate::{Error, Finding, Kind, SecretText, Span};
 
 /// What the policy does with each kind, looked up once.
 pub(super) struct Plan {
-    steps: HashMap<Kind, Step>,
+    steps: BTreeMap<Kind, Step>,
 }
 
 struct Step {

@@ -7,7 +7,7 @@ mod raw;
 mod show;
 mod validate;
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
@@ -63,7 +63,7 @@ pub struct Policy {
     passes: Vec<PassRule>,
     entities: Vec<EntityRule>,
     /// Places in `entities`.
-    places: HashMap<Kind, usize>,
+    places: BTreeMap<Kind, usize>,
     audit: Audit,
     recognizers: Vec<RecognizerRule>,
     dictionaries: Vec<DictionaryRule>,

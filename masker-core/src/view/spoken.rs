@@ -399,7 +399,13 @@ impl<W: SaidWord> Reader<'_, '_, W> {
     }
 
     fn push_number(&mut self, number: u64, word: usize, word_end: usize) {
-        for digit in number.to_string().bytes() {
+        let mut places: SmallVec<[u8; 20]> = SmallVec::new();
+        let mut rest = number;
+        while rest > 0 || places.is_empty() {
+            places.push(b'0' + (rest % 10) as u8);
+            rest /= 10;
+        }
+        for digit in places.into_iter().rev() {
             self.push(digit, word, word_end, true);
         }
     }
