@@ -16,12 +16,9 @@ pub(crate) struct Token {
     word: Word,
     /// Its place in [`Vocabulary::known`].
     known: u32,
-    /// Whether the word or one shortly before it in its turn is capitalised.
-    cased: bool,
 }
 
 impl Token {
-    #[inline(always)]
     fn new(word: Word, vocabulary: &Vocabulary, view: &NormalView<'_>) -> Self {
         let known = if word.shape == Shape::Letters && !word.apostrophe {
             vocabulary.index(word.hash)
@@ -30,15 +27,14 @@ impl Token {
         } else {
             vocabulary.index_plain(word.hash)
         };
-        Self { word, known, cased: false }
+        Self { word, known }
     }
 
-    /// The word further left, as if nothing had been worked out about those around it.
-    fn moved(&self, by: u32) -> Self {
-        let Word { start, end, gap, .. } = self.word;
+    /// The word as if its turn had not been marked.
+    fn unmarked(&self) -> Self {
+        let gap = self.word.gap.without(Gap::TURN);
         let gap = if gap.has(Gap::PROTECTED) { gap } else { gap.without(Gap::BARRIER) };
-        let word = Word { start: start - by, end: end - by, gap: gap.without(Gap::TURN), ..self.word };
-        Self { word, ..*self }
+        Self { word: Word { gap, ..self.word }, ..*self }
     }
 
     #[inline]
@@ -70,6 +66,8 @@ pub(crate) struct Document<'s> {
     known: &'static [Known],
     /// The words at which something may begin.
     pub(crate) starts: Starts,
+    /// Whether the border of a turn was marked at some word.
+    marked: bool,
     /// The number of words before the end of the piece at hand; what stands behind it is seen again.
     settled: usize,
 }
@@ -119,15 +117,27 @@ impl<'s> Document<'s> {
         let Buffers { view, mut words, starts } = Buffers::take();
         let view = NormalView::reusing(view, source, protected);
         let vocabulary = &*VOCABULARY;
+        let known = vocabulary.known();
+        // Every word but the last has a character behind it.
+        let most = view.text().len() / 2 + 1;
         words.clear();
-        words.reserve(view.text().len() / 4 + 1);
+        words.reserve(most.div_ceil(2));
+        let mut sorter = Sorter::new(starts, most);
         let mut reader = Words::new(&view);
-        while let Some(word) = reader.read() {
-            words.push(Token::new(word, vocabulary, &view));
+        loop {
+            if let Some(word) = reader.read_plain() {
+                let index = vocabulary.index(word.hash);
+                sorter.sort(words.len(), &word, &known[index as usize]);
+                words.push(Token { word, known: index });
+            } else if let Some(word) = reader.read() {
+                let token = Token::new(word, vocabulary, &view);
+                sorter.sort(words.len(), &token.word, &known[token.known as usize]);
+                words.push(token);
+            } else {
+                break;
+            }
         }
-        let mut document = Self { view, settled: words.len(), words, known: VOCABULARY.known(), starts };
-        document.relate(capitals);
-        document
+        Self::of(view, words, sorter, capitals)
     }
 
     /// The same part with more of it protected: `protected` spans, sorted and disjoint, are replaced by barriers.
@@ -136,17 +146,14 @@ impl<'s> Document<'s> {
             return Self::part(self.view.source(), protected, capitals);
         }
         let Buffers { view, mut words, starts } = Buffers::take();
-        let view = NormalView::reusing(view, self.view.source(), protected);
+        let view = self.view.covered(view, protected);
         words.clear();
         words.reserve(self.words.len());
-        // How much further left the words stand than before.
-        let mut shift = 0;
         let mut next = 0;
         for (index, span) in protected.iter().enumerate() {
             let kept = next + self.words[next..].partition_point(|word| word.end as usize <= span.start);
-            words.extend(self.words[next..kept].iter().map(|token| token.moved(shift)));
+            words.extend_from_slice(&self.words[next..kept]);
             next = kept + self.words[kept..].partition_point(|word| (word.start as usize) < span.end);
-            shift += span.len() as u32 - 1;
             let border = protected.get(index + 1).map_or(u32::MAX, |span| span.start as u32);
             let cut = self.words[..next].last().is_some_and(|word| word.end as usize > span.end);
             if !cut && self.words.get(next).is_none_or(|word| word.start >= border) && border < u32::MAX {
@@ -158,69 +165,85 @@ impl<'s> Document<'s> {
                 Some(last) => Words::behind(&view, last.end),
                 None => Words::new(&view),
             };
-            while let Some(word) = reader.read().filter(|word| word.start < border - shift) {
+            while let Some(word) = reader.read().filter(|word| word.start < border) {
                 let known = self.words.get(next);
-                let Some(known) =
-                    known.filter(|known| known.start == word.start + shift && known.end <= border)
+                let Some(known) = known.filter(|known| known.start == word.start && known.end <= border)
                 else {
                     words.push(Token::new(word, &VOCABULARY, &view));
                     continue;
                 };
-                words.push(Token { word: Word { gap: word.gap, ..known.moved(shift).word }, ..*known });
+                words.push(Token { word: Word { gap: word.gap, ..known.word }, ..*known });
                 next += 1;
                 break;
             }
         }
-        words.extend(self.words[next..].iter().map(|token| token.moved(shift)));
-        let mut document = Self { view, settled: words.len(), words, known: VOCABULARY.known(), starts };
+        words.extend_from_slice(&self.words[next..]);
+        if self.marked {
+            words.iter_mut().for_each(|token| *token = token.unmarked());
+        }
+        let mut sorter = Sorter::new(starts, words.len());
+        for (at, token) in words.iter().enumerate() {
+            sorter.sort(at, &token.word, &self.known[token.known as usize]);
+        }
+        Self::of(view, words, sorter, capitals)
+    }
+
+    fn of(view: NormalView<'s>, words: Vec<Token>, sorter: Sorter, capitals: Capitals) -> Self {
+        let (starts, settled, known) = (sorter.finish(words.len()), words.len(), VOCABULARY.known());
+        let mut document = Self { view, settled, words, known, starts, marked: false };
         document.relate(capitals);
         document
     }
 
-    /// Works out what follows from the words and those around them.
+    /// Works out what follows from the words and those around them, for those that are in sets by that.
     fn relate(&mut self, mut capitals: Capitals) {
-        let words = &mut self.words[..];
-        let (lower, upper) = self.starts.begin(words.len());
-        let known_words = self.known;
-        let next = |words: &[Token], at: usize| {
-            words.get(at + 1).map(|next| (next.gap, known_words[next.known as usize].tags))
-        };
-        let mut before = Before::default();
-        for at in 0..words.len() {
-            let token = words[at];
-            let (word, known) = (token.word, &known_words[token.known as usize]);
-            if known.plain
-                && word.gap == Gap::SPACE
-                && word.case == Case::Lower
-                && word.shape == Shape::Letters
-            {
-                // Most words.
-                words[at].cased = capitals.see_plain();
-                let mut flags = known.flags;
-                if known.tags.has(Tags::CUE) {
-                    flags = flags.with(Flags::CUE.when(begins_cue(known.tags, next(words, at))));
+        // The words from here to the end of what the last capital counts for are not added yet.
+        let mut from = 0;
+        let mut block = 0;
+        while let Some(odd) = self.starts.block(Flags::ODD, block) {
+            block += 1;
+            for at in odd {
+                let until = capitals.until;
+                self.relate_one(at, &mut capitals);
+                // Where the words that a capital counts for overlap with those of the next, they are added together.
+                if capitals.until != until && (capitals.until < until || at > until) {
+                    self.starts.add_range(Flags::CASED, from, until.min(at));
+                    from = at;
                 }
-                (lower[at], upper[at]) = (flags.lower(), flags.upper());
-                before.see(&word, known.tags);
-                continue;
             }
-            if word.gap == Gap::HYPHEN && word.shape != Shape::Letters && at > 0 && words[at - 1].len() <= 5 {
-                // Letters that say no code may belong to one by a hyphen: "MRN-482055".
-                lower[at - 1] |= Flags::CODE.lower();
-            }
-            if known.tags.has(Tags::ROLE) && word.gap.has(Gap::LINE.with(Gap::START)) {
-                mark_turn(&self.view, words, at);
-            }
-            let word = words[at].word;
-            let cased = capitals.see(&word, at == 0);
-            words[at].cased = cased;
-            let flags = flags_of(&word, known, cased, next(words, at));
-            let led = known.may_be_led(word.case) && before.leads_to_name(|| words[at - 1].stem(&self.view));
-            let flags = flags.with(Flags::LED.when(led));
-            (lower[at], upper[at]) = (flags.lower(), flags.upper());
-            before.see(&word, known.tags);
         }
-        self.starts.finish();
+        self.starts.add_range(Flags::CASED, from, capitals.until.min(self.words.len()));
+    }
+
+    #[inline(always)]
+    fn relate_one(&mut self, at: usize, capitals: &mut Capitals) {
+        let known = &self.known[self.words[at].known as usize];
+        if known.tags.has(Tags::ROLE) && self.words[at].gap.has(Gap::LINE.with(Gap::START)) {
+            self.marked |= mark_turn(&self.view, &mut self.words, at);
+        }
+        let word = self.words[at].word;
+        if word.gap == Gap::HYPHEN && word.shape != Shape::Letters && at > 0 && self.words[at - 1].len() <= 5
+        {
+            // Letters that say no code may belong to one by a hyphen: "MRN-482055".
+            self.starts.add(at - 1, Flags::CODE);
+        }
+        let cased = capitals.see(&word, at);
+        let led = known.may_be_led(word.case) && self.leads_to_name(at);
+        let flags = flags_of(&word, known, cased, self.words.get(at + 1).map(|next| next.gap));
+        let signed = word.gap.has(Gap::COLON.with(Gap::OTHER))
+            || word.gap.has(Gap::STOP.with(Gap::PAUSE))
+                && self.view.text().as_bytes()[word.start as usize - 1] == b'.';
+        self.starts.add(at, flags.with(Flags::LED.when(led)).with(Flags::SIGNED.when(signed)));
+    }
+
+    /// Whether what stands before a word, which is no cue, is strong evidence for a name.
+    #[inline]
+    fn leads_to_name(&self, at: usize) -> bool {
+        const LEADING: Tags = Tags::TITLE.with(Tags::RELATION).with(Tags::LEADS_NAME).with(Tags::CREDENTIAL);
+        self.is_before(at, LEADING)
+            || at >= 3 && self.words[at - 3..at].iter().all(|word| word.len() == 1)
+            // "my mom is …"
+            || at >= 2 && self.is(at - 2, Tags::RELATION) && matches!(self.stem(at - 1), "is" | "was")
     }
 
     /// What is known of a word by itself; nothing beyond the text.
@@ -310,6 +333,11 @@ impl<'s> Document<'s> {
         (a + 1..=b).all(|at| !self.gap(at).has(Gap::BARRIER))
     }
 
+    /// Where in the view what stands before a word begins; beyond the text, what stands at its end.
+    pub(crate) fn gap_start(&self, at: usize) -> usize {
+        at.checked_sub(1).map_or(0, |before| self.words[before].end as usize)
+    }
+
     /// The source bytes of the words `start..end`, without a possessive ending of the last.
     pub(crate) fn span(&self, start: usize, end: usize) -> Span {
         self.view.source_span(self.words[start].start as usize, self.words[end - 1].stem_end() as usize)
@@ -317,16 +345,16 @@ impl<'s> Document<'s> {
 
     /// Whether the turn is written with capitals around the word: then a capital means something.
     pub(crate) fn is_cased(&self, at: usize) -> bool {
-        self.words[at].cased
+        self.starts.has(Flags::CASED, at)
     }
 
     /// The capitals seen before a word in its turn, for the [`Document::part`] that begins there.
     pub(crate) fn capitals_before(&self, at: usize, before: Capitals) -> Capitals {
         let mut capitals = before;
-        for (index, word) in self.words[..at].iter().enumerate() {
-            capitals.see(word, index == 0);
+        for odd in self.starts.of(Flags::ODD).take_while(|&odd| odd < at) {
+            capitals.see(&self.words[odd], odd);
         }
-        capitals
+        capitals.behind(at)
     }
 
     /// The first word that begins at or after a byte of the source.
@@ -428,47 +456,52 @@ impl<'s> Document<'s> {
     }
 }
 
-/// What stands before a word.
-#[derive(Clone, Copy, Default)]
-struct Before {
-    /// The parts that the word before plays.
-    tags: Tags,
-    /// Whether the one before that is a relation.
-    relation: bool,
-    /// How many words of one character there are.
-    single: usize,
+/// Puts words into the sets that they are in by themselves, and sorts out those that need a second look.
+struct Sorter {
+    starts: Starts,
+    /// Whether a cue phrase begins at the last word if it goes on with the next one.
+    cue_goes_on: bool,
 }
 
-impl Before {
-    /// Whether it is strong evidence for a name; `last` gives the word before.
-    #[inline]
-    fn leads_to_name<'d>(&self, last: impl FnOnce() -> &'d str) -> bool {
-        const LEADING: Tags = Tags::TITLE.with(Tags::RELATION).with(Tags::LEADS_NAME).with(Tags::CREDENTIAL);
-        self.tags.has(LEADING) || self.single >= 3
-            // "my mom is …"
-            || self.relation && matches!(last(), "is" | "was")
+impl Sorter {
+    /// Begins, in the memory of an earlier document, with room for a number of words.
+    fn new(mut starts: Starts, words: usize) -> Self {
+        starts.begin(words);
+        Self { starts, cue_goes_on: false }
     }
 
-    /// Goes on behind a word.
-    #[inline]
-    fn see(&mut self, word: &Word, tags: Tags) {
-        self.relation = self.tags.has(Tags::RELATION);
-        self.tags = tags;
-        self.single = if word.len() == 1 { self.single + 1 } else { 0 };
+    /// Takes the next word, which stands at `at`.
+    #[inline(always)]
+    fn sort(&mut self, at: usize, word: &Word, known: &Known) {
+        if self.cue_goes_on && (known.tags.has(Tags::CUE_INSIDE) || word.gap.has(Gap::HASH)) {
+            self.starts.add(at - 1, Flags::CUE);
+        }
+        let letters = word.shape == Shape::Letters;
+        self.cue_goes_on = known.tags.has(Tags::CUE) & letters;
+        // Most words.
+        let plain = known.plain & (word.gap == Gap::SPACE) & (word.case == Case::Lower) & letters;
+        self.starts.add(at, if plain { known.flags } else { Flags::ODD });
+    }
+
+    fn finish(mut self, words: usize) -> Starts {
+        if self.cue_goes_on {
+            self.starts.add(words - 1, Flags::CUE);
+        }
+        self.starts.end(words);
+        self.starts
     }
 }
 
-/// The sets that a word is in: from the word, and from the gap before the next one with what the rules know of that.
+/// The sets that a word is in: from the word, and from the gap before the next one.
 #[inline(always)]
-fn flags_of(word: &Word, known: &Known, cased: bool, next: Option<(Gap, Tags)>) -> Flags {
+fn flags_of(word: &Word, known: &Known, cased: bool, next: Option<Gap>) -> Flags {
     let Known { tags, flags, .. } = *known;
     if word.shape != Shape::Letters {
-        return flags.with(Flags::CODE).with(Flags::DIGITS).with(Flags::RARE);
+        return flags.without(Flags::CUE).with(Flags::CODE).with(Flags::DIGITS).with(Flags::RARE);
     }
-    let flags = flags.with(Flags::CUE.when(begins_cue(tags, next)));
     if word.case != Case::Lower {
         // An initial has its full stop, and a family name that comes first its comma.
-        let has_next = |wanted| next.is_some_and(|(gap, _)| gap.has(wanted));
+        let has_next = |wanted| next.is_some_and(|gap| gap.has(wanted));
         let name = if word.len() == 1 {
             has_next(Gap::STOP)
         } else {
@@ -481,18 +514,11 @@ fn flags_of(word: &Word, known: &Known, cased: bool, next: Option<(Gap, Tags)>) 
     flags.with(Flags::NAME.when(name)).with(Flags::LEARNT.when(long & flags.has(Flags::SMALL_LEARNT)))
 }
 
-/// Whether a cue phrase may begin at a word, from the gap before the next one with what the rules know of that.
-#[inline(always)]
-fn begins_cue(tags: Tags, next: Option<(Gap, Tags)>) -> bool {
-    let goes_on = next.is_none_or(|(gap, tags)| tags.has(Tags::CUE_INSIDE) | gap.has(Gap::HASH));
-    tags.has(Tags::CUE) & (tags.has(Tags::CUE_ALONE) | goes_on)
-}
-
 /// Puts a barrier before a line that names its speaker, as between two messages, if the one that begins at a word does.
-fn mark_turn(view: &NormalView<'_>, words: &mut [Token], at: usize) {
+fn mark_turn(view: &NormalView<'_>, words: &mut [Token], at: usize) -> bool {
     let word = words[at].word;
     if word.possessive {
-        return;
+        return false;
     }
     let bytes = view.text().as_bytes();
     let bracketed = word.start > 0 && bytes[word.start as usize - 1] == b'[';
@@ -500,7 +526,8 @@ fn mark_turn(view: &NormalView<'_>, words: &mut [Token], at: usize) {
         words.get(at + 1).is_some_and(|next| next.shape == Shape::Digits && next.gap == Gap::SPACE);
     let last = if numbered { words[at + 1].word } else { word };
     let after = bytes.get(last.end as usize).copied();
-    if (bracketed && after == Some(b']')) || (after == Some(b':') && word.stem(view) != "patient") {
+    let named = (bracketed && after == Some(b']')) || (after == Some(b':') && word.stem(view) != "patient");
+    if named {
         let gap = &mut words[at].word.gap;
         *gap = gap.with(Gap::BARRIER).with(Gap::TURN);
         // The role itself is no part of what is said.
@@ -508,6 +535,7 @@ fn mark_turn(view: &NormalView<'_>, words: &mut [Token], at: usize) {
             next.word.gap = next.word.gap.with(Gap::BARRIER);
         }
     }
+    named
 }
 
 /// The place in [`Vocabulary::known`] of a word with an apostrophe. The census writes O'Brien without it.
@@ -522,8 +550,8 @@ fn index_of_apostrophe(vocabulary: &Vocabulary, stem: &str, hash: WordHash) -> u
 /// The capitals seen so far in a turn.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Capitals {
-    /// For how many words more the last one counts.
-    left: usize,
+    /// The word up to which the last one counts.
+    until: usize,
     /// How many sentences began with one.
     starts: usize,
 }
@@ -532,26 +560,25 @@ impl Capitals {
     /// How many words a capital counts for.
     const REACH: usize = 40;
 
-    /// Goes on by a word in small letters that begins no turn; whether capitals mean something there.
-    #[inline]
-    fn see_plain(&mut self) -> bool {
-        self.left = self.left.saturating_sub(1);
-        self.left > 0
-    }
-
-    /// Goes on by a word; whether capitals mean something there. The `first` word of a text begins no new turn of itself: what
-    /// came before it is known.
-    fn see(&mut self, word: &Word, first: bool) -> bool {
-        let begins_turn = word.gap.has(Gap::TURN) || (word.gap.has(Gap::START) && !first);
+    /// Goes on by the word at a place; whether capitals mean something there. Words in small letters that begin no turn need not
+    /// be seen. The first word of a text begins no new turn of itself: what came before it is known.
+    fn see(&mut self, word: &Word, at: usize) -> bool {
+        let begins_turn = word.gap.has(Gap::TURN) || (word.gap.has(Gap::START) && at > 0);
         if begins_turn {
             *self = Self::default();
         }
         let capital = word.case == Case::Title && word.len() > 1;
         let begins = word.gap.has(Gap::START.with(Gap::BARRIER).with(Gap::SENTENCE));
         self.starts += usize::from(capital && begins);
-        self.left =
-            if capital && (!begins || self.starts >= 2) { Self::REACH } else { self.left.saturating_sub(1) };
-        self.left > 0
+        if capital && (!begins || self.starts >= 2) {
+            self.until = at + Self::REACH;
+        }
+        at < self.until
+    }
+
+    /// The same for a text that begins at a word.
+    fn behind(self, at: usize) -> Self {
+        Self { until: self.until.saturating_sub(at), ..self }
     }
 }
 

@@ -1,5 +1,6 @@
 use std::collections::HashSet;
 use std::fmt;
+use std::ops::Range;
 use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::sync::{Arc, OnceLock};
 
@@ -9,6 +10,7 @@ use regex_automata::util::pool::{Pool, PoolGuard};
 use regex_automata::util::primitives::StateID;
 use regex_automata::{Anchored, Input, PatternID};
 use regex_syntax::hir::{Class, ClassUnicodeRange, Hir, HirKind};
+use smallvec::SmallVec;
 
 use super::Pass;
 use super::candidate::{AGAINST, Candidate, FLOOR, HINT, HINTED, LABELLED, VALIDATED};
@@ -285,14 +287,14 @@ impl PatternTable {
     /// Candidates of the free-standing patterns.
     pub(crate) fn find(&self, document: &Document<'_>, cues: &[CueHit], out: &mut Vec<Candidate>) {
         let bytes = document.view.text().as_bytes();
-        let mut anchors = anchors(document).peekable();
-        if anchors.peek().is_none() {
+        let anchors = anchors(document);
+        if anchors.is_empty() {
             return;
         }
         let mut cache = self.shapes.cache();
         let in_text = self.beginnings.in_text(bytes);
         let mut at = 0;
-        for anchor in anchors {
+        for anchor in anchors.into_iter().map(|anchor| anchor as usize) {
             if anchor < at {
                 continue;
             }
@@ -419,34 +421,34 @@ fn labelled_value(
     (verdict != Verdict::Reject && stands_alone(text, start, end)).then_some((pattern, start, end, verdict))
 }
 
-/// The bytes that every pattern needs, in order; of the digits in a word the first.
-fn anchors(document: &Document<'_>) -> impl Iterator<Item = usize> {
-    let bytes = document.view.text().as_bytes();
-    let is_sign = |at: &usize| {
-        let next = bytes.get(at + 1).copied().unwrap_or(b' ');
-        match bytes[*at] {
-            b':' => matches!(next, b'/' | b':'),
-            b'.' => next.is_ascii_alphanumeric(),
-            _ => true,
+/// The bytes that every pattern needs, in order: the signs of addresses in networks, and of the digits in a word the first.
+fn anchors(document: &Document<'_>) -> SmallVec<[u32; 16]> {
+    let text = document.view.text().as_bytes();
+    let mut anchors = SmallVec::new();
+    let signs = |gap: Range<usize>, anchors: &mut SmallVec<_>| {
+        for at in gap {
+            let next = text.get(at + 1).copied().unwrap_or(b' ');
+            let sign = match text[at] {
+                b'@' => true,
+                b':' => matches!(next, b'/' | b':'),
+                b'.' => next.is_ascii_alphanumeric(),
+                _ => false,
+            };
+            if sign {
+                anchors.push(at as u32);
+            }
         }
     };
-    let signs = memchr::memchr3_iter(b'@', b':', b'.', bytes).filter(is_sign);
-    let first_digit = |at: usize| {
+    for at in document.starts.either(Flags::SIGNED, Flags::DIGITS) {
         let word = &document.words[at];
-        (word.start as usize..word.end as usize).find(|&at| bytes[at].is_ascii_digit())
-    };
-    let digits = document.starts.of(Flags::DIGITS).filter_map(first_digit);
-    merge(signs, digits)
-}
-
-/// Two rising sequences as one.
-fn merge(a: impl Iterator<Item = usize>, b: impl Iterator<Item = usize>) -> impl Iterator<Item = usize> {
-    let (mut a, mut b) = (a.peekable(), b.peekable());
-    std::iter::from_fn(move || match (a.peek(), b.peek()) {
-        (Some(first), Some(second)) if second < first => b.next(),
-        (None, _) => b.next(),
-        _ => a.next(),
-    })
+        signs(document.gap_start(at)..word.start as usize, &mut anchors);
+        if word.shape != Shape::Letters {
+            anchors.extend((word.start..word.end).find(|&at| text[at as usize].is_ascii_digit()));
+        }
+    }
+    // What stands behind the last word belongs to none.
+    signs(document.gap_start(document.len())..text.len(), &mut anchors);
+    anchors
 }
 
 /// The run of characters without white space around an anchor, with a short run before it, from `from` on.

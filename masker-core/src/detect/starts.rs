@@ -1,6 +1,8 @@
 //! Sets of words: those at which something may begin, so that the rules look at no others.
 
-/// The sets a word is in, as flags; the first [`Flags::SETS`] of them are kept for a whole document.
+use smallvec::SmallVec;
+
+/// The sets a word is in, as flags; those up to [`Flags::CASED`] are kept for a whole document.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub(crate) struct Flags(u32);
 
@@ -34,18 +36,28 @@ impl Flags {
     /// The name of a town or county, or the first word of one.
     pub(crate) const TOWN: Self = Self(1 << 13);
 
-    const SETS: usize = 14;
+    /// What else the word is in depends on what stands around it.
+    pub(crate) const ODD: Self = Self(1 << 14);
+    /// Before it stands something that may be part of an address in a network.
+    pub(crate) const SIGNED: Self = Self(1 << 15);
+    /// The word or one shortly before it in its turn is capitalised.
+    pub(crate) const CASED: Self = Self(1 << 16);
+
+    /// Those of which sets are kept.
+    const KEPT: u32 = (1 << 17) - 1;
+    /// Room for their sets: a power of two.
+    const SETS: usize = 32;
 
     /// In small letters, where capitals mean nothing, it may be a name.
-    pub(crate) const SMALL_NAME: Self = Self(1 << 16);
+    pub(crate) const SMALL_NAME: Self = Self(1 << 24);
     /// With a capital it may be a name.
-    pub(crate) const CAPITAL_NAME: Self = Self(1 << 17);
+    pub(crate) const CAPITAL_NAME: Self = Self(1 << 25);
     /// In small letters it may be a name that was learnt.
-    pub(crate) const SMALL_LEARNT: Self = Self(1 << 18);
+    pub(crate) const SMALL_LEARNT: Self = Self(1 << 26);
     /// In small letters it may be a name where something leads to it.
-    pub(crate) const SMALL_LED: Self = Self(1 << 19);
+    pub(crate) const SMALL_LED: Self = Self(1 << 27);
     /// With a capital it may be a name where something leads to it.
-    pub(crate) const CAPITAL_LED: Self = Self(1 << 20);
+    pub(crate) const CAPITAL_LED: Self = Self(1 << 28);
 
     /// Whether any flag of `other` is set.
     pub(crate) const fn has(self, other: Self) -> bool {
@@ -64,12 +76,10 @@ impl Flags {
         Self(self.0 * u32::from(condition))
     }
 
-    pub(crate) fn lower(self) -> u8 {
-        self.0 as u8
-    }
-
-    pub(crate) fn upper(self) -> u8 {
-        (self.0 >> 8) as u8
+    /// These flags without those of `other`.
+    #[must_use]
+    pub(crate) const fn without(self, other: Self) -> Self {
+        Self(self.0 & !other.0)
     }
 
     const fn index(self) -> usize {
@@ -80,8 +90,6 @@ impl Flags {
 /// For every one of the kept [`Flags`] the words of a document that have it.
 #[derive(Debug, Default)]
 pub(crate) struct Starts {
-    /// The lower and the upper half of each word's flags, filled up to whole blocks.
-    halves: [Vec<u8>; 2],
     /// For 64 words each, a bit for every word that has the flag.
     blocks: Vec<[u64; Flags::SETS]>,
 }
@@ -90,33 +98,44 @@ pub(crate) struct Starts {
 const BLOCK: usize = 64;
 
 impl Starts {
-    /// Begins anew for a number of words; gives the lower and the upper half of the flags of each, to be filled in.
-    pub(crate) fn begin(&mut self, words: usize) -> (&mut [u8], &mut [u8]) {
-        let [lower, upper] = &mut self.halves;
-        for half in [&mut *lower, &mut *upper] {
-            half.clear();
-            half.resize(words.next_multiple_of(BLOCK), 0);
-        }
+    /// Begins anew, with room for a number of words.
+    pub(crate) fn begin(&mut self, words: usize) {
         self.blocks.clear();
-        (&mut lower[..words], &mut upper[..words])
+        self.blocks.resize(words.div_ceil(BLOCK), [0; Flags::SETS]);
     }
 
-    /// Turns the flags into sets, once all are set.
-    pub(crate) fn finish(&mut self) {
-        let Self { halves: [lower, upper], blocks } = self;
-        let chunks = lower.as_chunks::<BLOCK>().0.iter().zip(upper.as_chunks::<BLOCK>().0);
-        for (lower, upper) in chunks {
-            let mut sets = [[0; 8]; 16];
-            let eights = lower.as_chunks::<8>().0.iter().zip(upper.as_chunks::<8>().0);
-            for (at, (lower, upper)) in eights.enumerate() {
-                let (lower, upper) = (transposed(*lower), transposed(*upper));
-                for flag in 0..8 {
-                    sets[flag][at] = lower[flag];
-                    sets[flag + 8][at] = upper[flag];
-                }
-            }
-            blocks.push(std::array::from_fn(|flag| u64::from_le_bytes(sets[flag])));
+    /// Gives back the room behind the last word.
+    pub(crate) fn end(&mut self, words: usize) {
+        self.blocks.truncate(words.div_ceil(BLOCK));
+    }
+
+    /// Adds flags to those of a word.
+    #[inline(always)]
+    pub(crate) fn add(&mut self, word: usize, flags: Flags) {
+        let block = &mut self.blocks[word / BLOCK];
+        let bit = 1 << (word % BLOCK);
+        let mut left = flags.0 & Flags::KEPT;
+        while left != 0 {
+            block[left.trailing_zeros() as usize % Flags::SETS] |= bit;
+            left &= left - 1;
         }
+    }
+
+    /// Adds a flag to those of the words `start..end`.
+    pub(crate) fn add_range(&mut self, flag: Flags, start: usize, end: usize) {
+        let index = flag.index();
+        let mut word = start;
+        while word < end {
+            let stop = end.min((word / BLOCK + 1) * BLOCK);
+            let bits = u64::MAX >> (BLOCK - (stop - word)) << (word % BLOCK);
+            self.blocks[word / BLOCK][index] |= bits;
+            word = stop;
+        }
+    }
+
+    /// The words of a block that have a flag; `None` behind the last block.
+    pub(crate) fn block(&self, flag: Flags, block: usize) -> Option<impl Iterator<Item = usize> + use<>> {
+        self.blocks.get(block).map(|sets| Bits { base: block * BLOCK, left: sets[flag.index()] })
     }
 
     /// Whether a word has a flag.
@@ -132,7 +151,16 @@ impl Starts {
         self.blocks
             .iter()
             .enumerate()
-            .flat_map(move |(block, sets)| Bits(sets[index]).map(move |bit| block * BLOCK + bit))
+            .flat_map(move |(block, sets)| Bits { base: block * BLOCK, left: sets[index] })
+    }
+
+    /// The words that have one flag or another, in order.
+    pub(crate) fn either(&self, one: Flags, other: Flags) -> impl Iterator<Item = usize> {
+        let (one, other) = (one.index(), other.index());
+        self.blocks
+            .iter()
+            .enumerate()
+            .flat_map(move |(block, sets)| Bits { base: block * BLOCK, left: sets[one] | sets[other] })
     }
 
     /// The words that have a flag, as a set to go on with.
@@ -143,7 +171,7 @@ impl Starts {
 
     /// The words that may begin a place. A street shows by its suffix and a town by a state, unless a place is `expected`.
     pub(crate) fn places(&self, expected: bool) -> WordSet {
-        let mut places = Vec::with_capacity(self.blocks.len());
+        let mut places = SmallVec::with_capacity(self.blocks.len());
         // What stands before the block at hand, and behind it.
         let mut before = [0; 2];
         for (at, sets) in self.blocks.iter().enumerate() {
@@ -176,7 +204,6 @@ impl Starts {
     /// Bytes held.
     pub(crate) fn capacity(&self) -> usize {
         self.blocks.capacity() * size_of::<[u64; Flags::SETS]>()
-            + self.halves.iter().map(Vec::capacity).sum::<usize>()
     }
 }
 
@@ -191,14 +218,14 @@ fn reach_back<const REACH: usize>(block: u64, next: u64) -> u64 {
     (both | both >> 1) as u64
 }
 
-/// A set of words of a document.
+/// A set of words of a document: a bit for each of 64 words.
 #[derive(Debug, Default)]
-pub(crate) struct WordSet(Vec<u64>);
+pub(crate) struct WordSet(SmallVec<[u64; 8]>);
 
 impl WordSet {
     /// The words, in order.
     pub(crate) fn iter(&self) -> impl Iterator<Item = usize> {
-        self.0.iter().enumerate().flat_map(|(block, set)| Bits(*set).map(move |bit| block * BLOCK + bit))
+        self.0.iter().enumerate().flat_map(|(block, set)| Bits { base: block * BLOCK, left: *set })
     }
 
     /// Adds a word of the document.
@@ -236,34 +263,24 @@ fn next_in(blocks: impl Iterator<Item = u64>, from: usize) -> Option<usize> {
         .map(|(index, set)| index * BLOCK + set.trailing_zeros() as usize)
 }
 
-/// A square of eight by eight bits with its sides swapped: the bits of each place of all rows, as rows.
-#[inline]
-fn transposed(rows: [u8; 8]) -> [u8; 8] {
-    let mut bits = u64::from_le_bytes(rows);
-    // Single bits, then squares of two by two and of four by four, change places across the diagonal.
-    for (distance, mask) in
-        [(7, 0x00AA_00AA_00AA_00AA), (14, 0x0000_CCCC_0000_CCCC), (28, 0x0000_0000_F0F0_F0F0)]
-    {
-        let differ = (bits ^ (bits >> distance)) & mask;
-        bits ^= differ ^ (differ << distance);
-    }
-    bits.to_le_bytes()
+/// The words of a block that are in a set, in order.
+struct Bits {
+    /// The first word of the block.
+    base: usize,
+    left: u64,
 }
-
-/// The places of the bits of a block.
-struct Bits(u64);
 
 impl Iterator for Bits {
     type Item = usize;
 
     #[inline]
     fn next(&mut self) -> Option<usize> {
-        if self.0 == 0 {
+        if self.left == 0 {
             return None;
         }
-        let bit = self.0.trailing_zeros() as usize;
-        self.0 &= self.0 - 1;
-        Some(bit)
+        let bit = self.left.trailing_zeros() as usize;
+        self.left &= self.left - 1;
+        Some(self.base + bit)
     }
 }
 
@@ -273,19 +290,19 @@ mod tests {
 
     #[test]
     fn every_flag_is_found_at_its_words() {
-        let all: Vec<Flags> = (0..Flags::SETS).map(|flag| Flags(1 << flag)).collect();
+        let all: Vec<Flags> = (0..Flags::KEPT.count_ones()).map(|flag| Flags(1 << flag)).collect();
         let mut starts = Starts::default();
         for words in [0, 1, 63, 64, 65, 200] {
             let has = |flag: usize, word: usize| (word + flag).is_multiple_of(flag + 2);
-            let (lower, upper) = starts.begin(words);
+            starts.begin(2 * words);
             for word in 0..words {
                 let flags = all
                     .iter()
                     .enumerate()
                     .fold(Flags::default(), |flags, (index, flag)| flags.with(flag.when(has(index, word))));
-                (lower[word], upper[word]) = (flags.lower(), flags.upper());
+                starts.add(word, flags);
             }
-            starts.finish();
+            starts.end(words);
             for (index, &flag) in all.iter().enumerate() {
                 let wanted: Vec<usize> = (0..words).filter(|&word| has(index, word)).collect();
                 assert_eq!(starts.of(flag).collect::<Vec<_>>(), wanted);
@@ -297,6 +314,16 @@ mod tests {
                     assert_eq!(starts.any(flag, from, from + 8), near);
                 }
             }
+        }
+    }
+
+    #[test]
+    fn a_range_is_all_of_its_words() {
+        for (start, end) in [(0, 0), (0, 1), (3, 64), (63, 65), (10, 200), (64, 128)] {
+            let mut starts = Starts::default();
+            starts.begin(200);
+            starts.add_range(Flags::CASED, start, end);
+            assert_eq!(starts.of(Flags::CASED).collect::<Vec<_>>(), (start..end).collect::<Vec<_>>());
         }
     }
 

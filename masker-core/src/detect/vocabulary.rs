@@ -166,6 +166,7 @@ impl Known {
     fn of(entry: Entry, tags: Tags, class: WordClass) -> Self {
         let flags = Flags::CODE
             .when(tags.has(Tags::CODE))
+            .with(Flags::CUE.when(tags.has(Tags::CUE) && tags.has(Tags::CUE_ALONE)))
             .with(Flags::LEADS_STREET.when(tags.has(Tags::LEADS_STREET)))
             .with(Flags::LEADS_TOWN.when(tags.has(Tags::LEADS_TOWN)))
             .with(Flags::NUMBER.when(tags.has(Tags::NUMBER)))
@@ -192,7 +193,7 @@ impl Known {
 #[derive(Debug)]
 pub(crate) struct Vocabulary {
     /// Where each word of the rules is; the lower half of its hash chose the slot.
-    slots: Vec<Slot>,
+    slots: Box<[Slot; SLOTS]>,
     lexicon: &'static Lexicon,
     /// Nothing first; then the words of the rules, and the entries of the two tables of the lexicon.
     known: Vec<Known>,
@@ -200,6 +201,9 @@ pub(crate) struct Vocabulary {
     common: u32,
     others: u32,
 }
+
+/// A power of two, of which the words of the rules fill a third: few words meet.
+const SLOTS: usize = 8192;
 
 #[derive(Clone, Copy, Debug, Default)]
 struct Slot {
@@ -213,8 +217,6 @@ pub(crate) static VOCABULARY: LazyLock<Vocabulary> = LazyLock::new(Vocabulary::n
 
 impl Vocabulary {
     fn new() -> Self {
-        /// Slots for each word: few words meet.
-        const ROOM: usize = 3;
         let mut words: Vec<(WordHash, Tags, WordClass)> = Vec::new();
         for (hash, class) in class_words() {
             words.push((hash, tags_of(class.class), class));
@@ -225,7 +227,7 @@ impl Vocabulary {
         }
         words.extend(CUES.words().map(|(hash, tags)| (hash, tags, no_class)));
         let lexicon = lexicon::shipped();
-        let slots = vec![Slot::default(); (words.len() * ROOM).next_power_of_two()];
+        let slots = vec![Slot::default(); SLOTS].try_into().expect("as many as wanted");
         let mut table = Self { slots, lexicon, known: vec![Known::default()], common: 0, others: 0 };
         for (hash, tags, class) in words {
             let slot = table.slot(hash);
@@ -250,10 +252,9 @@ impl Vocabulary {
     /// The place in [`Vocabulary::known`] of a word of letters without a possessive ending.
     #[inline(always)]
     pub(crate) fn index(&self, hash: WordHash) -> u32 {
-        let mask = self.slots.len() - 1;
         let mut slot = hash.0 as usize;
         loop {
-            let found = self.slots[slot & mask];
+            let found = self.slots[slot % SLOTS];
             if found.fingerprint == fingerprint(hash) {
                 return found.index;
             }
@@ -297,12 +298,11 @@ impl Vocabulary {
 
     /// The slot of a word, or the free one where it would be.
     fn slot(&self, hash: WordHash) -> usize {
-        let mask = self.slots.len() - 1;
-        let mut slot = hash.0 as usize & mask;
+        let mut slot = hash.0 as usize;
         loop {
-            let found = self.slots[slot & mask].fingerprint;
+            let found = self.slots[slot % SLOTS].fingerprint;
             if found == fingerprint(hash) || found == 0 {
-                return slot & mask;
+                return slot % SLOTS;
             }
             slot += 1;
         }

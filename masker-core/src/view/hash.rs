@@ -52,13 +52,19 @@ pub(super) fn hash_two(first: u64, rest: u64) -> WordHash {
 /// Eight bytes of a text from `at` on, little-endian, with zeros beyond its end.
 #[inline]
 pub(super) fn load(text: &[u8], at: usize) -> u64 {
-    if let Some(eight) = text.get(at..at + 8) {
-        return u64::from_le_bytes(eight.try_into().expect("eight bytes were taken"));
+    if let Some(eight) = load_inside(text, at) {
+        return eight;
     }
     let rest = text.get(at..).unwrap_or_default();
     let mut eight = [0; 8];
     eight[..rest.len()].copy_from_slice(rest);
     u64::from_le_bytes(eight)
+}
+
+/// Eight bytes of a text from `at` on, little-endian, where it has so many.
+#[inline(always)]
+pub(super) fn load_inside(text: &[u8], at: usize) -> Option<u64> {
+    text.get(at..at + 8).map(|eight| u64::from_le_bytes(eight.try_into().expect("eight bytes were taken")))
 }
 
 impl WordHash {

@@ -56,7 +56,8 @@ impl ViewBuffers {
 pub(crate) const BARRIER: u8 = 0x1A;
 
 impl<'s> NormalView<'s> {
-    /// Folds a text. The `protected` spans, sorted and disjoint, are replaced by a barrier that no pattern crosses.
+    /// Folds a text. The `protected` spans, sorted and disjoint, are replaced byte by byte by a barrier that no
+    /// pattern crosses.
     ///
     /// # Panics
     ///
@@ -88,9 +89,10 @@ impl<'s> NormalView<'s> {
             let begin = text.len();
             let end;
             if let Some(span) = protected.next_if(|s| s.start <= at) {
-                text.push(char::from(BARRIER));
-                cased.push(char::from(BARRIER));
-                end = span.end;
+                push_barrier(&mut text, span.end - at);
+                push_barrier(&mut cased, span.end - at);
+                at = span.end;
+                continue;
             } else {
                 let border = protected.peek().map_or(source.len(), |span| span.start);
                 let plain = plain_length(&source.as_bytes()[at..border]);
@@ -120,6 +122,30 @@ impl<'s> NormalView<'s> {
             at = end;
         }
         Self { source, text, cased, edits, accents, barriers }
+    }
+
+    /// The view with more of the source replaced by barriers, in the memory of an earlier view.
+    ///
+    /// # Panics
+    ///
+    /// When the view is not [aligned](Self::is_aligned), or a protected span is not inside the source.
+    pub(crate) fn covered(&self, buffers: ViewBuffers, protected: &[Span]) -> Self {
+        assert!(self.is_aligned(), "the spans of the source are those of the view");
+        let ViewBuffers { mut text, mut cased, mut edits } = buffers;
+        edits.clear();
+        for (buffer, from) in [(&mut text, &self.text), (&mut cased, &self.cased)] {
+            buffer.clear();
+            buffer.reserve(from.len());
+            let mut at = 0;
+            for span in protected.iter().filter(|_| !from.is_empty()) {
+                buffer.push_str(&from[at..span.start]);
+                push_barrier(buffer, span.len());
+                at = span.end;
+            }
+            buffer.push_str(&from[at..]);
+        }
+        let barriers = self.barriers || !protected.is_empty();
+        Self { source: self.source, text, cased, edits, accents: self.accents, barriers }
     }
 
     /// Gives the memory back, wiped where that is wanted; an empty view is left.
@@ -197,6 +223,18 @@ impl<'s> NormalView<'s> {
     }
 }
 
+fn push_barrier(buffer: &mut String, mut len: usize) {
+    const MANY: &str = match str::from_utf8(&[BARRIER; 64]) {
+        Ok(text) => text,
+        Err(_) => unreachable!(),
+    };
+    while len > 0 {
+        let part = len.min(MANY.len());
+        buffer.push_str(&MANY[..part]);
+        len -= part;
+    }
+}
+
 /// How many bytes at the start of a text stand in the view as they are, but for capitals.
 fn plain_length(bytes: &[u8]) -> usize {
     let is_plain = |b: &u8| b.is_ascii() && !matches!(*b, b'&' | b'\\' | BARRIER);
@@ -227,8 +265,11 @@ mod tests {
     #[test]
     fn protected_parts_are_barriers() {
         let view = NormalView::new("call MSKV1.X now", &[Span::new(5, 12)]);
-        assert_eq!(view.text(), "call \u{1A} now");
-        assert_eq!(view.source_span(5, 6), Span::new(5, 12));
+        assert_eq!(view.text(), format!("call {} now", "\u{1A}".repeat(7)));
+        assert_eq!(view.source_span(13, 16), Span::new(13, 16));
+        let covered =
+            NormalView::new("Call MSKV1.X now", &[]).covered(ViewBuffers::default(), &[Span::new(5, 12)]);
+        assert_eq!(covered.text(), view.text());
         assert_eq!(NormalView::new("a\u{1A}B", &[]).text(), "a b", "the barrier cannot be forged");
     }
 

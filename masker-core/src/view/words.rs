@@ -1,4 +1,4 @@
-use super::hash::{WordHash, hash_part, hash_short, hash_two, load};
+use super::hash::{WordHash, hash_part, hash_short, hash_two, load, load_inside};
 use super::normal::{BARRIER, NormalView};
 
 /// What a word is made of.
@@ -167,9 +167,9 @@ pub fn split_words(view: &NormalView<'_>) -> Vec<Word> {
 pub(crate) struct Words<'v> {
     text: &'v str,
     cased: &'v [u8],
-    /// Where the next word begins, or the end of the text; views are shorter than 4 GiB.
+    /// Where the next word begins, or what stands before it goes on; views are shorter than 4 GiB.
     at: u32,
-    /// What stands before it.
+    /// What stands before it, so far.
     gap: Gap,
 }
 
@@ -184,67 +184,80 @@ impl<'v> Words<'v> {
     }
 
     fn from(view: &'v NormalView<'_>, at: u32, gap: Gap) -> Self {
-        let (at, gap) = gap_end(view.text(), at, gap);
-        Self { text: view.text(), cased: view.cased(), at, gap }
+        let text = view.text();
+        let mut words = Self { text, cased: &view.cased()[..text.len()], at, gap };
+        words.skip_gap();
+        words
     }
 
-    /// The next word. Inlined into the loops that read texts, where it is most of the work.
+    /// The next word, if it is like most: of plain letters, fewer than sixteen. Inlined into the loop that reads texts, where it is
+    /// most of the work.
     #[inline(always)]
-    pub(crate) fn read(&mut self) -> Option<Word> {
-        let bytes = self.text.as_bytes();
-        let start = self.at;
-        if start as usize >= bytes.len() {
-            return None;
-        }
-        let eight = load(bytes, start as usize);
+    pub(crate) fn read_plain(&mut self) -> Option<Word> {
+        let start = self.at as usize;
+        let eight = load_inside(self.text.as_bytes(), start)?;
+        let capitals = load_inside(self.cased, start)? ^ eight;
         let letters = letters_of(eight);
-        let stop = !letters & HIGH;
-        let len = stop.trailing_zeros() / 8;
-        let mut word = Word {
-            start,
-            end: start + len,
-            shape: Shape::Letters,
-            case: Case::Lower,
-            apostrophe: false,
-            possessive: false,
-            gap: self.gap,
-            hash: WordHash(0),
-        };
-        // Most words are of plain letters, fewer than sixteen, and end before a plain character.
-        if len.wrapping_sub(1) < 7 && !GOES_ON[usize::from((eight >> (len * 8)) as u8)] {
+        let len = (!letters & HIGH).trailing_zeros() / 8;
+        let mut case = Case::Lower;
+        let (len, behind, hash) = if len < 8 {
+            if len == 0 {
+                return None;
+            }
             let keep = (1_u64 << (len * 8)) - 1;
-            word.hash = hash_short(eight & keep);
-            let capitals = (load(self.cased, start as usize) ^ eight) & keep;
-            word.case = case_of_letters(letters & keep, capitals, 0);
-        } else if len == 8 {
-            let rest = load(bytes, start as usize + 8);
+            if capitals & keep != 0 {
+                case = case_of_letters(letters & keep, capitals & keep, 0);
+            }
+            (len, (eight >> (len * 8)) as u8, hash_short(eight & keep))
+        } else {
+            let rest = load_inside(self.text.as_bytes(), start + 8)?;
             let more = letters_of(rest);
             let len = (!more & HIGH).trailing_zeros() / 8;
-            if len < 8 && !GOES_ON[usize::from((rest >> (len * 8)) as u8)] {
-                let keep = (1_u64 << (len * 8)) - 1;
-                word.end = start + 8 + len;
-                word.hash = hash_two(eight, rest & keep);
-                if bytes[start as usize] != self.cased[start as usize] {
-                    let capitals = load(self.cased, start as usize) ^ eight;
-                    let rest_capitals = (load(self.cased, start as usize + 8) ^ rest) & keep;
-                    word.case = case_of_letters(letters, capitals, more & keep & !(rest_capitals << 2));
-                }
-            } else {
-                word = Word { gap: self.gap, ..read_long(self.text, self.cased, start) };
+            let keep = 1_u64.checked_shl(len * 8)? - 1;
+            if capitals != 0 {
+                let more_capitals = (load_inside(self.cased, start + 8)? ^ rest) & keep;
+                case = case_of_letters(letters, capitals, more & keep & !(more_capitals << 2));
             }
-        } else {
-            word = Word { gap: self.gap, ..read_long(self.text, self.cased, start) };
-        }
-        // What stands between most words is a space, or a space behind a comma or full stop.
-        let end = word.end as usize;
-        (self.at, self.gap) = match *bytes.get(end..end + 3).unwrap_or_default() {
-            [b' ', next, _] if next.is_ascii_alphanumeric() => (word.end + 1, Gap::SPACE),
-            [b',', b' ', next] if next.is_ascii_alphanumeric() => (word.end + 2, Gap::COMMA.with(Gap::SPACE)),
-            [b'.', b' ', next] if next.is_ascii_alphanumeric() => {
-                (word.end + 2, Gap::STOP.with(Gap::SENTENCE).with(Gap::SPACE))
-            }
-            _ => gap_end(self.text, word.end, Gap::default()),
+            (8 + len, (rest >> (len * 8)) as u8, hash_two(eight, rest & keep))
         };
+        if GOES_ON[usize::from(behind)] {
+            return None;
+        }
+        let (start, end, gap) = (self.at, self.at + len, self.gap);
+        if behind == b' ' {
+            (self.at, self.gap) = (end + 1, Gap::SPACE);
+        } else {
+            (self.at, self.gap) = gap_behind(self.text, end);
+        }
+        Some(Word {
+            start,
+            end,
+            shape: Shape::Letters,
+            case,
+            apostrophe: false,
+            possessive: false,
+            gap,
+            hash,
+        })
+    }
+
+    /// Goes on to the first character of the next word; whether there is one.
+    fn skip_gap(&mut self) -> bool {
+        (self.at, self.gap) = gap_end(self.text, self.at, self.gap);
+        (self.at as usize) < self.text.len()
+    }
+
+    /// The next word.
+    #[inline(never)]
+    pub(crate) fn read(&mut self) -> Option<Word> {
+        if !self.skip_gap() {
+            return None;
+        }
+        if let Some(word) = self.read_plain() {
+            return Some(word);
+        }
+        let word = Word { gap: self.gap, ..read_long(self.text, self.cased, self.at) };
+        (self.at, self.gap) = gap_behind(self.text, word.end);
         Some(word)
     }
 }
@@ -278,6 +291,20 @@ fn read_long(text: &str, cased: &[u8], start: u32) -> Word {
         apostrophe,
         possessive,
         gap: Gap::default(),
+    }
+}
+
+/// Where the gap behind a word that ends at `at` ends, and what stands in it: most often one character and a space.
+#[inline(never)]
+fn gap_behind(text: &str, at: u32) -> (u32, Gap) {
+    let next_is_word = |byte: &u8| byte.is_ascii_alphanumeric();
+    match text.as_bytes().get(at as usize..) {
+        Some([b' ', next, ..]) if next_is_word(next) => (at + 1, Gap::SPACE),
+        Some([b',', b' ', next, ..]) if next_is_word(next) => (at + 2, Gap::COMMA.with(Gap::SPACE)),
+        Some([b'.', b' ', next, ..]) if next_is_word(next) => {
+            (at + 2, Gap::STOP.with(Gap::SENTENCE).with(Gap::SPACE))
+        }
+        _ => gap_end(text, at, Gap::default()),
     }
 }
 
@@ -414,7 +441,10 @@ fn gap_char(text: &str, at: usize, gap: &mut Gap) -> usize {
         b'(' | b')' | b'[' | b']' | b'{' | b'}' | b'<' | b'>' => Gap::BRACKET,
         b'#' => Gap::HASH,
         b'"' | b'\'' | b'`' => Gap::QUOTE,
-        BARRIER => Gap::BARRIER.with(Gap::PROTECTED),
+        BARRIER => {
+            *gap = gap.with(Gap::BARRIER).with(Gap::PROTECTED);
+            return bytes[at..].iter().take_while(|&&b| b == BARRIER).count();
+        }
         b if b.is_ascii() => Gap::OTHER,
         _ => {
             *gap = gap.with(Gap::OTHER);
