@@ -179,7 +179,9 @@ impl<'s> Document<'s> {
         }
         words.extend_from_slice(&self.words[next..]);
         if self.marked {
-            words.iter_mut().for_each(|token| *token = token.unmarked());
+            for token in &mut words {
+                *token = token.unmarked();
+            }
         }
         let mut sorter = Sorter::new(starts, words.len());
         for (at, token) in words.iter().enumerate() {
@@ -479,7 +481,7 @@ impl Sorter {
         let letters = word.shape == Shape::Letters;
         self.cue_goes_on = known.tags.has(Tags::CUE) & letters;
         // Most words.
-        let plain = known.plain & (word.gap == Gap::SPACE) & (word.case == Case::Lower) & letters;
+        let plain = known.plain && word.gap == Gap::SPACE && word.case == Case::Lower && letters;
         self.starts.add(at, if plain { known.flags } else { Flags::ODD });
     }
 

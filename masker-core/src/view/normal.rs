@@ -87,37 +87,37 @@ impl<'s> NormalView<'s> {
         let mut at = 0;
         while at < source.len() {
             let begin = text.len();
-            let end;
             if let Some(span) = protected.next_if(|s| s.start <= at) {
-                push_barrier(&mut text, span.end - at);
-                push_barrier(&mut cased, span.end - at);
-                at = span.end;
+                // An escape before it may have reached into it.
+                let end = span.end.max(at);
+                push_barrier(&mut text, end - at);
+                push_barrier(&mut cased, end - at);
+                at = end;
                 continue;
-            } else {
-                let border = protected.peek().map_or(source.len(), |span| span.start);
-                let plain = plain_length(&source.as_bytes()[at..border]);
-                if plain > 0 {
-                    text.push_str(&source[at..at + plain]);
-                    text[begin..].make_ascii_lowercase();
-                    cased.push_str(&source[at..at + plain]);
-                    at += plain;
-                    continue;
-                }
-                let rest = &source[at..];
-                let c = rest.chars().next().expect("`at` is a character boundary below the length");
-                accents |= !c.is_ascii() && c.is_alphabetic();
-                let (plain, len) = match escape(rest) {
-                    Some(escaped) => escaped,
-                    None if c == char::from(BARRIER) => (' ', 1),
-                    None => (c, c.len_utf8()),
-                };
-                fold_char(plain, &mut text);
-                cased.push_str(&text[begin..]);
-                if plain.is_uppercase() {
-                    cased[begin..].make_ascii_uppercase();
-                }
-                end = at + len;
             }
+            let border = protected.peek().map_or(source.len(), |span| span.start);
+            let plain = plain_length(&source.as_bytes()[at..border]);
+            if plain > 0 {
+                text.push_str(&source[at..at + plain]);
+                text[begin..].make_ascii_lowercase();
+                cased.push_str(&source[at..at + plain]);
+                at += plain;
+                continue;
+            }
+            let rest = &source[at..];
+            let c = rest.chars().next().expect("`at` is a character boundary below the length");
+            accents |= !c.is_ascii() && c.is_alphabetic();
+            let (plain, len) = match escape(rest) {
+                Some(escaped) => escaped,
+                None if c == char::from(BARRIER) => (' ', 1),
+                None => (c, c.len_utf8()),
+            };
+            fold_char(plain, &mut text);
+            cased.push_str(&text[begin..]);
+            if plain.is_uppercase() {
+                cased[begin..].make_ascii_uppercase();
+            }
+            let end = at + len;
             edits.push(Edit { view: (begin as u32, text.len() as u32), source: (at as u32, end as u32) });
             at = end;
         }
