@@ -566,7 +566,7 @@ impl JsMasker {
         if self.has_recognizers {
             return texts.iter().map(|text| mask(&self.inner, text.as_str())).collect();
         }
-        Ok(all_in_units(self.inner.mask_batch(texts)?, texts))
+        Ok(self.inner.mask_batch_map(texts, |text, masked| masked_in_units(masked, text.as_str()))?)
     }
 
     fn mask_fields(&self, name: &str, texts: &[Text]) -> Result<Vec<masker_core::Masked>, Failure> {

@@ -15,7 +15,9 @@ use crate::keys::PyKeyRing;
 use crate::payload::{InCodePoints, json_text, read_all, rules};
 use crate::policy::PyPolicy;
 use crate::recognizer::{PyRecognizer, WhenLate};
-use crate::report::{PyExplanation, PyFinding, PyMasked, PyMaskedPayload, PyRestored, PyRestoredPayload};
+use crate::report::{
+    PlacedMasked, PyExplanation, PyFinding, PyMasked, PyMaskedPayload, PyRestored, PyRestoredPayload,
+};
 use crate::text::read;
 use crate::vault::PyVault;
 
@@ -215,9 +217,10 @@ impl PyMasker {
 
     fn mask_many(&self, py: Python<'_>, texts: Vec<Bound<'_, PyString>>) -> PyResult<Vec<PyMasked>> {
         let texts = read_all(&texts)?;
-        let masked = py.detach(|| self.inner.mask_batch(&texts));
+        let masked =
+            py.detach(|| self.inner.mask_batch_map(&texts, |text, masked| PlacedMasked::new(text, masked)));
         let masked = masked.map_err(|error| errors::to_python(py, &error))?;
-        texts.iter().zip(masked).map(|(text, masked)| PyMasked::make(py, text, masked)).collect()
+        masked.into_iter().map(|masked| PyMasked::of(py, masked)).collect()
     }
 
     fn mask_field(

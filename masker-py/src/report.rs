@@ -357,20 +357,29 @@ pub(crate) struct PyMasked {
     events: Vec<PyEvent>,
 }
 
-impl PyMasked {
-    pub(crate) fn make(py: Python<'_>, original: &str, masked: Masked) -> PyResult<Self> {
+/// A masked text with its events in code points: all of the answer that can be made without the interpreter.
+pub(crate) struct PlacedMasked {
+    text: String,
+    events: Vec<PyEvent>,
+}
+
+impl PlacedMasked {
+    pub(crate) fn new(original: &str, masked: Masked) -> Self {
         let spans: Vec<_> = masked.events.iter().map(|event| event.span).collect();
         let places = code_points(original, &spans);
-        Self::placed(py, masked, places)
+        let events = masked.events.into_iter().zip(places);
+        let events = events.map(|(event, place)| PyEvent::new_at(event, place, None)).collect();
+        Self { text: masked.text, events }
+    }
+}
+
+impl PyMasked {
+    pub(crate) fn make(py: Python<'_>, original: &str, masked: Masked) -> PyResult<Self> {
+        Self::of(py, PlacedMasked::new(original, masked))
     }
 
-    /// Events whose spans are in code points already.
-    pub(crate) fn placed(py: Python<'_>, masked: Masked, places: Vec<(usize, usize)>) -> PyResult<Self> {
-        let events = masked.events.into_iter().zip(places);
-        Ok(Self {
-            text: write(py, &masked.text)?.unbind(),
-            events: events.map(|(event, place)| PyEvent::new_at(event, place, None)).collect(),
-        })
+    pub(crate) fn of(py: Python<'_>, masked: PlacedMasked) -> PyResult<Self> {
+        Ok(Self { text: write(py, &masked.text)?.unbind(), events: masked.events })
     }
 }
 
