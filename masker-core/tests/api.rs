@@ -201,6 +201,25 @@ fn a_long_original_is_redacted_where_no_token_can_hold_it() {
 }
 
 #[test]
+fn a_token_never_runs_into_a_letter_or_digit_behind_it() {
+    let source =
+        Policy::preset_source("healthcare-default").unwrap().replace("action: redact", "action: tokenize");
+    let list =
+        "normalization: exact\ndictionaries: [{ name: d, entity: NAME, words: [Zeb], whole_word: false }]\n";
+    for text in
+        ["at 2001:db8::NUMBER_1]", "2001:db8::x", "for Zebediah1, Zeb2 and Zebra", "Zebada@example.com"]
+    {
+        for scheme in [Scheme::VaultDeterministic, Scheme::ReversibleAead] {
+            let masker = masker(Policy::from_yaml(&format!("{list}{source}")).unwrap().with_scheme(scheme));
+            let masked = masker.mask(text).unwrap();
+            assert_eq!(masker.mask(&masked.text).unwrap().text, masked.text, "{text}");
+            let restored = masker.rehydrate(&masked.text).unwrap();
+            assert_eq!((restored.text.as_str(), restored.restored), (text, masked.redaction_count()));
+        }
+    }
+}
+
+#[test]
 fn scopes_are_apart_and_have_tokens_of_their_own() {
     let vault = Arc::new(MemoryVault::new());
     let one = with_vault(policy(Scheme::VaultDeterministic), vault.clone(), "agent_1");

@@ -165,6 +165,7 @@ impl DetectorSet {
         self.ask_plugins(text, &mut found)?;
         found.retain_mut(|candidate| self.admits(candidate));
         outside(protected, &mut found, text);
+        to_ends_of_words(protected, &mut found, text);
         Ok(found)
     }
 
@@ -261,6 +262,7 @@ impl DetectorSet {
         self.find_built_in(document, context, &mut found);
         found.retain_mut(|candidate| self.admits(candidate));
         outside(protected, &mut found, document.view.source());
+        to_ends_of_words(protected, &mut found, document.view.source());
         found
     }
 
@@ -376,4 +378,24 @@ fn outside(protected: &[Span], candidates: &mut Vec<Candidate>, text: &str) {
         }
     }
     *candidates = cut;
+}
+
+/// Lets what ends inside a run of ASCII letters and digits end with it: a token that one of them follows is read as none, so it
+/// would neither come back nor be left alone.
+fn to_ends_of_words(protected: &[Span], candidates: &mut [Candidate], text: &str) {
+    let bytes = text.as_bytes();
+    // The run at hand, since very many candidates may end in one.
+    let mut run = 0..0;
+    for candidate in candidates {
+        let end = candidate.span.end;
+        if !bytes.get(end).is_some_and(u8::is_ascii_alphanumeric) {
+            continue;
+        }
+        if !run.contains(&end) {
+            let next = protected.get(protected.partition_point(|span| span.start < end));
+            let rest = &bytes[end..next.map_or(bytes.len(), |span| span.start)];
+            run = end..end + rest.iter().take_while(|byte| byte.is_ascii_alphanumeric()).count();
+        }
+        candidate.span = Span::new(candidate.span.start, run.end.max(end));
+    }
 }
