@@ -1,11 +1,20 @@
 //! The hash under which the lexicon keeps its words. Its values are stored in the packed table, so it never changes
 //! without packing again.
 
+use std::fmt;
 use std::hash::{BuildHasherDefault, Hasher};
 
 /// Hash of a word or of a phrase of several words.
-#[derive(Clone, Copy, Debug, Default, Eq, Hash, Ord, PartialEq, PartialOrd)]
+///
+/// It has no key, so whoever sees one can try words on it: `Debug` prints nothing of it.
+#[derive(Clone, Copy, Default, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub struct WordHash(pub u64);
+
+impl fmt::Debug for WordHash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("WordHash(..)")
+    }
+}
 
 const SEED: u64 = 0x9E37_79B9_7F4A_7C15;
 const FACTOR: u64 = 0xD6E8_FEB8_6659_FD93;

@@ -1,6 +1,7 @@
 //! Numbers and letters said aloud: "four one five", "triple five", "b as in boy", "nineteen eighty two".
 
 use std::collections::HashMap;
+use std::fmt;
 use std::ops::Deref;
 use std::sync::LazyLock;
 
@@ -74,12 +75,19 @@ pub enum Class {
 }
 
 /// The part that a word can play, with the number that it stands for.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+#[derive(Clone, Copy, Default, Eq, PartialEq)]
 pub struct WordClass {
     /// The part.
     pub class: Class,
     /// The digit, number, month, or letter (as an upper-case ASCII code).
     pub value: u8,
+}
+
+/// The part alone: the value is what was said.
+impl fmt::Debug for WordClass {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("WordClass").field("class", &self.class).finish_non_exhaustive()
+    }
 }
 
 static CLASSES: LazyLock<HashMap<WordHash, WordClass, WordHashBuilder>> = LazyLock::new(|| {
@@ -243,7 +251,7 @@ pub(crate) fn class_words() -> impl Iterator<Item = (WordHash, WordClass)> {
 }
 
 /// One character of a code with the word that it was read from.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Copy, Eq, PartialEq)]
 pub struct CodePiece {
     /// Upper-case letter or digit.
     pub char: u8,
@@ -253,6 +261,16 @@ pub struct CodePiece {
     pub word_end: u32,
     /// Whether it was said rather than written.
     pub spoken: bool,
+}
+
+/// Everything but the character.
+impl fmt::Debug for CodePiece {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CodePiece")
+            .field("words", &(self.word..self.word_end))
+            .field("spoken", &self.spoken)
+            .finish_non_exhaustive()
+    }
 }
 
 /// A run of digits and letters, written or spoken, in compact form.
