@@ -12,6 +12,8 @@ mod sse;
 mod stream;
 mod walk;
 
+use std::fmt;
+
 pub use self::json::{MAX_JSON_BYTES, MAX_JSON_DEPTH};
 pub use self::rules::{JsonRules, ParsePointerError, Pointer};
 pub use self::sse::{MAX_EVENT_BYTES, SseDecoder, SseEvent};
@@ -93,13 +95,22 @@ pub struct PayloadEvent {
 }
 
 /// A masked payload with the events of its making.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct MaskedPayload {
     /// The JSON text.
     pub json: String,
     /// What was found and done, in order of the text.
     pub events: Vec<PayloadEvent>,
+}
+
+impl fmt::Debug for MaskedPayload {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MaskedPayload")
+            .field("len", &self.json.len())
+            .field("events", &self.events)
+            .finish_non_exhaustive()
+    }
 }
 
 impl MaskedPayload {

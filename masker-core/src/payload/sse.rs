@@ -1,15 +1,15 @@
 //! Server-sent events: bytes to events and back.
 
 use std::borrow::Cow;
-use std::fmt::Write as _;
+use std::fmt::{self, Write as _};
 
 use crate::Error;
 
 /// The longest event that is taken, in bytes: 16 MiB.
 pub const MAX_EVENT_BYTES: usize = 16 << 20;
 
-/// One event, or a comment that stands alone.
-#[derive(Clone, Debug, Default, Eq, PartialEq)]
+/// One event, or a comment that stands alone. `Debug` prints lengths and never what is said.
+#[derive(Clone, Default, Eq, PartialEq)]
 #[non_exhaustive]
 pub struct SseEvent {
     /// Comments in it, without the colon; servers send them to keep a connection open.
@@ -37,9 +37,22 @@ impl SseEvent {
     }
 }
 
+impl fmt::Debug for SseEvent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let length = |text: &Option<String>| text.as_ref().map(String::len);
+        f.debug_struct("SseEvent")
+            .field("comments", &self.comments.len())
+            .field("event", &length(&self.event))
+            .field("data", &length(&self.data))
+            .field("id", &length(&self.id))
+            .field("retry", &self.retry)
+            .finish()
+    }
+}
+
 /// The event as it is sent, line feeds as line ends, with the empty line that ends it.
-impl std::fmt::Display for SseEvent {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Display for SseEvent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for comment in &self.comments {
             writeln!(f, ":{comment}")?;
         }
@@ -74,7 +87,7 @@ impl std::fmt::Display for SseEvent {
 /// assert_eq!(decoder.finish(), None);
 /// # Ok::<(), masker_core::Error>(())
 /// ```
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct SseDecoder {
     /// The line at hand.
     line: Vec<u8>,
@@ -85,6 +98,12 @@ pub struct SseDecoder {
     /// A CR was the last byte, so that an LF belongs to it.
     after_cr: bool,
     past_first_line: bool,
+}
+
+impl fmt::Debug for SseDecoder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SseDecoder").field("held", &self.size).finish_non_exhaustive()
+    }
 }
 
 impl SseDecoder {

@@ -273,8 +273,8 @@ pub enum Put {
     Stored,
 }
 
-/// Which rows to remove.
-#[derive(Clone, Debug)]
+/// Which rows to remove. `Debug` says by what, and never whose.
+#[derive(Clone)]
 #[non_exhaustive]
 pub enum Selection {
     /// Rows issued for this agent and for no other.
@@ -289,6 +289,19 @@ pub enum Selection {
     Subject(String),
     /// Rows last minted before this time.
     UnusedSince(i64),
+}
+
+impl fmt::Debug for Selection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Agent(_) => f.debug_tuple("Agent").finish_non_exhaustive(),
+            Self::Expired(time) => f.debug_tuple("Expired").field(time).finish(),
+            Self::Kid(kid) => f.debug_tuple("Kid").field(kid).finish(),
+            Self::Scope(_) => f.debug_tuple("Scope").finish_non_exhaustive(),
+            Self::Subject(_) => f.debug_tuple("Subject").finish_non_exhaustive(),
+            Self::UnusedSince(time) => f.debug_tuple("UnusedSince").field(time).finish(),
+        }
+    }
 }
 
 /// Where a row stands in the order of [`Vault::page`].
