@@ -51,7 +51,10 @@ pub mod token;
 pub mod vault;
 pub mod view;
 
-pub use self::conversation::{Conversation, Dangling, Role, StreamMasker, StreamRehydrator};
+pub use self::conversation::{
+    Conversation, Dangling, MAX_CONVERSATION_VALUES, MAX_REMEMBERED_BYTES, Role, StreamMasker,
+    StreamRehydrator,
+};
 pub use self::detect::{Finding, Pass, Recognizer, RecognizerError, RecognizerHit};
 pub use self::engine::{Event, Explanation, MAX_TEXT_BYTES, Masked, Masker, MaskerBuilder, Restored};
 pub use self::error::{Error, ErrorKind};
@@ -65,9 +68,9 @@ pub use self::policy::{
 pub use self::secret::SecretText;
 pub use self::span::Span;
 pub use self::token::{
-    EnvKeys, FileKeys, Found, KeyError, KeyProvider, KeyRing, KeyRingBuilder, Kid, MAX_SEALED_BYTES, Marker,
-    OldKey, ParseKidError, ParseScopeError, ParseTokenError, Scope, Synthesizer, Token, TokenError,
-    TokenForm, TokenKind, find_markers, normalise, redacted, seal, unseal,
+    EnvKeys, FileKeys, Found, KeyError, KeyProvider, KeyRing, KeyRingBuilder, Kid, MAX_SCOPE_BYTES,
+    MAX_SEALED_BYTES, Marker, OldKey, ParseKidError, ParseScopeError, ParseTokenError, Scope, Synthesizer,
+    Token, TokenError, TokenForm, TokenKind, find_markers, normalise, redacted, seal, unseal,
 };
 #[cfg(feature = "async")]
 pub use self::vault::{AsyncVault, off_executor};

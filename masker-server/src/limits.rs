@@ -88,6 +88,17 @@ mod tests {
     use super::*;
 
     #[test]
+    fn the_page_of_limits_has_these_numbers() {
+        let page = include_str!("../../docs/limits.md");
+        let (_, section) = page.split_once("## Server").expect("the page has a section on the server");
+        let numbers: Vec<usize> = section
+            .lines()
+            .filter_map(|line| line.split('|').nth(2)?.trim().replace(',', "").parse().ok())
+            .collect();
+        assert_eq!(numbers, [MANAGEMENT_BODY, TEXT_BODY, TEXTS, DETAIL_EVENTS]);
+    }
+
+    #[test]
     fn a_bucket_empties_and_fills() {
         let limiter = Limiter::new(Rate { per_second: 2.0, burst: 3.0 });
         let start = Instant::now();

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use super::forms::{Form, Next, Reading, Which};
-use super::state::{MAX_VALUES, State};
+use super::state::{MAX_CONVERSATION_VALUES, State};
 use super::{Role, Shared};
 use crate::detect::{Context, Cut, Pieces, next_cut};
 use crate::engine::Replacement;
@@ -243,8 +243,8 @@ impl Draft {
         edits: &mut Vec<Edit>,
         events: &mut Vec<Event>,
     ) -> Result<(), Error> {
-        if state.surrogates.drawn.len() >= MAX_VALUES {
-            return Err(Error::Full { limit: MAX_VALUES });
+        if state.surrogates.drawn.len() >= MAX_CONVERSATION_VALUES {
+            return Err(Error::Full { limit: MAX_CONVERSATION_VALUES });
         }
         let outcomes = shared
             .masker

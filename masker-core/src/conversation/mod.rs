@@ -15,6 +15,7 @@ use self::message::Draft;
 use self::nesting::Syntax;
 pub use self::restore::{Dangling, StreamRehydrator};
 use self::state::{Hash, State, truncated};
+pub use self::state::{MAX_CONVERSATION_VALUES, MAX_REMEMBERED_BYTES};
 pub use self::stream::StreamMasker;
 use crate::detect::Context;
 use crate::policy::{Surface, TokenScope};

@@ -10,10 +10,11 @@ use crate::secret::KeyBytes;
 use crate::token::Token;
 use crate::{Error, Kind, Masked, SecretText};
 
-/// The most values and tokens that a conversation holds; beyond it masking fails.
-pub(super) const MAX_VALUES: usize = 65_536;
-/// The most bytes of masked messages that are remembered; beyond it those that were not sent for longest go.
-pub(super) const MAX_REMEMBERED: usize = 8 << 20;
+/// The most values and tokens that a conversation holds; beyond it masking fails with [`Error::Full`].
+pub const MAX_CONVERSATION_VALUES: usize = 65_536;
+/// The most bytes of masked messages that a conversation remembers: 8 MiB. Beyond it those that were not sent for longest go,
+/// and are masked anew.
+pub const MAX_REMEMBERED_BYTES: usize = 8 << 20;
 /// The most numbers that the input may keep aliases from; beyond it what would do so is replaced.
 const MAX_RESERVED: usize = 1_024;
 
@@ -122,7 +123,7 @@ impl State {
         aliased: bool,
     ) -> Result<u32, Error> {
         let token_key = self.token_key(&token);
-        let full = || Error::Full { limit: MAX_VALUES };
+        let full = || Error::Full { limit: MAX_CONVERSATION_VALUES };
         let index = if let Some(&index) = self.by_key.get(&key) {
             let value = &mut self.values[index as usize];
             if aliased && value.number == 0 {
@@ -135,7 +136,7 @@ impl State {
             value.token = token;
             index
         } else {
-            if self.values.len() >= MAX_VALUES {
+            if self.values.len() >= MAX_CONVERSATION_VALUES {
                 return Err(full());
             }
             let index = self.values.len() as u32;
@@ -152,7 +153,7 @@ impl State {
         };
         // With aliases a token never stands in a text: the last one is enough.
         if !aliased && !self.by_token.contains_key(&token_key) {
-            if self.by_token.len() >= MAX_VALUES {
+            if self.by_token.len() >= MAX_CONVERSATION_VALUES {
                 return Err(full());
             }
             self.by_token.insert(token_key, index);
@@ -188,14 +189,14 @@ impl State {
         if let Some(before) = self.messages.insert(hash, message) {
             self.remembered -= before.bytes();
         }
-        if self.remembered <= MAX_REMEMBERED {
+        if self.remembered <= MAX_REMEMBERED_BYTES {
             return;
         }
         // A quarter goes at once, so that going through all of them is rare.
         let mut by_age: Vec<(u64, Hash)> = self.messages.iter().map(|(hash, m)| (m.used, *hash)).collect();
         by_age.sort_unstable();
         for (_, hash) in by_age {
-            if self.remembered <= MAX_REMEMBERED / 4 * 3 {
+            if self.remembered <= MAX_REMEMBERED_BYTES / 4 * 3 {
                 break;
             }
             if let Some(message) = self.messages.remove(&hash) {

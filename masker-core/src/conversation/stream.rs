@@ -1,7 +1,7 @@
 use std::fmt;
 
 use super::message::Draft;
-use super::state::{Hash, MAX_REMEMBERED, truncated};
+use super::state::{Hash, MAX_REMEMBERED_BYTES, truncated};
 use super::{Conversation, Role};
 use crate::detect::Context;
 use crate::{Error, Event, Masked};
@@ -117,7 +117,8 @@ impl StreamMasker {
     }
 
     fn note(&mut self, text: &str) {
-        self.masked = self.masked.take().filter(|masked| masked.len() + text.len() <= MAX_REMEMBERED / 8);
+        self.masked =
+            self.masked.take().filter(|masked| masked.len() + text.len() <= MAX_REMEMBERED_BYTES / 8);
         if let Some(masked) = &mut self.masked {
             masked.push_str(text);
         }

@@ -3,6 +3,7 @@
 mod action;
 mod diff;
 mod error;
+mod limits;
 mod raw;
 mod show;
 mod validate;
@@ -22,6 +23,10 @@ pub use self::action::{
 };
 pub use self::diff::{Change, Effect, PolicyDiff};
 pub use self::error::{PolicyError, PolicyErrorCode, PolicyErrors, PolicyNotice, PolicyNoticeCode};
+pub use self::limits::{
+    MAX_ALIAS_NODES, MAX_DESCRIPTION_CHARS, MAX_DICTIONARY_BYTES, MAX_DICTIONARY_WORDS, MAX_PATTERN_BYTES,
+    MAX_PATTERN_CHARS, MAX_PATTERNS, MAX_POLICY_BYTES, MAX_POLICY_DEPTH, MAX_RECOGNIZER_PATTERNS,
+};
 pub use self::validate::is_valid_kid;
 use crate::{Kind, Pass};
 

@@ -8,12 +8,7 @@ use std::rc::Rc;
 
 use serde_yaml::granit_parser::{ErrorKind, Event, Marker, Options, Parser, ScalarStyle, ScanError, Tag};
 
-/// The largest policy, in bytes.
-pub(super) const MAX_BYTES: usize = 256 * 1024;
-/// How many nodes all aliases together may stand for.
-const MAX_EXPANDED: usize = 1_000;
-/// A policy is five levels deep; what is ignored inside it may be somewhat deeper.
-const MAX_DEPTH: usize = 64;
+use super::limits::{MAX_ALIAS_NODES, MAX_POLICY_BYTES, MAX_POLICY_DEPTH};
 
 const TAB: &str = "a tab where YAML wants spaces";
 
@@ -64,8 +59,8 @@ pub(super) fn parse(text: &str) -> Result<Node, SyntaxError> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let mut options = Options::default();
     options.emit_comments = false;
-    options.flow_nesting_limit = MAX_DEPTH;
-    options.block_nesting_limit = MAX_DEPTH;
+    options.flow_nesting_limit = MAX_POLICY_DEPTH;
+    options.block_nesting_limit = MAX_POLICY_DEPTH;
     let mut tree = Tree::default();
     let mut documents = 0;
     for next in Parser::new_from_str_with_options(text, options) {
@@ -135,7 +130,7 @@ impl Tree {
         if let Some(Frame { items: Items::Map(_, None), .. }) = self.open.last() {
             return Err(SyntaxError { at, message: "a key must be plain text" });
         }
-        if self.open.len() >= MAX_DEPTH {
+        if self.open.len() >= MAX_POLICY_DEPTH {
             return Err(SyntaxError { at, message: "nested too deeply" });
         }
         if anchor > 0 {
@@ -162,7 +157,7 @@ impl Tree {
         let (nodes, bytes) = size(&value);
         self.expanded_nodes += nodes;
         self.expanded_bytes += bytes;
-        if self.expanded_nodes > MAX_EXPANDED || self.expanded_bytes > MAX_BYTES {
+        if self.expanded_nodes > MAX_ALIAS_NODES || self.expanded_bytes > MAX_POLICY_BYTES {
             return Err(SyntaxError {
                 at,
                 message: "the aliases stand for more than 1,000 nodes or 256 KiB",

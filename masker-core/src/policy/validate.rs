@@ -11,6 +11,10 @@ use std::time::Duration;
 use regex::{Regex, RegexBuilder};
 
 use super::action::Named;
+use super::limits::{
+    MAX_DESCRIPTION_CHARS, MAX_DICTIONARY_BYTES, MAX_DICTIONARY_WORDS, MAX_PATTERN_BYTES, MAX_PATTERN_CHARS,
+    MAX_PATTERNS, MAX_POLICY_BYTES, MAX_RECOGNIZER_PATTERNS,
+};
 use super::raw::{self, Mark, Node, Value};
 use super::{
     Action, Aead, AllowMatch, AllowRule, Audit, Check, DictionaryRule, EntityRule, Keep, KidState,
@@ -22,13 +26,6 @@ use crate::{Kind, Pass, kinds};
 
 pub(super) const NO_MODEL_STRICT: &str = "no model is loaded for this pass, and strict_passes is on";
 pub(super) const EPSILON_RANGE: &str = "epsilon must be above 0 and at most 10";
-
-const MAX_DICTIONARY_FILE: u64 = 64 * 1024 * 1024;
-const MAX_WORDS: usize = 1_000_000;
-const MAX_PATTERN_CHARS: usize = 1_024;
-const MAX_PATTERN_SIZE: usize = 1024 * 1024;
-/// Each pattern may compile to 1 MiB, so their number bounds what one file can make us hold.
-const MAX_PATTERNS: usize = 500;
 
 /// How far a suggestion may be from what was written.
 const MOST_EDITS: usize = 2;
@@ -112,7 +109,7 @@ pub(super) fn policy(
     loader: &PolicyLoader<'_>,
     dir: Option<&Path>,
 ) -> Result<Policy, PolicyErrors> {
-    if text.len() > raw::MAX_BYTES {
+    if text.len() > MAX_POLICY_BYTES {
         return Err(PolicyErrors::one(Code::TooLarge, (1, 1), "", "a policy has at most 256 KiB"));
     }
     let root = raw::parse(text).map_err(|e| PolicyErrors::one(Code::YamlSyntax, e.at, "", e.message))?;
@@ -135,7 +132,7 @@ pub(super) fn policy(
 /// Reads a policy file, or as much of it as shows that it is too large.
 pub(super) fn read_policy(path: &Path) -> Result<Vec<u8>, PolicyErrors> {
     let mut bytes = Vec::new();
-    let limit = raw::MAX_BYTES as u64 + 1;
+    let limit = MAX_POLICY_BYTES as u64 + 1;
     File::open(path).and_then(|file| file.take(limit).read_to_end(&mut bytes)).map_err(|e| {
         PolicyErrors::one(
             Code::FileUnreadable,
@@ -144,7 +141,7 @@ pub(super) fn read_policy(path: &Path) -> Result<Vec<u8>, PolicyErrors> {
             format!("the policy cannot be read: {}", e.kind()),
         )
     })?;
-    if bytes.len() > raw::MAX_BYTES {
+    if bytes.len() > MAX_POLICY_BYTES {
         return Err(PolicyErrors::one(Code::TooLarge, (1, 1), "", "a policy has at most 256 KiB"));
     }
     Ok(bytes)
@@ -693,7 +690,7 @@ impl Checker<'_> {
 
     fn description(&mut self, field: &Field<'_>) -> Option<String> {
         let text = self.text(field)?;
-        if text.chars().count() > 4_000 {
+        if text.chars().count() > MAX_DESCRIPTION_CHARS {
             self.error(
                 Code::OutOfRange,
                 field.at(),
@@ -939,10 +936,10 @@ impl Checker<'_> {
         if items.is_empty() {
             self.error(Code::OutOfRange, field.at(), &field.path, "at least one pattern must be listed");
         }
-        if items.len() > 50 {
+        if items.len() > MAX_RECOGNIZER_PATTERNS {
             self.error(Code::TooLarge, field.at(), &field.path, "a recogniser has at most 50 patterns");
         }
-        items.iter().take(50).filter_map(|item| self.pattern(item)).collect()
+        items.iter().take(MAX_RECOGNIZER_PATTERNS).filter_map(|item| self.pattern(item)).collect()
     }
 
     fn pattern(&mut self, item: &Field<'_>) -> Option<PatternRule> {
@@ -987,7 +984,7 @@ impl Checker<'_> {
             self.error(Code::InvalidRegex, field.at(), &field.path, message);
             return None;
         }
-        match RegexBuilder::new(pattern).size_limit(MAX_PATTERN_SIZE).build() {
+        match RegexBuilder::new(pattern).size_limit(MAX_PATTERN_BYTES).build() {
             Ok(regex) => Some(regex),
             Err(e) => {
                 self.error(Code::InvalidRegex, field.at(), &field.path, regex_mistake(pattern, &e));
@@ -1276,9 +1273,9 @@ fn read_dictionary(dir: &Path, file: &Path) -> Result<Vec<String>, (Code, String
     }
     let mut bytes = Vec::new();
     File::open(&path)
-        .and_then(|f| f.take(MAX_DICTIONARY_FILE + 1).read_to_end(&mut bytes))
+        .and_then(|f| f.take(MAX_DICTIONARY_BYTES as u64 + 1).read_to_end(&mut bytes))
         .map_err(unreadable)?;
-    if bytes.len() as u64 > MAX_DICTIONARY_FILE {
+    if bytes.len() > MAX_DICTIONARY_BYTES {
         return Err((Code::TooLarge, "a dictionary file has at most 64 MiB".to_owned()));
     }
     let text = String::from_utf8(bytes).map_err(|e| {
@@ -1286,8 +1283,8 @@ fn read_dictionary(dir: &Path, file: &Path) -> Result<Vec<String>, (Code, String
         let line = good.split(|b| *b == b'\n').count();
         (Code::FileUnreadable, format!("line {line} of the file is not UTF-8"))
     })?;
-    let words: Vec<String> = entries(&text).take(MAX_WORDS + 1).map(str::to_owned).collect();
-    if words.len() > MAX_WORDS {
+    let words: Vec<String> = entries(&text).take(MAX_DICTIONARY_WORDS + 1).map(str::to_owned).collect();
+    if words.len() > MAX_DICTIONARY_WORDS {
         return Err((Code::TooLarge, "a dictionary has at most 1,000,000 entries".to_owned()));
     }
     Ok(words)

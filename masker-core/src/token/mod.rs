@@ -63,6 +63,9 @@ impl Serialize for TokenKind {
     }
 }
 
+/// The longest scope id, in bytes.
+pub const MAX_SCOPE_BYTES: usize = 256;
+
 /// How far "same value, same token" reaches, and the only place where a token is restored.
 ///
 /// The scope id goes into every token and is part of every vault row's key. The empty one, [`Scope::default`], is the
@@ -94,7 +97,7 @@ impl FromStr for Scope {
     type Err = ParseScopeError;
 
     fn from_str(text: &str) -> Result<Self, ParseScopeError> {
-        if text.len() <= 256 && !text.chars().any(char::is_control) {
+        if text.len() <= MAX_SCOPE_BYTES && !text.chars().any(char::is_control) {
             Ok(Self(text.into()))
         } else {
             Err(ParseScopeError)
