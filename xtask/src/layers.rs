@@ -34,6 +34,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("masker-py", &["masker-core"]),
     ("masker-node", &["masker-core"]),
     ("benches", &["masker-core"]),
+    ("fuzz/bodies", &["masker-core"]),
     ("xtask", &["masker-core"]),
 ];
 

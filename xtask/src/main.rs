@@ -8,6 +8,7 @@ mod deny;
 mod doc;
 mod eval;
 mod fmt;
+mod fuzz;
 mod generate;
 mod instructions;
 mod layers;
@@ -44,6 +45,8 @@ usage: cargo xtask <command> [options]
   bench-smoke      run every benchmark once
   instructions [--record]
                    count instructions with valgrind, and fail above what was recorded; --record writes it anew
+  fuzz [--seconds N] [--jobs N] [--record] [target...]
+                   run the fuzz targets, all or some, N seconds each (60); --record writes benches/record
   deny             licences and sources of all dependencies
 ";
 
@@ -73,6 +76,9 @@ fn main() -> ExitCode {
         ["bench-smoke"] => bench_smoke::run(&workspace),
         ["instructions"] => instructions::run(&workspace, instructions::Mode::Check),
         ["instructions", "--record"] => instructions::run(&workspace, instructions::Mode::Record),
+        ["fuzz", options @ ..] if let Some(options) = fuzz::Options::from_arguments(options) => {
+            fuzz::run(&workspace, &options)
+        }
         ["deny"] => deny::run(&workspace),
         ["help" | "--help" | "-h"] => {
             print!("{USAGE}");

@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use crate::shell::{Outcome, Workspace};
-use crate::{bench_smoke, deny, doc, fmt, generate, instructions, layers, lint, python, test};
+use crate::{bench_smoke, deny, doc, fmt, fuzz, generate, instructions, layers, lint, python, test};
 
 /// How much to run.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -31,7 +31,8 @@ const STEPS: &[Step] = &[
     ("instructions", |workspace| instructions::run(workspace, instructions::Mode::Check)),
 ];
 
-const LONG_STEPS: &[Step] = &[("long tests", test::run_long), ("python clusters", python::run_clusters)];
+const LONG_STEPS: &[Step] =
+    &[("long tests", test::run_long), ("python clusters", python::run_clusters), ("fuzz", fuzz::run_briefly)];
 
 pub(crate) fn run(workspace: &Workspace, extent: Extent) -> Outcome {
     let start = Instant::now();

@@ -5,7 +5,7 @@ use std::process::Command;
 use crate::shell;
 
 /// Processor, cores, system, compiler and how busy the machine was, in one line.
-pub(super) fn line() -> Result<String, String> {
+pub(crate) fn line() -> Result<String, String> {
     let read = |path: &str| std::fs::read_to_string(path).unwrap_or_default();
     let cpu = read("/proc/cpuinfo");
     let model = cpu.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": "));

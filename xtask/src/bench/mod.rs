@@ -1,9 +1,9 @@
 //! `cargo xtask bench`: the budgets, measured, in one table; with `--peers` the peers beside them.
 
-mod machine;
+pub(crate) mod machine;
 mod measures;
 mod peers;
-mod table;
+pub(crate) mod table;
 
 use std::process::Command;
 use std::time::Instant;

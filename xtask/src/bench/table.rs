@@ -47,7 +47,7 @@ pub(super) fn of(rows: &[Row]) -> String {
 }
 
 /// A Markdown table with its columns under one another.
-pub(super) fn markdown<const N: usize>(head: &[String; N], rows: &[[String; N]]) -> String {
+pub(crate) fn markdown<const N: usize>(head: &[String; N], rows: &[[String; N]]) -> String {
     let escaped = |cells: &[String; N]| cells.clone().map(|cell| cell.replace('|', "\\|"));
     let rows: Vec<[String; N]> = std::iter::once(head).chain(rows).map(escaped).collect();
     let mut widths = [3; N];
