@@ -41,13 +41,6 @@ impl Target {
     fn chat_path(&self) -> String {
         format!("/proxy/{}/v1/chat/completions", self.agent)
     }
-
-    /// Memory of the server that is in use, in KiB.
-    fn resident(&self) -> usize {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.server.child.id())).unwrap();
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
-        line.trim().trim_end_matches(" kB").parse().unwrap()
-    }
 }
 
 fn request(path: &str, head: &str, body: &str) -> String {
@@ -158,12 +151,12 @@ fn what_the_proxy_adds() {
 fn what_an_idle_stream_costs() {
     let folder = tempfile::tempdir().unwrap();
     let target = Target::start(folder.path());
-    let bare = target.resident();
+    let bare = target.server.resident_kib();
     for i in 0..20 {
         let mut connection = TcpStream::connect(&target.server.address).unwrap();
         exchange(&mut connection, &target.chat_path(), "", &chat(i, false));
     }
-    let before = target.resident();
+    let before = target.server.resident_kib();
     let mut streams = Vec::new();
     for i in 0..STREAMS {
         let mut connection = TcpStream::connect(&target.server.address).unwrap();
@@ -176,7 +169,7 @@ fn what_an_idle_stream_costs() {
         streams.push(connection);
     }
     std::thread::sleep(Duration::from_secs(1));
-    let after = target.resident();
+    let after = target.server.resident_kib();
     println!(
         "resident: {bare} KiB started, {before} KiB after 20 requests, {after} KiB with {STREAMS} idle streams: {} bytes a stream",
         (after.saturating_sub(before)) * 1024 / STREAMS

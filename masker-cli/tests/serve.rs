@@ -10,37 +10,10 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use server::{Server, bootstrap, masker};
+use server::{Client, Server, bootstrap, masker};
 
 /// Kills in an ordinary run; `MASKER_TEST_KILLS` asks for more.
 const KILLS: usize = 6;
-
-#[derive(Clone)]
-struct Client {
-    http: reqwest::blocking::Client,
-    base: String,
-    token: String,
-}
-
-impl Client {
-    fn new(base: &str, token: &str) -> Self {
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        let http = reqwest::blocking::Client::builder().timeout(Duration::from_secs(20)).build().unwrap();
-        Self { http, base: base.to_owned(), token: token.to_owned() }
-    }
-
-    fn call(&self, method: &str, path: &str, body: &Value) -> Option<(u16, String, Value)> {
-        let method = method.parse().unwrap();
-        let request = self.http.request(method, format!("{}{path}", self.base));
-        let request = request.header("content-type", "application/json").bearer_auth(&self.token);
-        let response = if body.is_null() { request } else { request.body(body.to_string()) }.send().ok()?;
-        let status = response.status().as_u16();
-        let header = response.headers().get("masker-session-id");
-        let session = header.map(|value| value.to_str().unwrap().to_owned()).unwrap_or_default();
-        let text = response.text().ok()?;
-        Some((status, session, serde_json::from_str(&text).unwrap_or_default()))
-    }
-}
 
 #[test]
 fn nothing_that_was_answered_is_lost_to_a_kill() {

@@ -60,6 +60,11 @@ impl Server {
         Self { child, base: format!("http://{address}"), address, ready_after }
     }
 
+    /// Memory of the server that is in use, in KiB.
+    pub fn resident_kib(&self) -> usize {
+        resident_kib(self.child.id())
+    }
+
     pub fn kill(&mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
@@ -71,6 +76,47 @@ impl Drop for Server {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// Calls a server as a program with an API token does.
+#[derive(Clone)]
+pub struct Client {
+    http: reqwest::blocking::Client,
+    base: String,
+    token: String,
+}
+
+impl Client {
+    pub fn new(base: &str, token: &str) -> Self {
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let http = reqwest::blocking::Client::builder().timeout(Duration::from_secs(20)).build().unwrap();
+        Self { http, base: base.to_owned(), token: token.to_owned() }
+    }
+
+    /// An answer as it comes; nothing where there was none.
+    pub fn send(&self, method: &str, path: &str, body: &Value) -> Option<reqwest::blocking::Response> {
+        let method = method.parse().unwrap();
+        let request = self.http.request(method, format!("{}{path}", self.base));
+        let request = request.header("content-type", "application/json").bearer_auth(&self.token);
+        if body.is_null() { request } else { request.body(body.to_string()) }.send().ok()
+    }
+
+    /// Status, id of the session and body of an answer; nothing where there was none.
+    pub fn call(&self, method: &str, path: &str, body: &Value) -> Option<(u16, String, Value)> {
+        let response = self.send(method, path, body)?;
+        let status = response.status().as_u16();
+        let header = response.headers().get("masker-session-id");
+        let session = header.map(|value| value.to_str().unwrap().to_owned()).unwrap_or_default();
+        let text = response.text().ok()?;
+        Some((status, session, serde_json::from_str(&text).unwrap_or_default()))
+    }
+}
+
+/// Memory of a process that is in use, in KiB, as Linux says it.
+pub fn resident_kib(process: u32) -> usize {
+    let status = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+    line.trim().trim_end_matches(" kB").parse().unwrap()
 }
 
 /// Makes the first owner; gives an API token with every scope.
