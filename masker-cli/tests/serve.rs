@@ -7,7 +7,7 @@ mod server;
 use std::collections::BTreeMap;
 use std::process::Command;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use server::{Client, Server, bootstrap, masker};
@@ -75,6 +75,29 @@ fn nothing_that_was_answered_is_lost_to_a_kill() {
         let (_, _, back) = client.call("POST", "/api/v1/rehydrate", &json!({ "text": masked })).unwrap();
         assert_eq!(back["text"], text.as_str());
     }
+}
+
+#[test]
+fn a_call_that_waits_between_turns_ends_with_its_agent() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::start(folder.path());
+    let client = Client::new(&server.base, &bootstrap(folder.path()));
+    let made = client.call("POST", "/api/v1/agents", &json!({ "name": "a", "upstream": "stub" })).unwrap().2;
+    let agent = made["agent"]["id"].as_str().unwrap();
+    let chat = json!({ "messages": [{ "role": "user", "content": "call 415-555-0142" }] });
+    let path = format!("/proxy/{agent}/s/call-1/v1/chat/completions");
+    let (status, session, _) = client.call("POST", &path, &chat).unwrap();
+    assert_eq!(status, 200);
+    let shown = || client.call("GET", &format!("/api/v1/sessions/{session}"), &Value::Null).unwrap().2;
+    assert_eq!(shown()["session"]["status"], "in_progress");
+    assert_eq!(client.call("DELETE", &format!("/api/v1/agents/{agent}"), &Value::Null).unwrap().0, 204);
+    assert_eq!(client.call("POST", &path, &chat).unwrap().0, 404);
+    let patience = Instant::now() + Duration::from_secs(20);
+    while shown()["session"]["status"] == "in_progress" {
+        assert!(Instant::now() < patience, "a session of a deleted agent stays open");
+        std::thread::sleep(Duration::from_millis(200));
+    }
+    assert_eq!(shown()["session"]["status"], "ok");
 }
 
 #[test]

@@ -168,6 +168,8 @@ impl Slot {
 #[derive(Default)]
 pub(crate) struct Registry {
     slots: RwLock<HashMap<String, Arc<Slot>>>,
+    /// Those that are deleted, and in which calls go on or are not closed yet.
+    draining: Mutex<Vec<Arc<Slot>>>,
     /// Held while agents are made, changed or removed.
     changing: Mutex<()>,
 }
@@ -194,8 +196,16 @@ impl Registry {
 
     fn remove(&self, state: &State, slot: &Slot) {
         slot.alive.store(false, Ordering::Release);
-        self.slots.write().unwrap_or_else(PoisonError::into_inner).remove(&slot.id);
+        let removed = self.slots.write().unwrap_or_else(PoisonError::into_inner).remove(&slot.id);
+        self.draining.lock().unwrap_or_else(PoisonError::into_inner).extend(removed);
         self.gauge(state);
+    }
+
+    /// The deleted agents in which sessions are still open. A session and its agent hold each other until it is closed.
+    pub(crate) fn draining(&self) -> Vec<Arc<Slot>> {
+        let mut draining = self.draining.lock().unwrap_or_else(PoisonError::into_inner);
+        draining.retain(|slot| !slot.open().sessions.is_empty());
+        draining.clone()
     }
 
     fn gauge(&self, state: &State) {
@@ -240,16 +250,27 @@ impl Registry {
     }
 }
 
-/// Ids of the agents that an account has or had, but for those that were purged with their tokens.
+/// Ids of the agents that an account has or had, but for those that were purged with their tokens. It reads every receipt of the
+/// account.
 pub(crate) fn ever(state: &State, account: &str) -> Result<Vec<String>> {
     let stored: Vec<Agent> = state.store.load_all(Some(account))?;
-    let deleted: Vec<Deletion> = state.store.load_all(Some(account))?;
     let mut ids: Vec<String> = stored.into_iter().map(|agent| agent.id).collect();
-    ids.extend(deleted.into_iter().filter(|d| d.mode != Mode::Purge).map(|d| d.agent_id));
+    let mut after: Option<(i64, String)> = None;
+    loop {
+        let page: Vec<Deletion> = state.store.load_page(account, None, after.as_ref(), RECEIPTS)?;
+        after = page.last().map(|last| (last.deleted_at, last.id.clone()));
+        ids.extend(page.into_iter().filter(|d| d.mode != Mode::Purge).map(|d| d.agent_id));
+        if after.is_none() {
+            break;
+        }
+    }
     ids.sort();
     ids.dedup();
     Ok(ids)
 }
+
+/// Receipts held in memory at a time; each has the configuration of its agent.
+const RECEIPTS: usize = 100;
 
 /// How many agents count against the limit of an account.
 fn counted(state: &State, account: &str) -> usize {

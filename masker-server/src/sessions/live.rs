@@ -187,8 +187,12 @@ impl Live {
 
     fn is_idle(&self, state: &State) -> bool {
         let idle = state.config.platform.session_idle.as_millis() as i64;
+        self.is_at_rest() && time::now() - self.last_at.load(Ordering::Acquire) > idle
+    }
+
+    /// Whether no turn is in flight.
+    fn is_at_rest(&self) -> bool {
         self.in_flight.load(Ordering::Acquire) == 0
-            && time::now() - self.last_at.load(Ordering::Acquire) > idle
     }
 
     pub(crate) fn is_terminated(&self) -> bool {
@@ -485,12 +489,12 @@ pub(crate) fn shown_key(state: &State, runtime: &Runtime, key: &str) -> String {
     }
 }
 
-/// Ends keyed sessions that nobody has used for too long.
+/// Ends keyed sessions that nobody has used for too long, and those of deleted agents, to which no turn can come any more.
 pub(crate) fn close_idle(state: &State) {
-    for slot in state.agents.all() {
-        let idle: Vec<Arc<Live>> =
-            slot.open().sessions.values().filter(|live| live.is_idle(state)).cloned().collect();
-        for live in idle {
+    for slot in state.agents.all().into_iter().chain(state.agents.draining()) {
+        let is_over = |live: &&Arc<Live>| live.is_idle(state) || (!slot.is_alive() && live.is_at_rest());
+        let over: Vec<Arc<Live>> = slot.open().sessions.values().filter(is_over).cloned().collect();
+        for live in over {
             if let Err(error) = end(state, &live, Ended::Normally) {
                 tracing::error!(reason = error.message(), "an idle session could not be closed");
             }
