@@ -18,6 +18,7 @@ mod node;
 mod python;
 mod ready;
 mod shell;
+mod soak;
 mod source;
 mod test;
 
@@ -48,6 +49,9 @@ usage: cargo xtask <command> [options]
   fuzz [--seconds N] [--jobs N] [--record] [target...]
                    run the fuzz targets, all or some, N seconds each (60); --record writes benches/record
   deny             licences and sources of all dependencies
+  soak [--minutes N]
+                   mixed load on the server and on one masker from Rust, Python and Node, 30 minutes if not said; fails on an
+                   error and on growth of memory
 ";
 
 fn main() -> ExitCode {
@@ -80,6 +84,9 @@ fn main() -> ExitCode {
             fuzz::run(&workspace, &options)
         }
         ["deny"] => deny::run(&workspace),
+        ["soak", options @ ..] if let Some(minutes) = soak::minutes(options) => {
+            soak::run(&workspace, minutes)
+        }
         ["help" | "--help" | "-h"] => {
             print!("{USAGE}");
             return ExitCode::SUCCESS;

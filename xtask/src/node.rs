@@ -1,6 +1,6 @@
 //! `cargo xtask node`: builds the Node package and runs its tests.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::SystemTime;
 
@@ -10,15 +10,29 @@ const FOLDER: &str = "masker-node";
 /// The oldest Node that the package runs on.
 const OLDEST: u32 = 20;
 
-/// Installs what the tests need from the registry of packages, builds addon and adapters, and runs every test of the package.
+/// Builds the package and runs every test of it.
 pub(crate) fn run(workspace: &Workspace) -> Outcome {
+    let folder = build(workspace)?;
+    shell::run(&mut npm(&folder, &["test"]))
+}
+
+/// One masker under calls of every kind for so many seconds, as a command; the package is built before.
+pub(crate) fn soak(workspace: &Workspace, seconds: &str) -> Result<Command, String> {
+    let folder = build(workspace)?;
+    let mut command = Command::new("node");
+    command.current_dir(folder).args(["--expose-gc", "bench/soak.mjs", "--seconds", seconds]);
+    Ok(command)
+}
+
+/// Installs what build and tests need from the registry of packages, and builds addon and adapters; gives the package's folder.
+fn build(workspace: &Workspace) -> Result<PathBuf, String> {
     check_version()?;
     let folder = workspace.path(FOLDER);
     if !is_installed(&folder) {
         shell::run(&mut npm(&folder, &["ci", "--no-audit", "--no-fund"]))?;
     }
     shell::run(&mut npm(&folder, &["run", "build"]))?;
-    shell::run(&mut npm(&folder, &["test"]))
+    Ok(folder)
 }
 
 fn check_version() -> Outcome {

@@ -103,6 +103,13 @@ pub(crate) fn run_adapters(workspace: &Workspace) -> Outcome {
     environment.run("pyright", std::iter::empty::<&str>())
 }
 
+/// One masker under many threads for so many seconds, as a command; the package is built and installed before.
+pub(crate) fn soak(workspace: &Workspace, seconds: &str) -> Result<Command, String> {
+    let environment = Environment::new(workspace)?;
+    environment.package(&[])?;
+    Ok(environment.command("python", ["tests/soak.py", "--seconds", seconds]))
+}
+
 /// Tables spread over processes by Spark and Ray, a soak, times that hold on a quiet machine, and last a package with
 /// PostgreSQL, which is tested where `MASKER_TEST_POSTGRES` names a database; after [`run_adapters`].
 pub(crate) fn run_clusters(workspace: &Workspace) -> Outcome {
