@@ -126,13 +126,7 @@ fn diff(command: &args::PolicyDiff, ui: &Ui) -> Result<Exit> {
         if lines.is_empty() {
             lines.push("no change".to_owned());
         }
-        ui.print(
-            &(lines.join(
-                "
-",
-            ) + "
-"),
-        )?;
+        ui.print(&(lines.join("\n") + "\n"))?;
     } else {
         let changes: Vec<Value> = diff
             .changes()
