@@ -11,6 +11,7 @@ const home = fileURLToPath(new URL('..', import.meta.url))
 const folder = mkdtempSync(join(tmpdir(), 'masker-package-'))
 const run = (command, args, cwd = folder) => execFileSync(command, args, { cwd, encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] })
 const node = (...args) => run(process.execPath, args)
+const notices = ['LICENSE-APACHE', 'LICENSE-MIT', 'THIRD_PARTY_NOTICES.txt']
 after(() => rmSync(folder, { recursive: true }))
 
 before(() => {
@@ -57,7 +58,7 @@ test('the addon is below 8 MB', () => {
   assert.equal(addons.length, 1)
   const { size } = statSync(join(installed, addons[0]))
   assert.ok(size < 8 * 1024 * 1024, `${size} bytes`)
-  assert.ok(readdirSync(installed).includes('LICENSE-MIT'))
+  for (const name of notices) assert.ok(readdirSync(installed).includes(name), name)
 })
 
 test('require takes less than 30 ms', () => {
@@ -70,10 +71,12 @@ test('there is a package for every platform', () => {
   const cli = join(home, 'node_modules', '@napi-rs', 'cli', 'dist', 'cli.js')
   const npm = join(home, 'build', 'npm')
   run(process.execPath, [cli, 'create-npm-dirs', '--npm-dir', npm], home)
+  run(process.execPath, [join(home, 'scripts', 'licenses.mjs'), npm], home)
   const platforms = readdirSync(npm).map((name) => {
     const { name: of, os, cpu, libc, main, files } = JSON.parse(readFileSync(join(npm, name, 'package.json'), 'utf8'))
     assert.equal(of, `masker-node-${name}`)
-    assert.deepEqual(files, [main])
+    assert.deepEqual(files, [main, ...notices])
+    for (const file of notices) assert.ok(readdirSync(join(npm, name)).includes(file), file)
     return [os, cpu, libc ?? []].flat().join(' ')
   })
   assert.deepEqual(platforms.sort(), [

@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use crate::packages;
 use crate::shell::{self, Outcome, Workspace};
 
 pub(crate) fn run(workspace: &Workspace) -> Outcome {
@@ -19,22 +20,14 @@ pub(crate) fn run(workspace: &Workspace) -> Outcome {
     }
     println!("cargo-deny is not installed: checking licences, bans and sources from cargo's metadata");
     let rules = Rules::from_toml(&workspace.read("deny.toml")?)?;
-    let metadata = shell::capture(&mut workspace.cargo([
-        "metadata",
-        "--format-version",
-        "1",
-        "--all-features",
-        "--locked",
-    ]))?;
-    let metadata: Value =
-        serde_json::from_str(&metadata).map_err(|error| format!("cargo metadata: {error}"))?;
-    let packages = metadata["packages"].as_array().ok_or("cargo metadata: no packages")?;
-    let faults: Vec<String> = packages.iter().filter_map(|package| rules.fault_of(package)).collect();
+    let metadata = packages::metadata(workspace)?;
+    let found = metadata["packages"].as_array().ok_or("cargo metadata: no packages")?;
+    let faults: Vec<String> = found.iter().filter_map(|package| rules.fault_of(package)).collect();
     for fault in &faults {
         println!("{fault}");
     }
     if faults.is_empty() {
-        println!("deny: {} packages allowed", packages.len());
+        println!("deny: {} packages allowed", found.len());
         Ok(())
     } else {
         Err(format!("{} packages not allowed", faults.len()))
@@ -110,7 +103,7 @@ fn crate_name(item: &toml::Value) -> Option<&str> {
 }
 
 /// Whether an SPDX expression can be met with allowed licences alone. An expression that cannot be read is not met.
-fn satisfied(expression: &str, allowed: &dyn Fn(&str) -> bool) -> bool {
+pub(crate) fn satisfied(expression: &str, allowed: &dyn Fn(&str) -> bool) -> bool {
     // Old manifests write a slash for OR.
     let spaced = expression.replace('/', " OR ").replace('(', " ( ").replace(')', " ) ");
     let words: Vec<&str> = spaced.split_whitespace().collect();

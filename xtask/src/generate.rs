@@ -2,6 +2,7 @@
 
 mod kinds_page;
 mod measured;
+mod notices;
 mod policy_file;
 mod safe_harbor_page;
 
@@ -33,19 +34,8 @@ const GENERATORS: &[Generator] = &[
     policy_file::outputs,
     |_| Ok(kinds_page::outputs()),
     |_| Ok(safe_harbor_page::outputs()),
-    python_licences,
+    notices::outputs,
 ];
-
-/// A package is built from its own folder, and carries its licences and notices.
-fn python_licences(workspace: &Workspace) -> Result<Vec<Output>, String> {
-    let copies = [
-        ("LICENSE-APACHE", "masker-py/LICENSE-APACHE"),
-        ("LICENSE-MIT", "masker-py/LICENSE-MIT"),
-        ("masker-core/data/THIRD_PARTY_NOTICES.txt", "masker-py/THIRD_PARTY_NOTICES.txt"),
-    ];
-    let copy = |(from, path)| Ok(Output { path, content: workspace.read(from)?.into_bytes() });
-    copies.into_iter().map(copy).collect()
-}
 
 fn word_tables(workspace: &Workspace) -> Result<Vec<Output>, String> {
     let content = lexicon::packed_lexicon(&workspace.path("masker-core/data/sources"))?;

@@ -15,8 +15,10 @@ mod layers;
 mod lexicon;
 mod lint;
 mod node;
+mod packages;
 mod python;
 mod ready;
+mod release;
 mod shell;
 mod soak;
 mod source;
@@ -49,6 +51,13 @@ usage: cargo xtask <command> [options]
   fuzz [--seconds N] [--jobs N] [--record] [target...]
                    run the fuzz targets, all or some, N seconds each (60); --record writes benches/record
   deny             licences and sources of all dependencies
+  versions [--tag TAG]
+                   one version in every manifest, and a changelog that speaks of it; with a tag, of that version
+  api [--check]    write the list of what is public in masker-core, or fail where it is stale
+  dist [--target T]
+                   the program in an archive with licences, bill of materials and checksums
+  release --dry-run [STEP ...]
+                   everything that a release needs, or the steps named; publishes nothing
   soak [--minutes N]
                    mixed load on the server and on one masker from Rust, Python and Node, 30 minutes if not said; fails on an
                    error and on growth of memory
@@ -84,6 +93,14 @@ fn main() -> ExitCode {
             fuzz::run(&workspace, &options)
         }
         ["deny"] => deny::run(&workspace),
+        ["versions"] => release::check_versions(&workspace, None),
+        ["versions", "--tag", tag] => release::check_versions(&workspace, Some(tag)),
+        ["api"] => release::write_api(&workspace),
+        ["api", "--check"] => release::check_api(&workspace),
+        ["dist", options @ ..] if let Some(target) = release::dist::target(options) => {
+            release::dist::run(&workspace, target)
+        }
+        ["release", "--dry-run", steps @ ..] => release::dry_run(&workspace, steps),
         ["soak", options @ ..] if let Some(minutes) = soak::minutes(options) => {
             soak::run(&workspace, minutes)
         }

@@ -4,6 +4,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::SystemTime;
 
+use serde_json::Value;
+
 use crate::shell::{self, Outcome, Workspace};
 
 const FOLDER: &str = "masker-node";
@@ -22,6 +24,16 @@ pub(crate) fn soak(workspace: &Workspace, seconds: &str) -> Result<Command, Stri
     let mut command = Command::new("node");
     command.current_dir(folder).args(["--expose-gc", "bench/soak.mjs", "--seconds", seconds]);
     Ok(command)
+}
+
+/// Packs the package with the addon of this platform into a folder, and gives the path of the archive.
+pub(crate) fn pack(workspace: &Workspace, into: &Path) -> Result<PathBuf, String> {
+    let folder = build(workspace)?;
+    let mut command = npm(&folder, &["pack", "--json", "--pack-destination"]);
+    let told = shell::capture(command.arg(into))?;
+    let told: Value = serde_json::from_str(&told).map_err(|error| format!("npm pack: {error}"))?;
+    let name = told[0]["filename"].as_str().ok_or("npm pack names no file")?;
+    Ok(into.join(name))
 }
 
 /// Installs what build and tests need from the registry of packages, and builds addon and adapters; gives the package's folder.

@@ -69,9 +69,7 @@ impl<'a> Environment<'a> {
         }
         let place = wheels.to_string_lossy().into_owned();
         self.pip(["wheel", ".", "--no-deps", "--wheel-dir", &place].iter().chain(settings))?;
-        let entries = std::fs::read_dir(&wheels).map_err(|error| format!("{place}: {error}"))?;
-        let wheel = entries.filter_map(Result::ok).map(|entry| entry.path()).next();
-        let wheel = wheel.ok_or_else(|| format!("no wheel in {place}"))?;
+        let wheel = newest(&wheels, "whl")?;
         let path = wheel.to_string_lossy().into_owned();
         self.pip(["install", "--force-reinstall", "--no-deps", &path])?;
         Ok(wheel)
@@ -108,6 +106,50 @@ pub(crate) fn soak(workspace: &Workspace, seconds: &str) -> Result<Command, Stri
     let environment = Environment::new(workspace)?;
     environment.package(&[])?;
     Ok(environment.command("python", ["tests/soak.py", "--seconds", seconds]))
+}
+
+/// The wheel of this platform and the sources, as they are published.
+pub(crate) fn artefacts(workspace: &Workspace) -> Result<[PathBuf; 2], String> {
+    let environment = Environment::new(workspace)?;
+    let place = environment.folder.join("artefacts");
+    let made = |ending: &str, arguments: &[&str]| -> Result<PathBuf, String> {
+        let place = place.to_string_lossy().into_owned();
+        let out = ["--out".to_owned(), place];
+        environment.run("maturin", arguments.iter().map(|one| (*one).to_owned()).chain(out))?;
+        newest(&environment.folder.join("artefacts"), ending)
+    };
+    Ok([made("whl", &["build", "--release", "--locked"])?, made("gz", &["sdist"])?])
+}
+
+/// The wheel of a copy of the workspace, by the tools of this one and with settings of the caller's.
+pub(crate) fn wheel(
+    workspace: &Workspace,
+    copy: &Workspace,
+    into: &Path,
+    set: impl FnOnce(&mut Command),
+) -> Result<PathBuf, String> {
+    let environment = Environment::new(workspace)?;
+    let mut command = environment.command("maturin", ["build", "--release", "--locked", "--out"]);
+    command.arg(into).current_dir(copy.path("masker-py"));
+    set(&mut command);
+    shell::run(&mut command)?;
+    newest(into, "whl")
+}
+
+/// Bills of materials in a folder and in the wheels there, against the schema of CycloneDX.
+pub(crate) fn check_bills(workspace: &Workspace, folder: &Path) -> Outcome {
+    let environment = Environment::new(workspace)?;
+    environment.install("requirements-release.txt")?;
+    environment.run("python", [Path::new("tests/bills.py"), folder])
+}
+
+/// The newest file in a folder whose name ends so.
+fn newest(folder: &Path, ending: &str) -> Result<PathBuf, String> {
+    let entries = std::fs::read_dir(folder).map_err(|error| format!("{}: {error}", folder.display()))?;
+    let paths = entries.filter_map(Result::ok).map(|entry| entry.path());
+    let is_meant = |path: &PathBuf| path.extension().is_some_and(|found| found == ending);
+    let age = |path: &PathBuf| path.metadata().and_then(|data| data.modified()).ok();
+    paths.filter(is_meant).max_by_key(age).ok_or_else(|| format!("no .{ending} in {}", folder.display()))
 }
 
 /// Tables spread over processes by Spark and Ray, a soak, times that hold on a quiet machine, and last a package with

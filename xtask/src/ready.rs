@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use crate::shell::{Outcome, Workspace};
-use crate::{bench_smoke, deny, doc, fmt, fuzz, generate, instructions, layers, lint, python, test};
+use crate::{bench_smoke, deny, doc, fmt, fuzz, generate, instructions, layers, lint, python, release, test};
 
 /// How much to run.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -21,6 +21,7 @@ const STEPS: &[Step] = &[
     ("fmt", |workspace| fmt::run(workspace, fmt::Mode::Check)),
     ("layers", layers::run),
     ("deny", deny::run),
+    ("release shape", release::check_shape),
     ("gen", |workspace| generate::run(workspace, generate::Mode::Check)),
     ("lint", lint::run),
     ("test", test::run),

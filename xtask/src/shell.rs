@@ -22,6 +22,11 @@ impl Workspace {
         Self { root }
     }
 
+    /// A copy of the workspace somewhere else.
+    pub(crate) fn at(root: PathBuf) -> Self {
+        Self { root }
+    }
+
     /// A path below the root.
     pub(crate) fn path(&self, below: impl AsRef<Path>) -> PathBuf {
         self.root.join(below)
@@ -29,7 +34,7 @@ impl Workspace {
 
     /// Where cargo puts what it builds.
     pub(crate) fn target(&self) -> PathBuf {
-        std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| self.path("target"), PathBuf::from)
+        self.path(std::env::var_os("CARGO_TARGET_DIR").unwrap_or_else(|| "target".into()))
     }
 
     /// Reads a text file below the root.

@@ -1,0 +1,182 @@
+//! What the artefacts hold: each is made as it would be published, and its contents are read back.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use flate2::read::GzDecoder;
+
+use super::{dist, versions};
+use crate::shell::{self, Outcome, Workspace};
+use crate::{node, python};
+
+/// Carried by every artefact.
+const NOTICES: [&str; 3] = ["LICENSE-APACHE", "LICENSE-MIT", "THIRD_PARTY_NOTICES.txt"];
+/// Never in an artefact: what only the repository is for.
+const STRANGERS: [&str; 5] = ["/.git", "node_modules/", "/target/", ".env", "data/sources/"];
+
+/// The crate, built from what is packed alone.
+pub(super) fn check_crate(workspace: &Workspace) -> Outcome {
+    let target = super::tree::folder(workspace, "package-target");
+    let mut command = workspace.cargo(["package", "--package", "masker-core", "--locked", "--allow-dirty"]);
+    shell::run(command.args(["--all-features"]).env("CARGO_TARGET_DIR", &target))?;
+    let name = format!("masker-core-{}.crate", versions::of(workspace)?);
+    let path = keep(workspace, &target.join("package").join(name))?;
+    check_contents(&path, &["Cargo.toml", "README.md", "src/lib.rs", "data/packed/lexicon.bin"])?;
+    write_bill(workspace, "masker-core", "library")
+}
+
+/// The wheel of this platform and the sources.
+pub(super) fn check_python(workspace: &Workspace) -> Outcome {
+    for path in python::artefacts(workspace)? {
+        let path = keep(workspace, &path)?;
+        let is_wheel = path.extension().is_some_and(|ending| ending == "whl");
+        let wanted: &[&str] = if is_wheel {
+            &["masker/__init__.py", "masker/_masker.pyi", "masker/py.typed", "masker-py.cyclonedx.json"]
+        } else {
+            &["pyproject.toml", "masker-core/src/lib.rs", "python/masker/__init__.py"]
+        };
+        check_contents(&path, wanted)?;
+    }
+    Ok(())
+}
+
+/// The Node package with the addon of this platform.
+pub(super) fn check_node(workspace: &Workspace) -> Outcome {
+    let packed = node::pack(workspace, &dist::folder(workspace)?)?;
+    check_contents(&packed, &["package.json", "index.js", "index.d.ts", "dist/index.js", ".node"])?;
+    write_bill(workspace, "masker-node", "library")
+}
+
+/// The archive of the program for this platform.
+pub(super) fn check_binary(workspace: &Workspace) -> Outcome {
+    let path = dist::archive(workspace, None)?;
+    check_contents(&path, &["/masker", "README.md", "CHANGELOG.md", "masker.cdx.json"])
+}
+
+/// The image, where there is something to build it with.
+pub(super) fn check_image(workspace: &Workspace) -> Outcome {
+    check_recipes(workspace)?;
+    if shell::capture(Command::new("docker").args(["info", "--format", "{{.ID}}"])).is_err() {
+        println!(
+            "NOT RUN: no container engine answers here, so deploy/Dockerfile was read and not built. CI builds it."
+        );
+        return Ok(());
+    }
+    let mut build = Command::new("docker");
+    build.current_dir(workspace.path("")).args([
+        "build",
+        "-f",
+        "deploy/Dockerfile",
+        "-t",
+        "masker:dry-run",
+        ".",
+    ]);
+    shell::run(&mut build)?;
+    let list = ["run", "--rm", "--entrypoint", "ls", "masker:dry-run", IMAGE_NOTICES];
+    let listed = shell::capture(Command::new("docker").args(list))?;
+    let names: Vec<String> = listed.lines().map(|line| format!("{IMAGE_NOTICES}/{line}")).collect();
+    report("masker:dry-run", &faults_of(&names, &[]))
+}
+
+const IMAGE_NOTICES: &str = "/usr/share/doc/masker";
+
+/// The image carries the notices, as far as its recipe says.
+pub(super) fn check_recipes(workspace: &Workspace) -> Outcome {
+    let names = copied(&workspace.read("deploy/Dockerfile")?, IMAGE_NOTICES);
+    report("deploy/Dockerfile", &faults_of(&names, &[]))
+}
+
+/// Bills of materials against the schema of their standard, those in wheels included.
+pub(super) fn check_sboms(workspace: &Workspace) -> Outcome {
+    let folder = dist::folder(workspace)?;
+    dist::sum(&folder)?;
+    python::check_bills(workspace, &folder)
+}
+
+/// The last files that a recipe of an image copies into a folder.
+fn copied(recipe: &str, folder: &str) -> Vec<String> {
+    let lines = recipe.replace("\\\n", " ");
+    let copies = lines.lines().filter_map(|line| line.strip_prefix("COPY "));
+    copies
+        .filter_map(|line| {
+            let words: Vec<&str> = line.split_whitespace().filter(|word| !word.starts_with("--")).collect();
+            let (to, from) = words.split_last()?;
+            (to.trim_end_matches('/') == folder).then(|| from.to_vec())
+        })
+        .flatten()
+        .map(|path| format!("{folder}/{}", path.rsplit('/').next().unwrap_or(path)))
+        .collect()
+}
+
+/// Copies an artefact to where what is released lies.
+fn keep(workspace: &Workspace, path: &Path) -> Result<PathBuf, String> {
+    let kept = dist::folder(workspace)?.join(path.file_name().unwrap_or_default());
+    fs::copy(path, &kept).map_err(|error| format!("{}: {error}", path.display()))?;
+    Ok(kept)
+}
+
+fn write_bill(workspace: &Workspace, member: &str, kind: &str) -> Outcome {
+    let name = format!("{member}-{}.cdx.json", versions::of(workspace)?);
+    let path = dist::folder(workspace)?.join(name);
+    let bill = dist::bill(workspace, member, kind, None)?;
+    fs::write(&path, bill).map_err(|error| format!("cannot write {}: {error}", path.display()))
+}
+
+fn check_contents(path: &Path, wanted: &[&str]) -> Outcome {
+    let names = contents(path)?;
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    println!("{name}: {} files, {} bytes", names.len(), fs::metadata(path).map_or(0, |data| data.len()));
+    report(&name, &faults_of(&names, wanted))
+}
+
+fn report(what: &str, faults: &[String]) -> Outcome {
+    faults.iter().for_each(|fault| println!("{what}: {fault}"));
+    if faults.is_empty() { Ok(()) } else { Err(format!("{what} is not what is published")) }
+}
+
+/// What is missing among names of files, each wanted as the end of one, and what must not be there.
+fn faults_of(names: &[String], wanted: &[&str]) -> Vec<String> {
+    let lacks = |end: &&&str| !names.iter().any(|name| name.ends_with(**end));
+    let missing = NOTICES.iter().chain(wanted).filter(lacks).map(|end| format!("has no {end}"));
+    let is_strange = |name: &&String| STRANGERS.iter().any(|part| name.contains(part));
+    missing.chain(names.iter().filter(is_strange).map(|name| format!("must not have {name}"))).collect()
+}
+
+/// Names of the files in a wheel or in a compressed archive.
+fn contents(path: &Path) -> Result<Vec<String>, String> {
+    if path.extension().is_some_and(|ending| ending == "whl") {
+        let mut list = Command::new("python3");
+        let code = "import sys, zipfile; print('\\n'.join(zipfile.ZipFile(sys.argv[1]).namelist()))";
+        return Ok(shell::capture(list.args(["-c", code]).arg(path))?.lines().map(str::to_owned).collect());
+    }
+    let list = || -> std::io::Result<Vec<String>> {
+        let mut archive = tar::Archive::new(GzDecoder::new(fs::File::open(path)?));
+        archive.entries()?.map(|entry| Ok(entry?.path()?.display().to_string())).collect()
+    };
+    list().map_err(|error| format!("cannot read {}: {error}", path.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_lacks_and_what_is_strange() {
+        let names = |list: &[&str]| -> Vec<String> { list.iter().map(|name| format!("p/{name}")).collect() };
+        let whole = names(&["LICENSE-APACHE", "LICENSE-MIT", "data/THIRD_PARTY_NOTICES.txt", "a.js"]);
+        assert_eq!(faults_of(&whole, &["a.js"]), Vec::<String>::new());
+        assert_eq!(faults_of(&whole, &["b.js"]), ["has no b.js"]);
+        assert_eq!(faults_of(&whole[1..], &[]), ["has no LICENSE-APACHE"]);
+        let strange = [whole, names(&["data/sources/x.tsv"])].concat();
+        assert_eq!(faults_of(&strange, &[]), ["must not have p/data/sources/x.tsv"]);
+    }
+
+    #[test]
+    fn what_an_image_is_given() {
+        let recipe =
+            "FROM x\nCOPY . .\nCOPY --from=build /src/a/LICENSE-MIT \\\n  /src/LICENSE-APACHE /usr/doc/\n";
+        assert_eq!(copied(recipe, "/usr/doc"), ["/usr/doc/LICENSE-MIT", "/usr/doc/LICENSE-APACHE"]);
+        assert!(copied(recipe, "/doc").is_empty());
+    }
+}
