@@ -1,4 +1,4 @@
-// The workflows that release the packages: sound, and about the packages as they are.
+// The workflows of CI and of releases: sound, and about the project as it is.
 import assert from 'node:assert/strict'
 import { readFileSync, readdirSync } from 'node:fs'
 import { test } from 'node:test'
@@ -13,15 +13,19 @@ const root = fileURLToPath(new URL('../..', import.meta.url))
 const read = (file) => readFileSync(`${root}/${file}`, 'utf8')
 const files = readdirSync(`${root}/.github/workflows`).map((name) => `.github/workflows/${name}`)
 const workflow = (name) => parse(read(`.github/workflows/${name}-release.yml`))
-const steps = (name) => Object.values(workflow(name).jobs).flatMap((job) => job.steps)
+const stepsOf = ({ jobs }) => Object.values(jobs).flatMap((job) => job.steps)
+const steps = (name) => stepsOf(workflow(name))
+// What each is released by.
+const tags = { binary: 'v*', image: 'v*', node: 'node-v*', python: 'python-v*' }
 const targets = (job) => job.strategy.matrix.include.map(({ target }) => target).sort()
-const rust = /rust-toolchain|toolchain install|rust:/
+const rust = /rust-toolchain|toolchain install|rust:|FROM rust/
 
 // A label that is newer than the linter.
 const isNewer = ({ kind, message }) => kind === 'runner-label' && message.includes('"windows-11-arm" is unknown')
 
 test('they pass the linter', async () => {
-  assert.deepEqual(files.sort(), ['.github/workflows/node-release.yml', '.github/workflows/python-release.yml'])
+  const names = ['ci', ...Object.keys(tags).map((name) => `${name}-release`)]
+  assert.deepEqual(files.sort(), names.sort().map((name) => `.github/workflows/${name}.yml`))
   for (const file of files) {
     const found = await runLint(read(file), file)
     assert.deepEqual(found.filter((problem) => !isNewer(problem)), [], file)
@@ -55,29 +59,57 @@ test('a wheel is built for the same platforms, with the tool and the versions of
   assert.ok(text.includes(`--find-links dist ${name}`) && text.includes(`${name.replace('-', '_')}-*`), name)
 })
 
-test('both build with a Rust that the workspace builds with', () => {
+test('the program is built for the same platforms', () => {
+  const { napi } = JSON.parse(read('masker-node/package.json'))
+  assert.deepEqual(targets(workflow('binary').jobs.build), [...napi.targets].sort())
+})
+
+test('all build with a Rust that the workspace builds with, and one with the oldest', () => {
   const [, least] = /^rust-version = "1\.(\d+)"$/m.exec(read('Cargo.toml'))
-  for (const file of files) {
+  const found = []
+  for (const file of [...files.filter((name) => !name.includes('image')), 'deploy/Dockerfile']) {
     const lines = read(file).split('\n').filter((line) => rust.test(line))
     assert.ok(lines.length > 0, file)
     for (const line of lines) {
-      for (const [, minor] of line.matchAll(/\b1\.(\d+)\b/g)) assert.ok(Number(minor) >= Number(least), line)
+      for (const [, minor] of line.matchAll(/\b1\.(\d+)\b/g)) {
+        assert.ok(Number(minor) >= Number(least), line)
+        found.push(minor)
+      }
     }
   }
+  assert.ok(found.includes(least))
+})
+
+test('what they call is there', () => {
+  const usage = read('xtask/src/main.rs')
+  const called = files.flatMap((file) => [...read(file).matchAll(/cargo (?:\+\S+ )?xtask (\w+)/g)].map(([, chore]) => chore))
+  assert.ok(called.includes('dist') && called.includes('release') && called.includes('versions'))
+  for (const chore of called) assert.ok(usage.includes(`["${chore}"`), chore)
+  const { ready } = parse(read('.github/workflows/ci.yml')).jobs
+  assert.ok(ready.steps.some(({ run }) => run === 'bash .ci/run') && read('.ci/run'))
+  assert.ok(steps('image').some(({ run }) => run?.includes('-f deploy/Dockerfile')) && read('deploy/Dockerfile'))
+})
+
+test('every action is of a version, and no checkout leaves a credential', () => {
+  for (const file of files) {
+    const parsed = parse(read(file))
+    assert.deepEqual(parsed.permissions, { contents: 'read' }, file)
+    for (const { uses, with: given } of stepsOf(parsed)) {
+      if (uses) assert.match(uses, /@(v\d+(\.\d+)*|release\/v\d+)$/)
+      if (uses?.startsWith('actions/checkout')) assert.equal(given['persist-credentials'], false)
+    }
+  }
+  for (const job of Object.values(parse(read('.github/workflows/ci.yml')).jobs)) assert.equal(job.permissions, undefined)
 })
 
 test('nothing is published but for a tag or by hand, and no step before may write', () => {
-  for (const name of ['node', 'python']) {
-    const { on, permissions, jobs } = workflow(name)
-    assert.deepEqual(on.push.tags, [`${name}-v*`])
+  for (const [name, tag] of Object.entries(tags)) {
+    const { on, jobs } = workflow(name)
+    assert.deepEqual(on.push.tags, [tag])
     assert.equal(on.workflow_dispatch.inputs.publish.default, false)
-    assert.deepEqual(permissions, { contents: 'read' })
     const { publish, ...others } = jobs
     assert.deepEqual([publish.needs].flat().sort(), Object.keys(others).sort())
     assert.equal(publish.if, "github.event_name == 'push' || inputs.publish")
     for (const job of Object.values(others)) assert.equal(job.permissions, undefined)
-    for (const step of steps(name)) {
-      if (step.uses?.startsWith('actions/checkout')) assert.equal(step.with['persist-credentials'], false)
-    }
   }
 })
