@@ -23,10 +23,18 @@ pub fn masker() -> Masker {
     Masker::new().expect("the built-in policy is valid")
 }
 
-/// Runs the programs of the READMEs as doc tests. They stand here because this crate is never published, and the
-/// workspace's README is no part of one that is.
+/// Runs the programs of the pages as doc tests. They stand here because this crate is never published, and the pages are no
+/// part of one that is.
 #[cfg(doctest)]
-mod readmes {
+mod pages {
+    #[doc = include_str!("../../docs/adding-a-kind.md")]
+    mod adding_a_kind {}
+    #[doc = include_str!("../../docs/conversations.md")]
+    mod conversations {}
+    #[doc = include_str!("../../docs/policy.md")]
+    mod policy {}
+    #[doc = include_str!("../../docs/rust.md")]
+    mod rust {}
     #[doc = include_str!("../../README.md")]
     mod workspace {}
     #[doc = include_str!("../../masker-core/README.md")]

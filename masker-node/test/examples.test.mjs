@@ -1,7 +1,7 @@
 // The examples run, and the lines of the documentation do what it says.
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
-import { readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { test } from 'node:test'
 import { startChatServer } from '../examples/chat-server.mjs'
@@ -40,10 +40,11 @@ test('log scrubbing', () => {
   assert.match(lines[3], /"email":"\[REDACTED:EMAIL\]"/)
 })
 
-for (const page of ['../docs/node.md', 'README.md']) {
+const pages = readdirSync(new URL('../../docs', import.meta.url), { recursive: true }).filter((name) => name.endsWith('.md'))
+for (const page of [...pages.map((name) => `../docs/${name}`), 'README.md']) {
+  const blocks = [...readFileSync(new URL(page, new URL('..', import.meta.url)), 'utf8').matchAll(/^```js(?:[ ,][^\n]*)?\n([^]*?)^```$/gm)]
+  if (blocks.length === 0) continue
   test(`the programs in ${page}`, () => {
-    const blocks = [...readFileSync(new URL(page, new URL('..', import.meta.url)), 'utf8').matchAll(/```js\n([^]*?)```/g)]
-    assert.ok(blocks.length > 0)
     for (const [, code] of blocks) {
       // In the package, so that its name is known.
       const file = fileURLToPath(new URL('../page.test-block.mjs', import.meta.url))

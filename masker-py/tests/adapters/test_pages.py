@@ -2,41 +2,27 @@
 
 from __future__ import annotations
 
-import contextlib
-import io
-import re
 import subprocess
 import sys
 from pathlib import Path
 
+import pages
 import pytest
+from pages import ROOT
 
-ROOT = Path(__file__).resolve().parents[3]
-BLOCK = re.compile(r"^```(\w+)(?: (\w+))?\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-
-
-def run_page(hosts: set[str]) -> int:
-    """Runs the blocks of the page that need no more than these hosts, and gives how many outputs were compared."""
-    names: dict = {}
-    said: str | None = None
-    compared = 0
-    for language, host, text in BLOCK.findall((ROOT / "docs/python.md").read_text()):
-        if language == "python":
-            said = None
-            if not host or host in hosts:
-                out = io.StringIO()
-                with contextlib.redirect_stdout(out):
-                    exec(compile(text, "docs/python.md", "exec"), names)  # noqa: S102
-                said = out.getvalue()
-        elif language == "text" and said is not None:
-            assert said == text
-            compared += 1
-    return compared
+# What the blocks may ask for beside what spreads tables over processes.
+ADAPTERS = {"duckdb", "fastapi", "langchain", "openai", "pandas", "polars", "presidio", "pyarrow", "structlog"}
 
 
-def test_the_page_for_newcomers(monkeypatch):
+@pytest.mark.parametrize("page", pages.with_python())
+def test_page(page, monkeypatch):
     monkeypatch.setenv("MASKER_KEY_K_HEALTHCARE", "")
-    assert run_page(set()) == 10
+    pages.run(page, ADAPTERS)
+
+
+def test_outputs_on_the_page_for_newcomers_are_compared(monkeypatch):
+    monkeypatch.setenv("MASKER_KEY_K_HEALTHCARE", "")
+    assert pages.run("docs/python.md", ADAPTERS) == 10
 
 
 @pytest.mark.clusters
@@ -45,8 +31,8 @@ def test_the_page_with_spark_and_ray(monkeypatch):
     monkeypatch.setenv("PYSPARK_PYTHON", sys.executable)
     # Spark keeps its Java process, and with it an environment, as long as Python runs.
     tests = str(Path(__file__).parents[1])
-    code = f"import sys; sys.path.insert(0, {tests!r}); from adapters.test_pages import run_page as run"
-    run("-c", f"{code}; assert run({{'spark', 'ray'}}) == 12")
+    hosts = sorted(ADAPTERS | {"spark", "ray"})
+    run("-c", f"import sys; sys.path.insert(0, {tests!r}); import pages; assert pages.run('docs/python.md', set({hosts})) == 12")
 
 
 def run(*arguments: str) -> str:
