@@ -1,6 +1,6 @@
 //! `docs/safe-harbor.md`: the eighteen identifiers of the Safe Harbor method and what covers each.
 
-use masker_core::kinds::{self, KindSpec};
+use masker_core::kinds::{self, KindSpec, Measured};
 
 use super::Output;
 
@@ -31,14 +31,16 @@ const HEAD: &str = "\
 # Safe Harbor coverage
 
 The Safe Harbor method of de-identification (45 CFR 164.514(b)(2)(i)) lists eighteen identifiers, A to R. This table says
-which kinds stand for each and how many recognisers, cues and tested sentences each has. It says what is looked for; it
-does not say how much of it is found. `masker eval` measures that on text of your own, and `masker policy coverage`
-prints this table for one policy.
+which kinds stand for each, how many recognisers and cues each has, and what was measured on the project's own cases in
+`fixtures/detect`: values found whole and as this kind, and near misses in which nothing was taken for it. Detection was built
+against these cases, so they say what is looked for and how thoroughly, not how much of anybody's text is found. [Measured on
+labelled text](eval.md) has sets from elsewhere, `masker eval` measures on text of your own, and `masker policy coverage` prints this
+table for one policy.
 
 Removing identifiers from text is one part of the method. The other, that nobody who holds the data knows how to
 identify a person with what remains, is beyond any library.
 
-| letter | identifier | kind | recognisers | cues | examples | near misses |
+| letter | identifier | kind | recognisers | cues | values found | near misses left |
 | --- | --- | --- | --- | --- | --- | --- |
 ";
 
@@ -69,12 +71,14 @@ fn row_without_kind(letter: char, identifier: &str) -> String {
 
 fn row(letter: char, identifier: &str, spec: &KindSpec) -> String {
     let recognisers = spec.patterns.len() + spec.labelled.len() + spec.codes.len();
+    let (found, left) = kinds::measured(&spec.kind).map_or_else(Default::default, |measured| {
+        let Measured { hits, found, near_misses, kept, .. } = measured;
+        (format!("{found} of {hits}"), format!("{kept} of {near_misses}"))
+    });
     format!(
-        "| {letter} | {identifier} | `{}` | {recognisers} | {} | {} | {} |\n",
+        "| {letter} | {identifier} | `{}` | {recognisers} | {} | {found} | {left} |\n",
         spec.kind,
         spec.cues.len(),
-        spec.examples.len(),
-        spec.near_misses.len(),
     )
 }
 
