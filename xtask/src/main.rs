@@ -6,6 +6,7 @@ mod bench;
 mod bench_smoke;
 mod deny;
 mod doc;
+mod docs;
 mod eval;
 mod fmt;
 mod fuzz;
@@ -38,7 +39,9 @@ usage: cargo xtask <command> [options]
   node             the Node package alone
   fmt [--check]    format the sources, or fail where they are not formatted
   lint             clippy on all targets, warnings denied
-  doc              build the documentation, missing items and broken links denied
+  doc              build the documentation of the crates, missing items and broken links denied
+  docs             build the pages of docs/ as a site, target/site/index.html
+  stranger         follow the pages for newcomers in a fresh clone, literally
   layers           fail on an arrow against the module and crate order
   gen [--check]    write the generated files, or fail where they are stale
   eval             measure detection on labelled text beside the workspace, and write docs/eval.md
@@ -79,6 +82,8 @@ fn main() -> ExitCode {
         ["fmt", "--check"] => fmt::run(&workspace, fmt::Mode::Check),
         ["lint"] => lint::run(&workspace),
         ["doc"] => doc::run(&workspace),
+        ["docs"] => docs::run(&workspace),
+        ["stranger"] => test::run_stranger(&workspace),
         ["layers"] => layers::run(&workspace),
         ["gen"] => generate::run(&workspace, generate::Mode::Write),
         ["gen", "--check"] => generate::run(&workspace, generate::Mode::Check),

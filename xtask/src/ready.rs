@@ -3,7 +3,9 @@
 use std::time::Instant;
 
 use crate::shell::{Outcome, Workspace};
-use crate::{bench_smoke, deny, doc, fmt, fuzz, generate, instructions, layers, lint, python, release, test};
+use crate::{
+    bench_smoke, deny, doc, docs, fmt, fuzz, generate, instructions, layers, lint, python, release, test,
+};
 
 /// How much to run.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -32,8 +34,13 @@ const STEPS: &[Step] = &[
     ("instructions", |workspace| instructions::run(workspace, instructions::Mode::Check)),
 ];
 
-const LONG_STEPS: &[Step] =
-    &[("long tests", test::run_long), ("python clusters", python::run_clusters), ("fuzz", fuzz::run_briefly)];
+const LONG_STEPS: &[Step] = &[
+    ("docs", docs::run),
+    ("stranger", test::run_stranger),
+    ("long tests", test::run_long),
+    ("python clusters", python::run_clusters),
+    ("fuzz", fuzz::run_briefly),
+];
 
 pub(crate) fn run(workspace: &Workspace, extent: Extent) -> Outcome {
     let start = Instant::now();

@@ -25,6 +25,12 @@ pub(crate) fn run_clients(workspace: &Workspace) -> Outcome {
     ]))
 }
 
+/// The pages for newcomers, line by line in a fresh clone of what is committed.
+pub(crate) fn run_stranger(workspace: &Workspace) -> Outcome {
+    let test = ["test", "--package", "masker-cli", "--test", "docs"];
+    shell::run(&mut workspace.cargo(test.into_iter().chain(["--", "--ignored", "--nocapture"])))
+}
+
 /// The same tests optimised, with many more cases for each property.
 pub(crate) fn run_long(workspace: &Workspace) -> Outcome {
     let seed = fresh_seed();
