@@ -4,7 +4,7 @@
 //! from that. `text,turns` holds the turns of one conversation, each after its role. `json,in` and `json,out` are a chat or
 //! another document. In an output `[..]` stands for anything.
 
-use std::fmt::Display;
+use std::fmt::{Display, Write as _};
 
 use masker_core::{Error, JsonRules, KeyRing, Kid, Masker, Policy, Role};
 
@@ -149,7 +149,7 @@ fn build(block: &Block<'_>, at: &str) -> Masker {
         text.insert_str(0, head);
         for (field, value) in [("passes", "[regex, dictionary, spoken]"), ("entities", "{ PHONE: {} }")] {
             if !block.text.lines().any(|line| line.starts_with(&format!("{field}:"))) {
-                text.push_str(&format!("{field}: {value}\n"));
+                writeln!(text, "{field}: {value}").unwrap();
             }
         }
     }
