@@ -27,11 +27,11 @@ fn policies_do_what_the_pages_say() {
                     state = State { masker: Some(build(&block, &at)), ..State::default() };
                 }
                 "json" | "text" if !block.attributes.is_empty() => {
-                    outputs += usize::from(state.take(&block, &at))
+                    outputs += usize::from(state.take(&block, &at));
                 }
                 "json" => drop(json(&block, &at)),
                 "toml" => {
-                    drop(block.text.parse::<toml::Table>().unwrap_or_else(|error| panic!("{at}: {error}")))
+                    drop(block.text.parse::<toml::Table>().unwrap_or_else(|error| panic!("{at}: {error}")));
                 }
                 _ => {}
             }
