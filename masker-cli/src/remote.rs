@@ -14,7 +14,7 @@ use crate::error::{CliError, Exit, Result};
 use crate::ui::Ui;
 
 /// How long an answer may take.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A server and how to prove oneself to it.
 pub(crate) struct Remote<'a> {
@@ -146,7 +146,7 @@ impl<'a> Remote<'a> {
             .client
             .get(url)
             .header(self.credential.0, &self.credential.1)
-            .timeout(Duration::from_secs(86_400));
+            .timeout(Duration::from_hours(24));
         if let Some(last) = last {
             request = request.header("last-event-id", last);
         }

@@ -114,7 +114,7 @@ fn patterns_that_grow_are_refused_and_the_largest_that_are_taken_stay_bounded() 
         (0..10).map(|at| format!("  - {{ name: r{at}, entity: MRN, patterns: [{list}] }}\n")).collect();
     let start = Instant::now();
     let policy = Policy::from_yaml(&format!("{HEAD}recognizers:\n{recognizers}")).unwrap();
-    assert!(start.elapsed() < Duration::from_secs(60), "{:?}", start.elapsed());
+    assert!(start.elapsed() < Duration::from_mins(1), "{:?}", start.elapsed());
     masker(policy).mask(&"Qabcdefghijklmnopqrstuvwxyz ".repeat(50)).unwrap();
 }
 

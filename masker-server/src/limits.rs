@@ -109,6 +109,6 @@ mod tests {
         assert!(limiter.take_at("b", start).allowed, "buckets do not share");
         assert!(limiter.take_at("a", start + Duration::from_millis(500)).allowed);
         assert!(!limiter.take_at("a", start + Duration::from_millis(500)).allowed);
-        assert_eq!(limiter.take_at("a", start + Duration::from_secs(60)).remaining, 2);
+        assert_eq!(limiter.take_at("a", start + Duration::from_mins(1)).remaining, 2);
     }
 }

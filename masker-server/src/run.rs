@@ -24,7 +24,7 @@ const IDLE_EVERY: Duration = Duration::from_secs(5);
 /// How often the databases put in order what they wrote.
 const TIDY_EVERY: Duration = Duration::from_millis(500);
 /// How often retention is looked at.
-const SWEEP_EVERY: Duration = Duration::from_secs(3600);
+const SWEEP_EVERY: Duration = Duration::from_hours(1);
 
 /// How often it is looked whether a stopping server has answered everybody.
 const LOOK_EVERY: Duration = Duration::from_millis(10);

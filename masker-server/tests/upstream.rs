@@ -46,7 +46,7 @@ async fn complete(State(recorder): State<Recorder>, headers: HeaderMap, body: By
         return "<html>".into_response();
     }
     if text.contains("hang") {
-        tokio::time::sleep(Duration::from_secs(60)).await;
+        tokio::time::sleep(Duration::from_mins(1)).await;
     }
     if request["stream"] != true {
         let body = json!({ "id": "c1", "object": "chat.completion", "model": "m", "usage": { "total_tokens": 3 },

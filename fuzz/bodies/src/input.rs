@@ -91,14 +91,14 @@ impl Cuts {
     fn lengths(self) -> impl FnMut() -> usize {
         let mut state = self.0 | 1 << 16;
         move || {
-            if self.0 % 4 == 0 {
+            if self.0.is_multiple_of(4) {
                 return 1 + (self.0 as usize >> 2) % 16;
             }
             // xorshift64: enough to vary lengths.
             state ^= state << 13;
             state ^= state >> 7;
             state ^= state << 17;
-            (state >> 40) as usize % if state % 7 == 0 { 400 } else { 12 }
+            (state >> 40) as usize % if state.is_multiple_of(7) { 400 } else { 12 }
         }
     }
 

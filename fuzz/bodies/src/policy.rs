@@ -51,7 +51,7 @@ fn are_named(yaml: &str, errors: &PolicyErrors) {
     assert!((1..=PolicyErrors::LIMIT).contains(&errors.len()));
     // A line of YAML may end in CR alone.
     let lines = yaml.matches(['\n', '\r']).count() + 1;
-    for error in errors.iter() {
+    for error in errors {
         assert!(error.line <= lines, "{error}");
         assert!(!error.message.is_empty());
         assert!(error.message.len() < 1_000, "a message of {} bytes", error.message.len());

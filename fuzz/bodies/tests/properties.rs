@@ -1,4 +1,5 @@
 //! The fuzz targets on a stable compiler: random inputs, the seeds, and every input that once broke a promise.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::fs;
 use std::panic::{AssertUnwindSafe, catch_unwind};

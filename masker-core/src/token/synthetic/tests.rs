@@ -319,5 +319,5 @@ fn a_long_value_takes_no_more_than_its_length() {
         }
     }
     // Quadratic work on one of these takes minutes.
-    assert!(started.elapsed() < std::time::Duration::from_secs(60), "{:?}", started.elapsed());
+    assert!(started.elapsed() < std::time::Duration::from_mins(1), "{:?}", started.elapsed());
 }
