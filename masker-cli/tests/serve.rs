@@ -1,5 +1,4 @@
 //! The server as a process: it starts at once, survives being killed at any instant, and ends when it is told.
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 #![cfg(all(unix, feature = "server"))]
 
 mod server;

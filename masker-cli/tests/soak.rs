@@ -1,7 +1,11 @@
 //! Mixed load for as long as asked: no error, and memory that stays flat behind the warm-up. `cargo xtask soak` runs these beside
 //! the same for Python and Node; alone: `MASKER_SOAK_SECONDS=60 cargo test --release -p masker-cli --test soak -- --ignored`.
 //! One at a time, since the second measures this very process.
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![expect(
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    reason = "a test fails by panicking and says what it did"
+)]
 #![cfg(all(target_os = "linux", feature = "server"))]
 
 mod server;

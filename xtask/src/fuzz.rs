@@ -41,7 +41,7 @@ impl Options {
         while let Some(argument) = arguments.next() {
             match *argument {
                 "--seconds" => {
-                    options.seconds = arguments.next()?.parse().ok().filter(|seconds| *seconds > 0)?
+                    options.seconds = arguments.next()?.parse().ok().filter(|seconds| *seconds > 0)?;
                 }
                 "--jobs" => options.jobs = arguments.next()?.parse().ok().filter(|jobs| *jobs > 0)?,
                 "--record" => options.record = true,

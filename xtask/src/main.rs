@@ -102,9 +102,8 @@ fn main() -> ExitCode {
         ["versions", "--tag", tag] => release::check_versions(&workspace, Some(tag)),
         ["api"] => release::write_api(&workspace),
         ["api", "--check"] => release::check_api(&workspace),
-        ["dist", options @ ..] if let Some(target) = release::dist::target(options) => {
-            release::dist::run(&workspace, target)
-        }
+        ["dist"] => release::dist::run(&workspace, None),
+        ["dist", "--target", target] => release::dist::run(&workspace, Some(target)),
         ["release", "--dry-run", steps @ ..] => release::dry_run(&workspace, steps),
         ["soak", options @ ..] if let Some(minutes) = soak::minutes(options) => {
             soak::run(&workspace, minutes)

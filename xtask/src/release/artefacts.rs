@@ -131,7 +131,9 @@ fn check_contents(path: &Path, wanted: &[&str]) -> Outcome {
 }
 
 fn report(what: &str, faults: &[String]) -> Outcome {
-    faults.iter().for_each(|fault| println!("{what}: {fault}"));
+    for fault in faults {
+        println!("{what}: {fault}");
+    }
     if faults.is_empty() { Ok(()) } else { Err(format!("{what} is not what is published")) }
 }
 

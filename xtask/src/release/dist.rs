@@ -22,15 +22,6 @@ const BESIDE: [(&str, &str); 5] = [
     ("masker-cli/THIRD_PARTY_NOTICES.txt", "THIRD_PARTY_NOTICES.txt"),
 ];
 
-/// Reads the options behind the command: a target, or none; nothing where one is wrong.
-pub(crate) fn target<'a>(arguments: &[&'a str]) -> Option<Option<&'a str>> {
-    match arguments {
-        [] => Some(None),
-        ["--target", target] => Some(Some(target)),
-        _ => None,
-    }
-}
-
 pub(crate) fn run(workspace: &Workspace, target: Option<&str>) -> Outcome {
     archive(workspace, target).map(|path| println!("wrote  {}", path.display()))
 }
@@ -175,13 +166,6 @@ fn packed(folder: &str, files: &[(String, Vec<u8>, u32)], time: u64) -> Result<V
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn options() {
-        assert_eq!(target(&[]), Some(None));
-        assert_eq!(target(&["--target", "x"]), Some(Some("x")));
-        assert_eq!(target(&["--targets", "x"]), None);
-    }
 
     #[test]
     fn an_archive_depends_on_nothing_but_its_files() {

@@ -29,7 +29,9 @@ pub(super) fn check(workspace: &Workspace) -> Outcome {
         }
     }
     faults.sort();
-    faults.iter().for_each(|fault| println!("{fault}"));
+    for fault in &faults {
+        println!("{fault}");
+    }
     if faults.is_empty() {
         println!("rust version: nothing that is linked declares more than {least}");
         Ok(())
