@@ -7,6 +7,8 @@ use serde_json::{Map, Number, Value};
 
 /// Integers above this have no exact place in the numbers of RFC 8785.
 const MAX_INTEGER: u64 = 1 << 53;
+/// How deep values may be nested in an event; readers refuse from 128 on.
+const MAX_DEPTH: usize = 64;
 
 /// One JSON object in a text, or `None` where it is none, has a key twice, or holds a number that the canonical form
 /// would change.
@@ -87,6 +89,27 @@ impl<'de> Visitor<'de> for StrictVisitor {
     }
 }
 
+/// Whether an object, written and read again by [`parse`], is the same: every number has its place in the canonical form, and
+/// nothing is nested too deep for the reader.
+pub(super) fn is_plain(map: &Map<String, Value>) -> bool {
+    map.values().all(|value| is_plain_at(value, MAX_DEPTH))
+}
+
+fn is_plain_at(value: &Value, depth: usize) -> bool {
+    let Some(below) = depth.checked_sub(1) else { return false };
+    match value {
+        Value::Number(number) => match (number.as_u64(), number.as_i64()) {
+            (Some(value), _) => value <= MAX_INTEGER,
+            (None, Some(value)) => value.unsigned_abs() <= MAX_INTEGER,
+            // Doubles are written so that they read back as themselves.
+            (None, None) => true,
+        },
+        Value::Array(items) => items.iter().all(|item| is_plain_at(item, below)),
+        Value::Object(map) => map.values().all(|value| is_plain_at(value, below)),
+        Value::Null | Value::Bool(_) | Value::String(_) => true,
+    }
+}
+
 /// The canonical form of an object without the members that `skip` names.
 pub(super) fn canonical(map: &Map<String, Value>, skip: &[&str]) -> String {
     let mut out = String::with_capacity(512);
@@ -97,8 +120,10 @@ pub(super) fn canonical(map: &Map<String, Value>, skip: &[&str]) -> String {
 fn write_object(out: &mut String, map: &Map<String, Value>, skip: &[&str]) {
     let mut members: Vec<(&String, &Value)> =
         map.iter().filter(|(name, _)| !skip.contains(&name.as_str())).collect();
-    // RFC 8785, section 3.2.3: by UTF-16 code units.
-    members.sort_by(|a, b| a.0.encode_utf16().cmp(b.0.encode_utf16()));
+    // RFC 8785, section 3.2.3: by UTF-16 code units, which for ASCII are the bytes.
+    members.sort_unstable_by(|(a, _), (b, _)| {
+        if a.is_ascii() && b.is_ascii() { a.cmp(b) } else { a.encode_utf16().cmp(b.encode_utf16()) }
+    });
     out.push('{');
     for (i, (name, value)) in members.into_iter().enumerate() {
         if i > 0 {
@@ -137,6 +162,12 @@ fn write_value(out: &mut String, value: &Value) {
 /// RFC 8785, section 3.2.2.2: only what must be escaped is, in the shortest way.
 fn write_string(out: &mut String, text: &str) {
     out.push('"');
+    // Most texts here are ids and names, in which nothing is escaped.
+    if text.bytes().all(|byte| byte >= b' ' && byte != b'"' && byte != b'\\') {
+        out.push_str(text);
+        out.push('"');
+        return;
+    }
     for c in text.chars() {
         match c {
             '"' => out.push_str("\\\""),
@@ -155,6 +186,11 @@ fn write_string(out: &mut String, text: &str) {
 
 /// RFC 8785, section 3.2.2.3: numbers as ECMAScript prints them.
 fn write_number(out: &mut String, value: f64) {
+    if value.fract() == 0.0 && value.abs() < MAX_INTEGER as f64 && value != 0.0 {
+        // Whole numbers of this size have one form in every notation.
+        write!(out, "{}", value as i64).expect("a string takes every write");
+        return;
+    }
     if value == 0.0 {
         // Minus zero has no sign there.
         out.push('0');
@@ -241,6 +277,29 @@ mod tests {
         let escaped =
             canonical(&parse(r#"{"a" : "\u20ac$\u000f\nA'\u0042\"\\\/\u007f", "b":[ ]}"#).unwrap(), &["b"]);
         assert_eq!(escaped, "{\"a\":\"\u{20ac}$\\u000f\\nA'B\\\"\\\\/\u{7f}\"}");
+    }
+
+    #[test]
+    fn what_is_plain_reads_back_as_itself() {
+        let values = [
+            serde_json::json!({ "a": [0, -1, 1_u64 << 53, -(1_i64 << 53), 0.1, 1e300, -0.0, 5e-324, 1.0], "b": { "c": "\u{0}\"" } }),
+            serde_json::json!({ "a": (1_u64 << 53) + 1 }),
+            serde_json::json!({ "a": { "b": [-(1_i64 << 53) - 1] } }),
+            serde_json::json!({ "a": u64::MAX }),
+            serde_json::json!({ "a": i64::MIN }),
+        ];
+        for value in &values {
+            let map = value.as_object().unwrap();
+            let read = parse(&value.to_string());
+            assert_eq!(is_plain(map), read.is_some(), "{value}");
+            if let Some(read) = read {
+                assert_eq!(canonical(&read, &[]), canonical(map, &[]));
+            }
+        }
+        assert!(is_plain(values[0].as_object().unwrap()));
+        let nested = |depth| (0..depth).fold(Value::Null, |inner, _| Value::Array(vec![inner]));
+        let within = |depth| is_plain(&Map::from_iter([("a".to_owned(), nested(depth))]));
+        assert!(within(MAX_DEPTH - 1) && !within(MAX_DEPTH) && !within(200));
     }
 
     #[test]

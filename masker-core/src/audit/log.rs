@@ -15,6 +15,7 @@ use super::chain::{AuditKeys, hash_hex};
 use super::error::AuditError;
 use super::event::{AuditEvent, EventKind, timestamp};
 use super::head::{FileHead, Head, HeadStore, replace, with_ending};
+use super::json::is_plain;
 use super::merkle::Hash;
 use super::verify::{Checks, End, Verification, Walk, read_event};
 
@@ -458,13 +459,14 @@ impl Writer {
                 _ => Refusal::Event,
             })?;
             // What would not read back as it was linked is refused here rather than found by an auditor.
-            let text = Value::Object(map).to_string();
-            map = read_event(text.as_bytes()).ok_or(Refusal::Event)?;
+            if !is_plain(&map) {
+                return Err(Refusal::Event);
+            }
             let this = key.link(&prev, &map);
             let event_id = map.get("event_id").and_then(Value::as_str).unwrap_or_default().to_owned();
             map.insert("prev_hash".to_owned(), hash_hex(&prev).into());
             map.insert("this_hash".to_owned(), hash_hex(&this).into());
-            lines.extend_from_slice(Value::Object(map).to_string().as_bytes());
+            serde_json::to_writer(&mut *lines, &map).map_err(|_| Refusal::Event)?;
             lines.push(b'\n');
             self.last = Some(Head { seq, hash: this });
             stored.push(Stored { seq, event_id, prev_hash: prev, this_hash: this });
