@@ -43,6 +43,40 @@ impl Target {
     }
 }
 
+/// What a server has used so far. Unlike times these hardly depend on what else the machine does.
+#[derive(Clone, Copy)]
+struct Used {
+    cpu: Duration,
+    switches: u64,
+}
+
+impl Used {
+    fn by(server: &Server) -> Self {
+        let tasks = std::fs::read_dir(format!("/proc/{}/task", server.child.id())).unwrap();
+        let (mut nanos, mut switches) = (0, 0);
+        for task in tasks {
+            let task = task.unwrap().path();
+            // A thread may end meanwhile.
+            let read = |file: &str| std::fs::read_to_string(task.join(file)).unwrap_or_default();
+            nanos += read("schedstat").split(' ').next().unwrap().parse::<u64>().unwrap_or(0);
+            let status = read("status");
+            let counts = status.lines().filter(|line| line.contains("ctxt_switches"));
+            switches +=
+                counts.map(|line| line.split_once('\t').unwrap().1.parse::<u64>().unwrap()).sum::<u64>();
+        }
+        Self { cpu: Duration::from_nanos(nanos), switches }
+    }
+
+    fn each(self, before: Self, requests: u32) -> String {
+        let (cpu, switches) = (self.cpu.saturating_sub(before.cpu), self.switches - before.switches);
+        format!(
+            "{:?} of CPU and {:.1} switches of threads each",
+            cpu / requests,
+            switches as f64 / f64::from(requests)
+        )
+    }
+}
+
 fn request(path: &str, head: &str, body: &str) -> String {
     let length = body.len();
     format!(
@@ -126,17 +160,38 @@ fn load(target: &Target, stream: bool) -> Vec<Duration> {
     times
 }
 
+/// Each request as soon as the one before is answered.
+fn one_by_one(target: &Target) -> Vec<Duration> {
+    let (mut connection, path) = (TcpStream::connect(&target.server.address).unwrap(), target.chat_path());
+    connection.set_nodelay(true).unwrap();
+    let ask = |i| {
+        let body = chat(i, false);
+        let started = Instant::now();
+        exchange(&mut connection, &path, "", &body);
+        started.elapsed()
+    };
+    let mut times: Vec<Duration> = (0..2_000).map(ask).collect();
+    times.sort_unstable();
+    times
+}
+
 #[test]
 #[ignore = "measures: optimised, on a quiet machine"]
 fn what_the_proxy_adds() {
     let folder = tempfile::tempdir().unwrap();
     let target = Target::start(folder.path());
     println!("body of {} bytes, {RATE} requests a second for {SECONDS} s", chat(0, false).len());
+    let before = Used::by(&target.server);
+    let times = one_by_one(&target);
+    let used = Used::by(&target.server).each(before, times.len() as u32);
+    println!("one by one: median {:?}; {used}", percentile(&times, 0.5));
     for (name, stream) in [("warm-up", false), ("whole", false), ("streamed", true)] {
+        let before = Used::by(&target.server);
         let times = load(&target, stream);
+        let used = Used::by(&target.server).each(before, RATE * SECONDS);
         let (median, high, most) =
             (percentile(&times, 0.5), percentile(&times, 0.99), times[times.len() - 1]);
-        println!("{name}: median {median:?}, 99th percentile {high:?}, most {most:?}");
+        println!("{name}: median {median:?}, 99th percentile {high:?}, most {most:?}; {used}");
         if name == "whole" {
             assert!(
                 median < Duration::from_millis(1) && high < Duration::from_millis(5),
