@@ -12,6 +12,7 @@ use serde_json::{Map, Value, json};
 use crate::config::{AuditConfig, StartError};
 use crate::error::{ApiError, Code, Result};
 use crate::metrics::Metrics;
+use crate::state::Gauge;
 use crate::store::Store;
 
 const HEAD: &str = "audit_head";
@@ -41,6 +42,7 @@ pub(crate) struct Audit {
     metrics: Arc<Metrics>,
     outbox: std::sync::Mutex<()>,
     verifying: std::sync::atomic::AtomicBool,
+    gauge: Gauge,
 }
 
 fn unavailable() -> ApiError {
@@ -76,11 +78,17 @@ impl Audit {
             metrics,
             outbox: std::sync::Mutex::new(()),
             verifying: std::sync::atomic::AtomicBool::new(false),
+            gauge: Gauge::default(),
         })
     }
 
     pub(crate) fn is_up(&self) -> bool {
         self.log.is_ok()
+    }
+
+    /// Whether the last event could not be appended, and not long ago.
+    pub(crate) fn has_failed(&self) -> bool {
+        self.gauge.has_failed()
     }
 
     /// Whether the proxy may go on without the log.
@@ -93,12 +101,14 @@ impl Audit {
         self.log.as_ref().err().and_then(|verification| verification.first_bad_seq)
     }
 
-    /// Appends events, all or none.
+    /// Appends events, all or none. Where there are none, it still says whether there is a log to append to.
     pub(crate) fn append(&self, events: Vec<AuditEvent>) -> Result<Vec<Stored>> {
         let Ok(log) = &self.log else { return Err(unavailable()) };
         let count = events.len();
         let started = std::time::Instant::now();
-        let stored = log.append(events).map_err(|error| {
+        let appended = log.append(events);
+        self.gauge.note(appended.is_ok());
+        let stored = appended.map_err(|error| {
             tracing::error!(reason = error.code(), "the audit log cannot be written");
             unavailable()
         })?;

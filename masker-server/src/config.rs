@@ -59,6 +59,14 @@ impl fmt::Debug for SecretString {
     }
 }
 
+/// Where the vault is.
+#[derive(Clone, Debug)]
+pub(crate) enum VaultPlace {
+    File(PathBuf),
+    #[cfg(feature = "postgres")]
+    Postgres(SecretString),
+}
+
 /// How the server fails to start, by what has to be mended.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -177,7 +185,10 @@ pub struct Config {
     /// Scheme and host, without a slash at the end.
     pub(crate) public_url: String,
     pub(crate) database: PathBuf,
-    pub(crate) vault: PathBuf,
+    pub(crate) vault: VaultPlace,
+    /// A request that repeats the one before it in its session to the byte is not masked anew.
+    pub(crate) repeats_are_reused: bool,
+    pub(crate) wipe_buffers: bool,
     pub(crate) session_secret: Secret,
     pub(crate) storage_key: Secret,
     pub(crate) report_key: Option<Secret>,
@@ -502,9 +513,7 @@ impl Config {
                 .map_err(|error| StartError::Failure(format!("{}: {error}", data_dir.display())))?;
         }
         let database = database(&mut r, &data_dir);
-        if r.secret("MASKER_VAULT_URL").is_some() {
-            r.fail("MASKER_VAULT_URL", "this server keeps its vault in a file; set MASKER_VAULT_PATH");
-        }
+        let vault = vault(&mut r, &data_dir);
         let mut key_errors = Vec::new();
         let mut needed = |r: &mut Reader, name: &str| {
             let before = r.errors.len();
@@ -571,8 +580,8 @@ impl Config {
         };
         // Text that cannot become a token leaves at once, which no bound makes sooner.
         r.number("MASKER_STREAM_BUFFER_MS", 50, 0, 1000);
-        r.flag("MASKER_RETELL_PARTIAL_DEDUP");
-        r.flag("MASKER_ZEROIZE_BUFFERS");
+        let repeats_are_reused = r.flag("MASKER_RETELL_PARTIAL_DEDUP");
+        let wipe_buffers = r.flag("MASKER_ZEROIZE_BUFFERS");
         r.number("MASKER_DETECTION_TIMEOUT_MS", 200, 1, 600_000);
         r.one_of("MASKER_DETECTION_TIMEOUT_ACTION", (), &[("degrade", ()), ("reject", ())]);
         r.number("MASKER_KEY_ROTATION_GRACE_DAYS", 30, 0, 3650);
@@ -641,7 +650,9 @@ impl Config {
             metrics,
             public_url,
             database,
-            vault: path("MASKER_VAULT_PATH", "vault.db"),
+            vault,
+            repeats_are_reused,
+            wipe_buffers,
             session_secret,
             storage_key,
             report_key,
@@ -713,6 +724,26 @@ fn database(r: &mut Reader, data_dir: &Path) -> PathBuf {
             PathBuf::new()
         }
     }
+}
+
+fn vault(r: &mut Reader, data_dir: &Path) -> VaultPlace {
+    let path = r.text("MASKER_VAULT_PATH").map(PathBuf::from);
+    if let Some(url) = r.secret("MASKER_VAULT_URL") {
+        if path.is_some() {
+            r.fail("MASKER_VAULT_URL", "set beside MASKER_VAULT_PATH; a vault is in one place");
+        } else if !(url.starts_with("postgres://") || url.starts_with("postgresql://")) {
+            r.fail("MASKER_VAULT_URL", "postgres://<user>@<host>/<database> is needed");
+        } else {
+            #[cfg(feature = "postgres")]
+            return VaultPlace::Postgres(SecretString::new(url));
+            #[cfg(not(feature = "postgres"))]
+            r.fail(
+                "MASKER_VAULT_URL",
+                "this build keeps its vault in a file; build it with the feature postgres",
+            );
+        }
+    }
+    VaultPlace::File(path.unwrap_or_else(|| data_dir.join("vault.db")))
 }
 
 fn github(r: &mut Reader) -> Option<GithubConfig> {
@@ -892,6 +923,7 @@ mod tests {
             ("MASKER_RATE_LIMIT", "api=permanent"),
             ("MASKER_AUDIT_FSYNC", "permanent"),
             ("MASKER_DATABASE_URL", "postgres://permanent"),
+            ("MASKER_VAULT_URL", "mysql://permanent"),
             ("MASKER_TRUSTED_PROXIES", "permanent"),
             ("MASKER_DEV", "permanent"),
         ] {
@@ -904,6 +936,18 @@ mod tests {
                 "{error}"
             );
         }
+    }
+
+    #[test]
+    fn a_vault_is_in_one_place() {
+        let url = ("MASKER_VAULT_URL", "postgres://masker@db.example.com/masker");
+        let both = read(&production(&[url, ("MASKER_VAULT_PATH", "vault.db")])).unwrap_err().to_string();
+        assert!(both.contains("MASKER_VAULT_PATH") && !both.contains("db.example.com"), "{both}");
+        let alone = read(&production(&[url]));
+        #[cfg(feature = "postgres")]
+        assert!(matches!(alone.unwrap().vault, VaultPlace::Postgres(_)));
+        #[cfg(not(feature = "postgres"))]
+        assert!(alone.unwrap_err().to_string().contains("the feature postgres"));
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! The description of the interface, made from the list of routes.
 
+use axum::http::Method;
 use serde_json::{Map, Value, json};
 
 use crate::error::Code;
@@ -49,23 +50,24 @@ fn parse(schema: &str) -> Value {
     serde_json::from_str(schema).expect("schemas of the list of routes are JSON")
 }
 
-/// Statuses that a route may answer beside its own.
+/// Codes that a route may answer beside its own.
 fn shared(route: &Route) -> Vec<Code> {
-    let mut codes = vec![Code::InternalError];
+    // A parameter of the query that is given twice is refused everywhere.
+    let mut codes = vec![Code::ValidationFailed];
     if route.group != Group::Probe {
-        codes.push(Code::ShuttingDown);
+        codes.extend([Code::InternalError, Code::ShuttingDown]);
     }
-    if !matches!(route.access, Access::Open) {
-        codes.push(Code::Unauthenticated);
-        codes.push(Code::Forbidden);
+    match route.access {
+        Access::Open => {}
+        // Who may ask for it at all may do so, but not from another site.
+        Access::Any if route.method == Method::GET => codes.push(Code::Unauthenticated),
+        Access::Any | Access::Scope(..) => codes.extend([Code::Unauthenticated, Code::Forbidden]),
+    }
+    if matches!(route.group, Group::Api | Group::Auth | Group::Text) {
         codes.push(Code::RateLimited);
-        codes.push(Code::ValidationFailed);
-    }
-    if matches!(route.group, Group::Api | Group::Auth) {
-        codes.extend([Code::RateLimited, Code::ValidationFailed]);
     }
     if !route.doc.body.is_empty() {
-        codes.extend([Code::PayloadTooLarge, Code::UnsupportedMediaType, Code::ValidationFailed]);
+        codes.extend([Code::PayloadTooLarge, Code::UnsupportedMediaType]);
     }
     codes
 }
@@ -158,7 +160,8 @@ fn operation(route: &Route) -> Value {
     codes.extend(doc.errors);
     codes.sort_by_key(|code| (code.status(), code.as_str()));
     codes.dedup();
-    for code in codes {
+    let names: Vec<&str> = codes.iter().map(|code| code.as_str()).collect();
+    for code in &codes {
         let entry = responses.entry(code.status().to_string()).or_insert_with(|| {
             json!({
                 "description": "",
@@ -176,6 +179,7 @@ fn operation(route: &Route) -> Value {
         "operationId": operation_id(route),
         "parameters": parameters,
         "responses": responses,
+        "x-error-codes": names,
     });
     if !doc.body.is_empty() {
         operation["requestBody"] =

@@ -213,8 +213,14 @@ impl Policies {
         Ok(policies)
     }
 
-    /// Reads the files again: all of them or none. Gives the policies with whether each changed.
-    pub(crate) fn reload(&self, config: &Config, store: &dyn Store) -> Result<Vec<(Arc<Loaded>, bool)>> {
+    /// Reads the files again: all of them or none. Gives the policies with whether each changed; `log` is told of them before
+    /// they are in force.
+    pub(crate) fn reload(
+        &self,
+        config: &Config,
+        store: &dyn Store,
+        log: impl FnOnce(&[(Arc<Loaded>, bool)]) -> Result<()>,
+    ) -> Result<Vec<(Arc<Loaded>, bool)>> {
         let sources = read_files(config).map_err(|error| match error {
             FileError::Missing => {
                 ApiError::new(Code::PolicyFileMissing, "The policy file or folder is not there.")
@@ -223,13 +229,14 @@ impl Policies {
         })?;
         let new = revise(sources, store)?;
         let mut files = self.files.write().unwrap_or_else(PoisonError::into_inner);
-        let changed = new
+        let changed: Vec<_> = new
             .values()
             .map(|loaded| {
                 let before = files.get(&loaded.name).map(|before| before.revision);
                 (loaded.clone(), before != Some(loaded.revision))
             })
             .collect();
+        log(&changed)?;
         *files = Arc::new(new);
         Ok(changed)
     }

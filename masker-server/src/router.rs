@@ -4,7 +4,7 @@ use std::future::Future;
 use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, OnceLock};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::body::Body;
@@ -23,9 +23,14 @@ use crate::ids::{self, Prefix};
 use crate::limits::{MANAGEMENT_BODY, TEXT_BODY, Verdict};
 use crate::openapi::Doc;
 use crate::routes::ROUTES;
-use crate::state::{self, State};
+use crate::state::State;
 use crate::store::KeptAnswer;
 use crate::store::model::Role;
+
+/// The longest silence of a caller in the middle of a body.
+const BODY_SILENCE: Duration = Duration::from_secs(30);
+/// Bytes set aside for a body at first.
+const FIRST_BUFFER: u64 = 1 << 16;
 
 /// What a route asks of its caller.
 #[derive(Clone, Copy, Debug)]
@@ -183,7 +188,7 @@ async fn handle(
     let raw_query = parts.uri.query().map(str::to_owned);
     match route.run {
         Run::Blocking(run) => {
-            on_a_thread(move || {
+            on_a_thread(&state, move || {
                 let mut context = context;
                 let prepared = prepare(&mut context, route, raw_query.as_deref());
                 let result = prepared.and_then(|()| settle(&context, run(&context)));
@@ -200,8 +205,11 @@ async fn handle(
                 Ok((context, ending, prepared))
             };
             // Where nobody is to be authenticated nothing waits for the disk.
-            let prepared =
-                if matches!(route.access, Access::Open) { prepare() } else { on_a_thread(prepare).await };
+            let prepared = if matches!(route.access, Access::Open) {
+                prepare()
+            } else {
+                on_a_thread(&state, prepare).await
+            };
             let (context, ending, prepared) = prepared?;
             let answer = match prepared {
                 Ok(()) => run(context).await,
@@ -212,9 +220,12 @@ async fn handle(
     }
 }
 
-/// Runs something on a thread that may wait; a panic is a fault of ours and not the end of the connection.
-async fn on_a_thread<T: Send + 'static>(run: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
-    state::wait(run).await.unwrap_or_else(|_| Err(ApiError::internal(&"a handler panicked")))
+/// Runs something that may wait; a panic is a fault of ours and not the end of the connection.
+async fn on_a_thread<T: Send + 'static>(
+    state: &State,
+    run: impl FnOnce() -> Result<T> + Send + 'static,
+) -> Result<T> {
+    state.wait(run).await.unwrap_or_else(|_| Err(ApiError::internal(&"a handler panicked")))
 }
 
 /// Authentication, rate, scope and role, syntax of the query.
@@ -346,10 +357,14 @@ async fn read_body(headers: &axum::http::HeaderMap, body: Body, limit: usize) ->
     if announced.is_some_and(|length| length > limit as u64) {
         return Err(too_large());
     }
+    let cut_off = || ApiError::field("", "invalid_json", "The body was cut off.");
     let mut stream = body.into_data_stream();
-    let mut bytes = BytesMut::with_capacity(announced.unwrap_or(0) as usize);
-    while let Some(chunk) = stream.next().await {
-        let chunk = chunk.map_err(|_| ApiError::field("", "invalid_json", "The body was cut off."))?;
+    // What is announced is not believed before it comes, nor waited for without end.
+    let mut bytes = BytesMut::with_capacity(announced.unwrap_or(0).min(FIRST_BUFFER) as usize);
+    loop {
+        let next = tokio::time::timeout(BODY_SILENCE, stream.next()).await.map_err(|_| cut_off())?;
+        let Some(chunk) = next else { break };
+        let chunk = chunk.map_err(|_| cut_off())?;
         if bytes.len() + chunk.len() > limit {
             return Err(too_large());
         }

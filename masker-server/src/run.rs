@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::connect_info::IntoMakeServiceWithConnectInfo;
+use axum::serve::ListenerExt as _;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::time::MissedTickBehavior;
@@ -13,9 +14,10 @@ use tracing_subscriber::filter::Targets;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
-use crate::config::{Config, StartError};
+use crate::config::{Config, StartError, VaultPlace};
 use crate::state::State;
 use crate::store::model::Account;
+use crate::store::{Change, Kind};
 use crate::time::DAY;
 use crate::{agents, sessions};
 
@@ -77,6 +79,8 @@ pub fn serve(config: Config) -> Result<(), StartError> {
     }
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
+        // One of them is always free of work that waits for a disk.
+        .worker_threads(std::thread::available_parallelism().map_or(2, |cores| cores.get().max(2)))
         // More threads than these would wait for the one writer of each file, and cost memory meanwhile.
         .max_blocking_threads(BLOCKING_THREADS)
         .build()
@@ -113,7 +117,11 @@ pub fn check(config: Config) -> Result<Vec<String>, StartError> {
     let mut report = vec![
         format!("address: {}", state.config.listen),
         format!("database: {}", state.config.database.display()),
-        format!("vault: {}", state.config.vault.display()),
+        match &state.config.vault {
+            VaultPlace::File(path) => format!("vault: {}", path.display()),
+            #[cfg(feature = "postgres")]
+            VaultPlace::Postgres(_) => "vault: PostgreSQL".to_owned(),
+        },
         "audit chain: ok".to_owned(),
     ];
     report
@@ -157,6 +165,10 @@ pub async fn start(state: Arc<State>) -> Result<Handle, StartError> {
     let app: IntoMakeServiceWithConnectInfo<_, SocketAddr> =
         crate::router::app(state.clone()).into_make_service_with_connect_info();
     let mut told = stopped.clone();
+    // A piece of a stream goes out when it is there, and does not wait for the caller to confirm the piece before it.
+    let listener = listener.tap_io(|connection| {
+        let _ = connection.set_nodelay(true);
+    });
     let server = axum::serve(listener, app).with_graceful_shutdown(async move {
         let _ = told.wait_for(|stop| *stop).await;
     });
@@ -217,6 +229,8 @@ pub(crate) fn retention(state: &State) -> crate::error::Result<String> {
         sessions += of_sessions;
         payloads += of_payloads;
     }
+    let expired = [Kind::Code, Kind::Cookie, Kind::Invitation];
+    state.store.write(expired.map(|kind| Change::DeleteExpired(kind, now)).into())?;
     let keep = i64::from(state.policies.longest_audit_retention()) * DAY;
     let events = if state.audit.is_up() { state.audit.prune(now - keep)? } else { 0 };
     Ok(format!("agents {agents}, sessions {sessions}, payloads {payloads}, audit events {events}"))

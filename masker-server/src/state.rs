@@ -2,19 +2,19 @@
 
 use std::net::IpAddr;
 use std::panic::AssertUnwindSafe;
-use std::sync::atomic::{AtomicI64, AtomicU8, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU8, AtomicUsize, Ordering};
 use std::sync::{Arc, Once, Weak};
 use std::time::Instant;
 
 use masker_core::audit::{AuditEvent, EventKind};
-use masker_core::{SqliteOptions, SqliteVault, Vault};
+use masker_core::{ErrorKind, SqliteOptions, SqliteVault, Vault, VaultError};
 use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::sync::watch;
 
 use crate::agents::Registry;
 use crate::audit::Audit;
 use crate::auth::github::UsedStates;
-use crate::config::{self, Config, StartError};
+use crate::config::{self, Config, StartError, VaultPlace};
 use crate::crypto::ServerKeys;
 use crate::limits::{AUTH_RATE, Limiter};
 use crate::metrics::Metrics;
@@ -45,6 +45,11 @@ impl Gauge {
             (false, _) => "degraded",
         }
     }
+
+    /// Whether the last use failed, and not long ago.
+    pub(crate) fn has_failed(&self) -> bool {
+        self.status() == "degraded"
+    }
 }
 
 /// The server: settings, stores, agents. Every request has a hand on the one value.
@@ -64,11 +69,17 @@ pub struct State {
     pub(crate) auth_limiter: Limiter,
     pub(crate) http: reqwest::Client,
     pub(crate) upstream_gauge: Gauge,
+    /// Whether sessions can be written down.
+    pub(crate) store_gauge: Gauge,
+    /// Whether originals can be kept.
+    pub(crate) vault_gauge: Gauge,
     pub(crate) used_states: UsedStates,
     pub(crate) started: Instant,
     pub(crate) draining: watch::Sender<bool>,
     /// One hand for every request that is being answered.
     pub(crate) busy: Arc<()>,
+    /// Threads of the executor that run something brief.
+    waiting: AtomicUsize,
     itself: Weak<Self>,
 }
 
@@ -87,7 +98,13 @@ impl State {
     pub fn open(config: Config) -> Result<Arc<Self>, StartError> {
         let failure =
             |what: &str, error: &dyn std::fmt::Display| StartError::Failure(format!("{what}: {error}"));
-        for path in [&config.database, &config.vault] {
+        let mut files = vec![&config.database];
+        match &config.vault {
+            VaultPlace::File(path) => files.push(path),
+            #[cfg(feature = "postgres")]
+            VaultPlace::Postgres(_) => {}
+        }
+        for path in files {
             if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
                 config::make_folder(folder)
                     .map_err(|error| failure(&folder.display().to_string(), &error.kind()))?;
@@ -95,11 +112,12 @@ impl State {
         }
         let metrics = Arc::new(Metrics::new());
         let store = SqliteStore::open(&config.database).map_err(|error| failure("database", &error))?;
-        let store: Arc<dyn Store> = Arc::new(store);
+        let file = Arc::new(store);
+        let store: Arc<dyn Store> = file.clone();
         // The lock of the log keeps a second server from the same data; nothing is changed before it is held.
         let audit = Audit::open(&config.audit, store.clone(), metrics.clone())?;
-        let vault = SqliteVault::open_with(&config.vault, SqliteOptions::default().checkpoints_apart(true))
-            .map_err(|error| failure("vault", &error))?;
+        file.forget_running().map_err(|error| failure("database", &error))?;
+        let vault = open_vault(&config.vault).map_err(|error| failure("vault", &error))?;
         let policies = Policies::start(&config, &*store)?;
         let webhooks = Webhooks::load(&*store).map_err(|error| failure("webhooks", &error))?;
         let http = client(&config)?;
@@ -107,7 +125,7 @@ impl State {
             itself: itself.clone(),
             webhooks,
             keys: ServerKeys::new(&config.session_secret, &config.storage_key),
-            vault: Arc::new(vault),
+            vault,
             audit,
             policies,
             agents: Registry::default(),
@@ -118,10 +136,13 @@ impl State {
             auth_limiter: Limiter::new(AUTH_RATE),
             http,
             upstream_gauge: Gauge::default(),
+            store_gauge: Gauge::default(),
+            vault_gauge: Gauge::default(),
             used_states: UsedStates::default(),
             started: Instant::now(),
             draining: watch::Sender::new(false),
             busy: Arc::default(),
+            waiting: AtomicUsize::new(0),
             store,
             config,
         });
@@ -158,6 +179,58 @@ impl State {
         }
     }
 
+    /// Runs work of a request that may take long, and lets the executor go on with the rest on another thread meanwhile.
+    pub(crate) async fn wait<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, Panicked> {
+        self.run(work, false).await
+    }
+
+    /// Runs work of a request that waits for a disk at most, and mostly for microseconds.
+    ///
+    /// It runs where the request is: waking another thread takes longer than the work does. All threads of the executor but
+    /// one may wait like this; on the last one the executor moves on first, so that however long a disk takes, what does not
+    /// need it is not held up.
+    pub(crate) async fn briefly<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, Panicked> {
+        // A vault at the other end of a network is not brief, and waits on an executor of its own.
+        let is_brief = matches!(self.config.vault, VaultPlace::File(_));
+        self.run(work, is_brief).await
+    }
+
+    /// Runs work on the thread of the request. An executor of one thread has no other to go on with, and there the work goes.
+    async fn run<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> T + Send + 'static,
+        is_brief: bool,
+    ) -> Result<T, Panicked> {
+        let executor = Handle::current();
+        if executor.runtime_flavor() != RuntimeFlavor::MultiThread {
+            return tokio::task::spawn_blocking(work).await.map_err(|_| Panicked);
+        }
+        let waiting = self.waiting.fetch_add(usize::from(is_brief), Ordering::AcqRel) + 1;
+        let stays = is_brief && waiting < executor.metrics().num_workers();
+        // What a panic leaves half done is dropped with the work.
+        let done = std::panic::catch_unwind(AssertUnwindSafe(|| {
+            if stays { work() } else { tokio::task::block_in_place(work) }
+        }));
+        self.waiting.fetch_sub(usize::from(is_brief), Ordering::AcqRel);
+        done.map_err(|_| Panicked)
+    }
+
+    /// Notes whether masking could keep what it replaced.
+    pub(crate) fn masked<T>(&self, masked: Result<T, masker_core::Error>) -> Result<T, masker_core::Error> {
+        match &masked {
+            Ok(_) => self.vault_gauge.note(true),
+            Err(error) if error.kind() == ErrorKind::Vault => self.vault_gauge.note(false),
+            Err(_) => {}
+        }
+        masked
+    }
+
     pub(crate) fn is_draining(&self) -> bool {
         *self.draining.borrow()
     }
@@ -192,18 +265,20 @@ impl State {
 #[derive(Debug)]
 pub(crate) struct Panicked;
 
-/// Runs work of a request that may wait for a disk. It stays on the thread of the request, and the executor goes on with the
-/// rest on another: handing a request from thread to thread takes longer than most of this work does. An executor of one
-/// thread has no other, and there the work goes.
-pub(crate) async fn wait<T: Send + 'static>(
-    work: impl FnOnce() -> T + Send + 'static,
-) -> Result<T, Panicked> {
-    if Handle::current().runtime_flavor() == RuntimeFlavor::MultiThread {
-        // What a panic leaves half done is dropped with the work.
-        let done = std::panic::catch_unwind(AssertUnwindSafe(|| tokio::task::block_in_place(work)));
-        return done.map_err(|_| Panicked);
+fn open_vault(place: &VaultPlace) -> Result<Arc<dyn Vault>, VaultError> {
+    match place {
+        VaultPlace::File(path) => {
+            let options = SqliteOptions::default().checkpoints_apart(true);
+            Ok(Arc::new(SqliteVault::open_with(path, options)?))
+        }
+        #[cfg(feature = "postgres")]
+        VaultPlace::Postgres(url) => {
+            // Connecting runs an executor of its own, which has no place on a thread of another.
+            let connect = || masker_core::PostgresVault::connect(url.expose());
+            let vault = std::thread::scope(|scope| scope.spawn(connect).join());
+            Ok(Arc::new(vault.unwrap_or_else(|panic| std::panic::resume_unwind(panic))?))
+        }
     }
-    tokio::task::spawn_blocking(work).await.map_err(|_| Panicked)
 }
 
 /// The client for upstreams: a time to connect, none for the whole, since a stream may last.

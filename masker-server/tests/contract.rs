@@ -6,7 +6,10 @@ mod common;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::body::Body;
+use axum::http::Request;
 use common::{Server, words};
+use futures_util::StreamExt as _;
 use masker_server::{Config, login_link, start};
 use serde_json::{Value, json};
 
@@ -123,6 +126,156 @@ async fn a_cookie_lives_on_with_every_kind_of_request() {
     address.stop().await;
 }
 
+/// What a hostile caller sends for a body: nothing, less than was announced, text that is none.
+#[tokio::test(start_paused = true)]
+async fn bodies_that_are_none_are_refused_in_time() {
+    let server = Server::new();
+    let agent = server.agent("a", json!({})).await;
+    let chat = format!("/proxy/{agent}/v1/chat/completions");
+    let post = |path: &str, length: usize, body: Body| {
+        let request = Request::post(path)
+            .header("authorization", format!("Bearer {}", server.token))
+            .header("content-type", "application/json")
+            .header("content-length", length);
+        server.send(request.body(body).unwrap())
+    };
+    let silent = || {
+        let begun = futures_util::stream::iter([Ok::<_, std::convert::Infallible>("{")]);
+        Body::from_stream(begun.chain(futures_util::stream::pending()))
+    };
+    for (path, length) in [(chat.as_str(), 10 << 20), ("/api/v1/mask", 10 << 20), ("/api/v1/agents", 1 << 20)]
+    {
+        post(path, length, silent()).await.refused(422, "validation_failed");
+        post(path, length + 1, silent()).await.refused(413, "payload_too_large");
+    }
+    for text in [
+        &b"{\"messages\":[{\"role\":\"user\",\"content\":\"\\ud800\"}]}"[..],
+        b"{\"messages\":[{\"role\":\"user\",\"content\":\"\xff\xfe\"}]}",
+        b"\xef\xbb\xbf{}",
+        b"{\"messages\":[]}\0",
+        b"[[[[[",
+    ] {
+        let refused = post(&chat, text.len(), Body::from(text)).await.refused(422, "validation_failed");
+        assert_eq!(refused["details"][0]["issue"], "invalid_json", "{text:?}");
+    }
+    let deep = format!("{{\"messages\":{}{}}}", "[".repeat(100_000), "]".repeat(100_000));
+    post(&chat, deep.len(), Body::from(deep)).await.refused(422, "validation_failed");
+    let nul = json!({ "messages": [{ "role": "user", "content": "call\u{0}415-555-0142" }] });
+    let answer = server.call_as("", "POST", &chat, Some(nul), &[]).await.expect(200);
+    assert_eq!(words(&answer), "Echo: call\u{0}415-555-0142");
+}
+
+#[tokio::test]
+async fn a_second_server_on_the_same_data_changes_nothing() {
+    let server = Server::new();
+    let database = rusqlite::Connection::open(server.folder.path().join("data/masker.db")).unwrap();
+    let running =
+        "INSERT INTO idempotency (credential, path, key, body, at) VALUES ('c', '/p', 'k', x'00', 1)";
+    database.execute_batch(running).unwrap();
+    let config = Config::from_vars(common::vars(server.folder.path(), &[])).unwrap();
+    let error = masker_server::State::open(config).unwrap_err().to_string();
+    assert!(error.contains("audit_log_locked"), "{error}");
+    let count: i64 = database.query_row("SELECT count(*) FROM idempotency", [], |row| row.get(0)).unwrap();
+    assert_eq!(count, 1, "a request of the first is still running");
+    server.get("/api/v1/agents").await.expect(200);
+}
+
+#[tokio::test]
+async fn each_use_of_a_cookie_moves_its_end() {
+    let server = Server::new();
+    let cookie = cookie(&server).await;
+    let database = rusqlite::Connection::open(server.folder.path().join("data/masker.db")).unwrap();
+    let end = || -> i64 {
+        let sql = "SELECT json_extract(doc, '$.expires_at') FROM records WHERE kind = 'cookie'";
+        database.query_row(sql, [], |row| row.get(0)).unwrap()
+    };
+    let mut last = end();
+    for _ in 0..3 {
+        tokio::time::sleep(Duration::from_millis(3)).await;
+        server.call_as("", "GET", "/api/v1/me", None, &[("cookie", &cookie)]).await.expect(200);
+        assert!(end() > last);
+        last = end();
+    }
+    // What a request finds revoked stays so.
+    database
+        .execute_batch("UPDATE records SET doc = json_set(doc, '$.expires_at', 1) WHERE kind = 'cookie'")
+        .unwrap();
+    server
+        .call_as("", "GET", "/api/v1/me", None, &[("cookie", &cookie)])
+        .await
+        .refused(401, "unauthenticated");
+    assert_eq!(end(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn hashes_of_a_session_stand_in_the_order_of_the_log() {
+    let server = Arc::new(Server::new());
+    let agent = server.agent("a", json!({})).await;
+    let path = format!("/proxy/{agent}/v1/chat/completions");
+    for round in 0..12 {
+        let key = format!("k{round}");
+        let calls: Vec<_> = (0..6)
+            .map(|i| {
+                let (server, path, key) = (server.clone(), path.clone(), key.clone());
+                let text = format!("I'm Ann Reed, call 415-555-01{i}{}", round % 10);
+                let body = json!({ "messages": [{ "role": "user", "content": text }] });
+                let headers = async move {
+                    let headers = [("masker-session-id", key.as_str()), ("masker-stub", "delay_ms=2")];
+                    server.call_as("", "POST", &path, Some(body), &headers).await.status
+                };
+                tokio::spawn(headers)
+            })
+            .collect();
+        tokio::time::sleep(Duration::from_millis(2 * round)).await;
+        let cut = format!("/api/v1/agents/{agent}/terminate-calls");
+        server.post(&cut, json!({})).await.expect(200);
+        for call in calls {
+            assert!(matches!(call.await.unwrap(), 200 | 410));
+        }
+        let find = format!("/api/v1/sessions?external_id={key}&status=ok,partial,error,in_progress");
+        for row in server.get(&find).await.expect(200)["data"].as_array().unwrap() {
+            let id = row["id"].as_str().unwrap();
+            let shown = server.get(&format!("/api/v1/sessions/{id}")).await.expect(200)["session"].clone();
+            let walked = server.post("/api/v1/audit/verify", json!({ "session_id": id })).await.expect(200);
+            assert_eq!(shown["merkle_root_hex"], walked["merkle_root_hex"], "{row}");
+            assert_eq!(shown["audit_start_hash"], walked["start_hash"]);
+            assert_eq!(shown["audit_root_hash"], walked["root_hash"]);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_request_said_again_is_masked_once_where_that_is_asked_for() {
+    for (setting, tokens_alike) in [("1", true), ("0", false)] {
+        let server =
+            Server::with(&[("MASKER_RETELL_PARTIAL_DEDUP", setting), ("MASKER_PAYLOAD_RETENTION_DAYS", "1")]);
+        let yaml = include_str!("../../configs/mask_policy.yaml")
+            .replace("log_payloads: false", "log_payloads: true");
+        let agent =
+            server.agent("a", json!({ "policy_yaml": yaml, "tokenization": "reversible-aead" })).await;
+        let path = format!("/proxy/{agent}/v1/chat/completions");
+        let say = |text: &'static str| {
+            let (server, path) = (&server, path.clone());
+            async move {
+                let body = json!({ "messages": [{ "role": "user", "content": text }] });
+                let answer =
+                    server.call_as("", "POST", &path, Some(body), &[("masker-session-id", "k")]).await;
+                let session = answer.header("masker-session-id").to_owned();
+                assert_eq!(words(&answer.expect(200)), format!("Echo: {text}"));
+                let seen =
+                    server.get(&format!("/api/v1/sessions/{session}")).await.expect(200)["session"].clone();
+                (seen["payloads"]["masked"].clone(), seen["redaction_count"].as_i64().unwrap())
+            }
+        };
+        let (first, count) = say(SAID).await;
+        let (again, twice) = say(SAID).await;
+        assert_eq!(first == again, tokens_alike);
+        assert_eq!(twice, 2 * count, "each turn has its events");
+        let (other, _) = say("call 415-555-0143").await;
+        assert_ne!(other, again);
+    }
+}
+
 #[tokio::test]
 async fn payloads_are_withheld_from_who_may_not_read_them() {
     let server = Server::new();
@@ -218,6 +371,11 @@ async fn faults_below_are_told_without_what_they_were_about() {
     break_writes(&server, "vault.db", "rows", "1");
     let error = server.chat(&agent, SAID).await.refused(503, "detection_unavailable");
     assert!(!error.to_string().contains("0142"));
+    let health = server.get("/health").await.expect(503);
+    assert_eq!(
+        (health["components"]["vault"].clone(), health["status"].clone()),
+        (json!("degraded"), json!("degraded"))
+    );
     server.post("/api/v1/mask", json!({ "text": SAID })).await.refused(503, "detection_unavailable");
     assert_eq!(
         server.get("/api/v1/sessions?since=all&status=in_progress,error,ok,partial").await.expect(200)["data"],

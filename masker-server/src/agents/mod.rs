@@ -97,6 +97,7 @@ pub(crate) fn masker(state: &State, agent: &Agent, policy: &Loaded, subject: &st
     let scope: Scope =
         if is_agents { agent.id.parse() } else { agent.account_id.parse() }.expect("ids are scope ids");
     let builder = Masker::builder().policy(rules).keys(state.config.keys.clone()).vault(state.vault.clone());
+    let builder = builder.wipe_buffers(state.config.wipe_buffers);
     Ok(builder.scope(scope).reference(Reference::new(&agent.id, subject)).build()?)
 }
 

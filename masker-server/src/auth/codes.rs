@@ -31,13 +31,13 @@ pub(crate) fn hash(code: &str) -> String {
     crypto::sha256_hex(code.trim().to_ascii_uppercase().as_bytes())
 }
 
-/// The user of a code, which is gone then.
-pub(crate) fn redeem(store: &dyn Store, code: &str) -> Result<Option<User>> {
+/// The user of a code, which is gone then; and the code, to be put back where nobody was signed in.
+pub(crate) fn redeem(store: &dyn Store, code: &str) -> Result<Option<(User, LoginCode)>> {
     let Some(record) = store.take_one::<LoginCode>(&hash(code))? else { return Ok(None) };
     if record.expires_at <= time::now() {
         return Ok(None);
     }
-    Ok(store.load(&record.user_id)?)
+    Ok(store.load(&record.user_id)?.map(|user| (user, record)))
 }
 
 /// A new account with its owner, as changes of the store.
@@ -139,7 +139,7 @@ fn open(database: &Path) -> std::result::Result<store::SqliteStore, BootstrapErr
         crate::config::make_folder(folder)
             .map_err(|error| BootstrapError::Store(error.kind().to_string()))?;
     }
-    Ok(store::SqliteStore::open_beside(database)?)
+    Ok(store::SqliteStore::open(database)?)
 }
 
 /// Makes the first owner, straight in the database, also beside a running server.

@@ -13,13 +13,13 @@ pub(crate) use self::scope::{Scope, Scopes};
 use crate::crypto;
 use crate::error::{ApiError, Code, Result};
 use crate::state::State;
-use crate::store::Change;
 use crate::store::model::{Account, ApiToken, Cookie, OldSecret, Role, User};
+use crate::store::{Change, Kind};
 use crate::time::{self, DAY};
 
 /// How long a cookie lives after its last use, in milliseconds.
 pub(crate) const COOKIE_LIFE: i64 = 30 * DAY;
-/// What is written down of uses is at most this much behind.
+/// What is written down of the last use of a token, and of when a person was seen, is at most this much behind.
 const TOUCH_EVERY: i64 = 60 * time::SECOND;
 
 /// A person, or a program that acts for one.
@@ -161,8 +161,8 @@ fn by_token(state: &State, value: &HeaderValue, now: i64) -> Result<Option<(User
         state.audit.deliver(&*state.store)?;
     }
     if token.last_used_at.is_none_or(|at| now - at > TOUCH_EVERY) {
-        state.store.save(&ApiToken { last_used_at: Some(now), ..token.clone() })?;
-        state.store.save(&User { last_seen_at: Some(now), ..user.clone() })?;
+        let token = (Kind::Token, &*token.id, "last_used_at");
+        touch(state, [token, (Kind::User, &*user.id, "last_seen_at")], now)?;
     }
     Ok(Some((user, token)))
 }
@@ -193,11 +193,24 @@ fn by_cookie(state: &State, value: &str, now: i64) -> Result<Option<User>> {
         return Ok(None);
     };
     let Some(user) = state.store.load::<User>(&cookie.user_id)? else { return Ok(None) };
-    if cookie.expires_at < now + COOKIE_LIFE - TOUCH_EVERY {
-        state.store.save(&Cookie { expires_at: now + COOKIE_LIFE, ..cookie })?;
-        state.store.save(&User { last_seen_at: Some(now), ..user.clone() })?;
+    // Each use moves the end, so that a cookie never ends while the browser's copy lives on.
+    touch(state, [(Kind::Cookie, &*hash, "expires_at")], now + COOKIE_LIFE)?;
+    if user.last_seen_at.is_none_or(|at| now - at > TOUCH_EVERY) {
+        touch(state, [(Kind::User, &*user.id, "last_seen_at")], now)?;
     }
     Ok(Some(user))
+}
+
+/// Writes a time into records. What was read before may be out of date by now: what was revoked meanwhile does not come back,
+/// and who was demoted stays so.
+fn touch<const N: usize>(state: &State, places: [(Kind, &str, &'static str); N], at: i64) -> Result<()> {
+    let change = |(kind, id, field): (Kind, &str, _)| Change::Touch { kind, id: id.to_owned(), field, at };
+    Ok(state.store.write(places.map(change).into())?)
+}
+
+/// Notes that somebody was here.
+pub(crate) fn seen(state: &State, user: &User) -> Result<()> {
+    touch(state, [(Kind::User, &*user.id, "last_seen_at")], time::now())
 }
 
 /// Refuses a change that another site's page asks for with this browser's cookie.
@@ -223,12 +236,16 @@ pub(crate) fn start_session(state: &State, user: &User) -> Result<String> {
     Ok(value)
 }
 
-/// Ends a browser's session; gives whose it was.
-pub(crate) fn end_session(state: &State, value: &str) -> Result<Option<User>> {
+/// Whose session of a browser this is.
+pub(crate) fn session_user(state: &State, value: &str) -> Result<Option<User>> {
+    let cookie: Option<Cookie> = state.store.load(&crypto::sha256_hex(value.as_bytes()))?;
+    Ok(cookie.map(|cookie| state.store.load(&cookie.user_id)).transpose()?.flatten())
+}
+
+/// Ends a browser's session.
+pub(crate) fn end_session(state: &State, value: &str) -> Result<()> {
     let hash = crypto::sha256_hex(value.as_bytes());
-    let Some(cookie) = state.store.load::<Cookie>(&hash)? else { return Ok(None) };
-    state.store.write(vec![Change::Delete(crate::store::Kind::Cookie, hash)])?;
-    Ok(state.store.load(&cookie.user_id)?)
+    Ok(state.store.write(vec![Change::Delete(Kind::Cookie, hash)])?)
 }
 
 /// The header that sets a cookie, or clears it where `max_age` is 0.

@@ -36,13 +36,17 @@ fn restore_text(turn: &Turn, text: &str) -> Option<(String, Outcome)> {
     upstream.get("choices")?.as_array()?;
     let restored = turn.conversation().rehydrate_chat(text).ok()?;
     let mut lost = reasons(restored.unknown, restored.foreign, restored.lost);
-    let mut json = visit_chat::<masker_core::Error>(&restored.json, NonText::Pass, |place| {
-        Ok(unfinished(place.text).map(|(at, kind)| {
-            lost.push(("truncated", kind.clone().unwrap_or(Kind::Id)));
-            format!("{}{}", &place.text[..at], redacted(kind.as_ref()))
-        }))
-    })
-    .ok()?;
+    let mut json = restored.json;
+    // The walk is for what may hold a token, written plainly or escaped.
+    if json.contains("MSK") || json.contains("\\u") {
+        json = visit_chat::<masker_core::Error>(&json, NonText::Pass, |place| {
+            Ok(unfinished(place.text).map(|(at, kind)| {
+                lost.push(("truncated", kind.clone().unwrap_or(Kind::Id)));
+                format!("{}{}", &place.text[..at], redacted(kind.as_ref()))
+            }))
+        })
+        .ok()?;
+    }
     if !turn.names.is_empty() {
         let mut value: Value = serde_json::from_str(&json).ok()?;
         for choice in value.get_mut("choices").and_then(Value::as_array_mut).into_iter().flatten() {

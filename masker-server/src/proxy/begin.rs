@@ -2,8 +2,8 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use axum::http::header;
-use masker_core::audit::{AuditEvent, EventKind, Stored};
-use masker_core::{Action, MaskedPayload};
+use masker_core::audit::{AuditEvent, EventKind};
+use masker_core::{Action, MaskedPayload, PayloadEvent};
 use serde_json::Value;
 
 use super::request::{self, Prepared};
@@ -109,41 +109,32 @@ pub(super) fn begin(c: &Context) -> Result<Turn> {
     let (slot, runtime) = authorise(c)?;
     let original = c.object()?;
     let key = request::session_key(c, &original)?;
-    let prepared = request::prepare(state, &runtime, original.clone())?;
+    let prepared = request::prepare(state, &runtime, original)?;
     let subject = request::subject(state, &c.headers, &slot.account_id)?;
     let masker = match &subject {
         Some(subject) => agents::masker(state, &runtime.agent, &runtime.policy, subject)?,
         None => runtime.masker.clone(),
     };
     let Admission { live, is_new } = Live::admit(state, &slot, &masker, key.as_deref(), true, c.received_at)?;
-    let masked = mask_and_log(c, &live, &runtime, prepared, original);
+    let masked = mask_and_log(c, &live, &runtime, prepared);
     if masked.is_err() {
         live.retract(state, is_new);
     }
     masked
 }
 
-fn mask_and_log(
-    c: &Context,
-    live: &Arc<Live>,
-    runtime: &Arc<Runtime>,
-    prepared: Prepared,
-    original: serde_json::Map<String, Value>,
-) -> Result<Turn> {
+fn mask_and_log(c: &Context, live: &Arc<Live>, runtime: &Arc<Runtime>, prepared: Prepared) -> Result<Turn> {
     let state = &c.state;
     let number = live.next_turn();
     let Prepared { body, model, wants_stream, include_usage, json_answer, names } = prepared;
     let is_stub = runtime.agent.upstream == "stub" || state.config.upstream.force_stub;
     let detecting = Instant::now();
-    let masked = live.conversation.mask_chat(&Value::Object(body).to_string())?;
+    let masked = mask(state, live, &Value::Object(body).to_string())?;
     let detection_us = detecting.elapsed().as_micros() as u64;
-    if live.is_terminated() {
-        return Err(crate::sessions::terminated_error());
-    }
     let storing = Instant::now();
-    let (stored, logged) = log(state, live, runtime, number, &masked)?;
-    {
-        let mut progress = live.progress();
+    let logged = runtime.policy.policy.audit().log_events;
+    let events = audit_events(live, runtime, number, &masked);
+    let stored = live.begun(state, &masked.json, events, |progress| {
         progress.detail.upstream_model.clone_from(&model);
         for event in &masked.events {
             let event = &event.event;
@@ -152,20 +143,19 @@ fn mask_and_log(
                 state.metrics.redacted(event.kind.as_str(), event.pass.as_str());
             }
         }
-    }
-    live.begun(state, &masked.json, &stored)?;
+    })?;
     if wants_stream {
         // The head of a stream names the session, which has to be there for whoever asks then.
         live.show(state)?;
     }
     let redactions = masked.redaction_count() as i64;
-    let original_value = Value::Object(original);
     let mode = runtime.policy.log_payloads();
     let keep_payloads = state.config.retention.payload_days > 0 && mode.as_str() != "false";
-    let kept = (keep_payloads && mode.as_str() == "true").then(|| original_value.to_string());
+    let kept =
+        (keep_payloads && mode.as_str() == "true").then(|| String::from_utf8_lossy(&c.body).into_owned());
     let events = if logged {
         let value: Value = serde_json::from_str(&masked.json).unwrap_or_default();
-        let tokens = tokens(&original_value, &value, &masked.events);
+        let tokens = tokens(&value, &masked.events);
         let mut ids = stored.iter().map(|stored| stored.event_id.clone());
         masked
             .events
@@ -207,39 +197,38 @@ fn mask_and_log(
     })
 }
 
-/// Puts what was found into the audit log; whether every finding is in it.
-fn log(
-    state: &Arc<State>,
-    live: &Live,
-    runtime: &Runtime,
-    turn: i64,
-    masked: &MaskedPayload,
-) -> Result<(Vec<Stored>, bool)> {
+/// Masks a request. Platforms that ask again while their caller goes on speaking repeat themselves, and where the settings say
+/// so a repeat gets what the request before it got.
+fn mask(state: &State, live: &Live, body: &str) -> Result<MaskedPayload> {
+    if !state.config.repeats_are_reused || !live.is_keyed() {
+        return Ok(state.masked(live.conversation.mask_chat(body))?);
+    }
+    let hash = crypto::sha256(body.as_bytes());
+    if let Some((last, masked)) = &live.progress().last_request
+        && *last == hash
+    {
+        return Ok(masked.clone());
+    }
+    let masked = state.masked(live.conversation.mask_chat(body))?;
+    live.progress().last_request = Some((hash, masked.clone()));
+    Ok(masked)
+}
+
+/// What the log is told of a turn: every finding, or once that findings are not logged.
+fn audit_events(live: &Live, runtime: &Runtime, turn: i64, masked: &MaskedPayload) -> Vec<AuditEvent> {
     let account = &live.slot.account_id;
     let about = |event: AuditEvent| event.agent(&live.slot.id).session(&live.id);
-    let logged = runtime.policy.policy.audit().log_events;
-    let mut events = Vec::new();
-    if logged {
-        events.extend(masked.events.iter().map(|event| {
-            about(AuditEvent::redaction(account, &event.event))
-                .member("turn", turn)
-                .member("path", event.path.clone())
-                .member("policy_name", runtime.policy.name.clone())
-                .member("policy_version", runtime.policy.revision)
-        }));
-    } else if !std::mem::replace(&mut live.progress().log_gap_told, true) {
-        events.push(about(AuditEvent::new(EventKind::LogGap, account)).data("reason", "log_events is off"));
+    if !runtime.policy.policy.audit().log_events {
+        let told = std::mem::replace(&mut live.progress().log_gap_told, true);
+        let gap = || about(AuditEvent::new(EventKind::LogGap, account)).data("reason", "log_events is off");
+        return (!told).then(gap).into_iter().collect();
     }
-    if events.is_empty() {
-        // A request without findings goes on without an event, but not without a log.
-        if state.audit.is_up() || state.audit.may_be_skipped() {
-            return Ok((Vec::new(), logged));
-        }
-        return state.audit.append(events).map(|stored| (stored, logged));
-    }
-    match state.audit.append(events) {
-        Ok(stored) => Ok((stored, logged)),
-        Err(_) if state.audit.may_be_skipped() => Ok((Vec::new(), logged)),
-        Err(error) => Err(error),
-    }
+    let event = |event: &PayloadEvent| {
+        about(AuditEvent::redaction(account, &event.event))
+            .member("turn", turn)
+            .member("path", event.path.clone())
+            .member("policy_name", runtime.policy.name.clone())
+            .member("policy_version", runtime.policy.revision)
+    };
+    masked.events.iter().map(event).collect()
 }

@@ -11,6 +11,7 @@ mod turn;
 mod upstream;
 mod webhook;
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -20,7 +21,8 @@ pub(crate) use self::begin::authorise;
 pub(crate) use self::webhook::webhook;
 use crate::error::{ApiError, Code, Result};
 use crate::http::Context;
-use crate::state::wait;
+use crate::sessions::Live;
+use crate::state::State;
 
 /// How long a turn takes before it is written down that it goes on.
 const SHOWN_AFTER: Duration = Duration::from_millis(50);
@@ -28,63 +30,68 @@ const SHOWN_AFTER: Duration = Duration::from_millis(50);
 /// Serves one chat completion request.
 pub(crate) async fn chat(context: Context) -> Result<Response> {
     let state = context.state.clone();
-    let begun = wait(move || begin::begin(&context)).await;
+    let begun = state.briefly(move || begin::begin(&context)).await;
     let mut turn = begun.map_err(|_| ApiError::internal(&"masking panicked"))??;
-    if !turn.wants_stream {
-        show_later(&turn);
-    }
-    let mut terminated = turn.live.watch();
-    let sent = tokio::select! {
-        sent = upstream::send(&state, &mut turn) => sent,
-        _ = terminated.wait_for(|terminated| *terminated) => Err(crate::sessions::terminated_error()),
-    };
-    let response = match sent {
-        Ok(response) => response,
-        Err(error) => return Err(fail(turn, error).await),
-    };
+    let live = turn.live.clone();
     if turn.wants_stream {
-        return Ok(stream::respond(turn, response));
+        let sent = until_terminated(&live, upstream::send(&state, &mut turn)).await;
+        return match sent {
+            Ok(response) => Ok(stream::respond(turn, response)),
+            Err(error) => Err(fail(turn, error).await),
+        };
     }
-    let whole = tokio::select! {
-        whole = upstream::read_whole(response, state.config.upstream.timeout) => whole,
-        _ = terminated.wait_for(|terminated| *terminated) => Err(crate::sessions::terminated_error()),
+    let whole = async {
+        let response = upstream::send(&state, &mut turn).await?;
+        upstream::read_whole(response, state.config.upstream.timeout).await
     };
+    let whole = shown_meanwhile(&state, &live, until_terminated(&live, whole)).await;
     match whole {
         Ok(text) => {
             turn.upstream_done();
-            let answered = wait(move || answer::restore(turn, &text)).await;
+            let answered = state.briefly(move || answer::restore(turn, &text)).await;
             answered.map_err(|_| ApiError::internal(&"restoring panicked"))?
         }
         Err(error) => Err(fail(turn, error).await),
     }
 }
 
+/// Waits for upstream, or for somebody to cut the session off.
+async fn until_terminated<T>(live: &Live, upstream: impl Future<Output = Result<T>>) -> Result<T> {
+    let mut terminated = live.watch();
+    tokio::select! {
+        biased;
+        _ = terminated.wait_for(|terminated| *terminated) => Err(crate::sessions::terminated_error()),
+        answered = upstream => answered,
+    }
+}
+
 /// Lets a turn be seen that does not end at once.
-fn show_later(turn: &turn::Turn) {
-    // What is over by then is held no longer for this.
-    let (state, live) = (Arc::downgrade(&turn.state), Arc::downgrade(&turn.live));
-    tokio::spawn(async move {
-        tokio::time::sleep(SHOWN_AFTER).await;
-        let (Some(state), Some(live)) = (state.upgrade(), live.upgrade()) else { return };
-        if live.is_shown() {
-            return;
-        }
-        if let Err(error) = state.blocking(move |state| live.show(state)).await {
-            tracing::error!(reason = error.message(), "an open session was not written down");
-        }
-    });
+async fn shown_meanwhile<T>(state: &Arc<State>, live: &Arc<Live>, work: impl Future<Output = T>) -> T {
+    let mut work = pin!(work);
+    // The work comes first: what is over at once never sets a timer.
+    tokio::select! {
+        biased;
+        done = &mut work => return done,
+        () = tokio::time::sleep(SHOWN_AFTER) => {}
+    }
+    let (shown, seen) = (state.clone(), live.clone());
+    if let Ok(Err(error)) = state.briefly(move || seen.show(&shown)).await {
+        tracing::error!(reason = error.message(), "an open session was not written down");
+    }
+    work.await
 }
 
 /// Ends a turn that got no answer.
 async fn fail(mut turn: turn::Turn, error: ApiError) -> ApiError {
     turn.upstream_done();
+    let state = turn.state.clone();
     let code = match error.code() {
         Code::UpstreamTimeout => "upstream_timeout",
         Code::UpstreamError => "upstream_error",
         Code::SessionTerminated => "terminated",
         _ => "internal_error",
     };
-    let done = wait(move || {
+    let done = state.briefly(move || {
         turn.finish(turn::Outcome { error_code: Some(code), status: "error", ..turn::Outcome::default() });
     });
     let _ = done.await;

@@ -17,7 +17,7 @@ use super::turn::{Outcome, Turn};
 use super::upstream::{Chunks, timeout, unreadable};
 use crate::error::ApiError;
 use crate::sessions::terminated_error;
-use crate::state::wait;
+use crate::state::State;
 
 /// Frames that wait for a slow caller before upstream has to wait too.
 const WAITING: usize = 8;
@@ -228,7 +228,7 @@ async fn pump(mut turn: Turn, mut chunks: Chunks, sender: mpsc::Sender<Bytes>) {
             Ok(Some(Ok(bytes))) => bytes,
         };
         let since = Instant::now();
-        let (back, out) = match work(reader, move |reader| reader.push(&bytes)).await {
+        let (back, out) = match work(&turn.state, reader, move |reader| reader.push(&bytes)).await {
             Ok(done) => done,
             Err(error) => return drop_with(turn, error, &sender).await,
         };
@@ -256,7 +256,7 @@ async fn pump(mut turn: Turn, mut chunks: Chunks, sender: mpsc::Sender<Bytes>) {
         return;
     }
     let since = Instant::now();
-    let (back, rest) = match work(reader, Reader::end).await {
+    let (back, rest) = match work(&turn.state, reader, Reader::end).await {
         Ok(done) => done,
         Err(error) => return drop_with(turn, error, &sender).await,
     };
@@ -298,15 +298,17 @@ fn outcome(reader: &mut Reader, lost: &Lost, status: &'static str, code: Option<
 }
 
 async fn finish(turn: Turn, outcome: Outcome) {
-    let _ = wait(move || turn.finish(outcome)).await;
+    let state = turn.state.clone();
+    let _ = state.briefly(move || turn.finish(outcome)).await;
 }
 
-/// Runs a step that may wait for the vault on a thread that may.
+/// Runs a step that may wait for the vault.
 async fn work<T: Send + 'static>(
+    state: &State,
     mut reader: Reader,
     step: impl FnOnce(&mut Reader) -> T + Send + 'static,
 ) -> Result<(Reader, T), ApiError> {
-    let done = wait(move || {
+    let done = state.briefly(move || {
         let out = step(&mut reader);
         (reader, out)
     });

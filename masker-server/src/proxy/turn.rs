@@ -2,11 +2,12 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Instant;
 
-use masker_core::{Conversation, Kind, PayloadEvent, find_markers};
-use serde_json::{Value, json};
+use masker_core::{Conversation, Kid, Kind, PayloadEvent, find_markers};
+use serde::Serialize;
+use serde_json::Value;
 
 use crate::agents::Runtime;
-use crate::routes::text::event_json;
+use crate::routes::text::{confidence, token_kind};
 use crate::sessions::{Live, TurnRecord};
 use crate::state::State;
 use crate::store::EventRow;
@@ -62,6 +63,23 @@ pub(crate) struct Outcome {
     pub(super) returned: String,
     pub(super) upstream_response: Option<String>,
     pub(super) response: Option<String>,
+}
+
+/// An event as a session shows it.
+#[derive(Serialize)]
+struct EventDoc<'a> {
+    event_id: &'a str,
+    turn: i64,
+    pass: &'a str,
+    recognizer: &'a str,
+    entity_kind: &'a str,
+    path: &'a str,
+    span: [usize; 2],
+    confidence: Option<f64>,
+    action: &'a str,
+    token_kind: Option<&'a str>,
+    kid: Option<&'a str>,
+    rehydrated: Option<bool>,
 }
 
 impl Turn {
@@ -132,7 +150,9 @@ impl Turn {
         };
         self.state.metrics.staged(&self.stages_us, total);
         self.live.leave();
-        if let Err(error) = self.live.finished(&self.state, record) {
+        let written = self.live.finished(&self.state, record);
+        self.state.store_gauge.note(written.is_ok());
+        if let Err(error) = written {
             tracing::error!(
                 request_id = self.request_id,
                 reason = error.message(),
@@ -144,25 +164,25 @@ impl Turn {
     fn event_row(&self, masked: &Masked, returned: &Returned, all_restored: bool) -> EventRow {
         let event = &masked.event.event;
         let came_back = masked.token.as_ref().is_some_and(|token| returned.has(token));
-        let mut value = event_json(event);
-        let members = value.as_object_mut().expect("an event is an object");
-        members.remove("kind");
-        let mut shown = serde_json::Map::new();
-        shown.insert("event_id".to_owned(), masked.event_id.clone().into());
-        shown.insert("turn".to_owned(), self.number.into());
-        for (name, value) in std::mem::take(members) {
-            if name == "span" {
-                shown.insert("path".to_owned(), masked.event.path.clone().into());
-            }
-            shown.insert(name, value);
-        }
-        let rehydrated = came_back.then_some(all_restored || masked.token.is_some());
-        shown.insert("rehydrated".to_owned(), json!(rehydrated));
+        let doc = EventDoc {
+            event_id: &masked.event_id,
+            turn: self.number,
+            pass: event.pass.as_str(),
+            recognizer: &event.recognizer,
+            entity_kind: event.kind.as_str(),
+            path: &masked.event.path,
+            span: [event.span.start, event.span.end],
+            confidence: confidence(event.confidence),
+            action: event.action.as_str(),
+            token_kind: token_kind(event.token_kind),
+            kid: event.kid.as_ref().map(Kid::as_str),
+            rehydrated: came_back.then_some(all_restored || masked.token.is_some()),
+        };
         EventRow {
             turn: self.number,
             kind: event.kind.as_str().to_owned(),
             pass: event.pass.as_str().to_owned(),
-            doc: Value::Object(shown).to_string(),
+            doc: serde_json::to_string(&doc).expect("an event is texts and numbers"),
         }
     }
 }
@@ -227,9 +247,9 @@ fn squash(text: &str) -> String {
     text.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_uppercase()).collect()
 }
 
-/// The token that stands for each event, found by walking original and masked text side by side: between events they are the
-/// same. Nothing where they cannot be aligned.
-pub(super) fn tokens(original: &Value, masked: &Value, events: &[PayloadEvent]) -> Vec<Option<String>> {
+/// The token that stands for each event, found by walking the masked text along the spans: between events it is as it was.
+/// Nothing where they cannot be aligned.
+pub(super) fn tokens(masked: &Value, events: &[PayloadEvent]) -> Vec<Option<String>> {
     let mut tokens = Vec::with_capacity(events.len());
     let mut at = 0;
     while at < events.len() {
@@ -237,10 +257,9 @@ pub(super) fn tokens(original: &Value, masked: &Value, events: &[PayloadEvent]) 
         let count = events[at..].iter().take_while(|event| event.path == *path).count();
         let group = &events[at..at + count];
         at += count;
-        let texts = (text_at(original, path), text_at(masked, path));
-        match texts {
-            (Some(_), Some(after)) => tokens.extend(aligned(&after, group)),
-            _ => tokens.extend(std::iter::repeat_n(None, count)),
+        match text_at(masked, path) {
+            Some(text) => tokens.extend(aligned(&text, group)),
+            None => tokens.extend(std::iter::repeat_n(None, count)),
         }
     }
     tokens
@@ -290,6 +309,7 @@ fn text_at(value: &Value, path: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use masker_core::Masker;
+    use serde_json::json;
 
     use super::*;
 
@@ -299,7 +319,7 @@ mod tests {
         let original = json!({ "messages": [{ "role": "user", "content": "I'm Ann Reed, 415-555-0142, see https://example.com/a" }] });
         let masked = masker.mask_chat(&original.to_string()).unwrap();
         let value: Value = serde_json::from_str(&masked.json).unwrap();
-        let found = tokens(&original, &value, &masked.events);
+        let found = tokens(&value, &masked.events);
         let starts: Vec<Option<&str>> =
             found.iter().map(|t| t.as_deref().and_then(|t| t.get(..10))).collect();
         assert_eq!(starts, [Some("MSKV1.NAME"), Some("MSKV1.PHON"), None], "{}", masked.json);

@@ -84,12 +84,9 @@ pub(crate) fn webhook(c: &Context) -> Result<Reply> {
                 .data("call_id", live.external_id.clone())
                 .data("assistant_id", assistant_id)
                 .data("model", runtime.model());
-            match state.audit.append_one(event) {
-                Ok(stored) => live.opened(state, &[stored])?,
-                Err(error) => {
-                    sessions::end(state, &live, Ended::Normally)?;
-                    return Err(error);
-                }
+            if let Err(error) = live.log(state, event) {
+                sessions::end(state, &live, Ended::Normally)?;
+                return Err(error);
             }
         }
     }
@@ -189,8 +186,7 @@ fn end_of_call(c: &Context, message: &Map<String, Value>, kind: &str) -> Result<
             .actor("platform", "vapi")
             .data("platform", "vapi")
             .data("call_id", live.external_id.clone());
-        let stored = c.state.audit.append_one(event)?;
-        live.opened(&c.state, &[stored])?;
+        live.log(&c.state, event)?;
         sessions::end(&c.state, &live, Ended::Normally)?;
     }
     Ok(done)

@@ -33,16 +33,17 @@ pub(super) fn local(c: &Context) -> Result<Reply> {
     let name = f.line("name", 1, 200);
     f.finish()?;
     let code = code.unwrap_or_default();
-    let user = match codes::redeem(&*c.state.store, &code)? {
-        Some(user) => user,
-        None => match bootstrap(c, &code, login.as_deref(), name.as_deref())? {
-            Some(user) => user,
-            None => {
-                let event = AuditEvent::new(EventKind::LoginFailed, "").data("method", "local");
-                let _ = c.state.audit.append_one(event);
-                return Err(codes::invalid_code());
-            }
-        },
+    if let Some((user, record)) = codes::redeem(&*c.state.store, &code)? {
+        let signed = sign_in(c, &user, "local");
+        if signed.is_err() {
+            c.state.store.save(&record)?;
+        }
+        return signed;
+    }
+    let Some(user) = bootstrap(c, &code, login.as_deref(), name.as_deref())? else {
+        let event = AuditEvent::new(EventKind::LoginFailed, "").data("method", "local");
+        let _ = c.state.audit.append_one(event);
+        return Err(codes::invalid_code());
     };
     sign_in(c, &user, "local")
 }
@@ -82,8 +83,8 @@ pub(super) fn sign_in(c: &Context, user: &User, method: &str) -> Result<Reply> {
         .data("method", method);
     c.state.audit.append_one(event)?;
     let cookie = auth::start_session(&c.state, user)?;
+    auth::seen(&c.state, user)?;
     let user = User { last_seen_at: Some(time::now()), ..user.clone() };
-    c.state.store.save(&user)?;
     let account: Option<Account> = c.state.store.load(&user.account_id)?;
     let account = account.ok_or_else(|| ApiError::internal(&"a user without an account"))?;
     let body = json!({
@@ -97,9 +98,10 @@ pub(super) fn sign_in(c: &Context, user: &User, method: &str) -> Result<Reply> {
 pub(super) fn logout(c: &Context) -> Result<Reply> {
     if let Some(value) = auth::cookie(&c.headers, "masker_session") {
         auth::check_origin(&c.state, &c.headers)?;
-        let Some(user) = auth::end_session(&c.state, value)? else { return Ok(signed_out(c)) };
+        let Some(user) = auth::session_user(&c.state, value)? else { return Ok(signed_out(c)) };
         let event = AuditEvent::new(EventKind::Logout, &user.account_id).actor("user", &user.id);
         c.state.audit.append_one(event)?;
+        auth::end_session(&c.state, value)?;
     }
     Ok(signed_out(c))
 }

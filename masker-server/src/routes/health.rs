@@ -7,10 +7,15 @@ use crate::http::{Context, Reply};
 
 pub(super) fn health(c: &Context) -> Result<Reply> {
     let state = &c.state;
-    let up = |well: bool| if well { "ok" } else { "down" };
-    let db = up(state.store.ping().is_ok());
-    let vault = up(state.vault.page(None, 1).is_ok());
-    let audit = up(state.audit.is_up());
+    // Whoever can still read may long have no room to write.
+    let part = |answers: bool, has_failed: bool| match (answers, has_failed) {
+        (false, _) => "down",
+        (true, true) => "degraded",
+        (true, false) => "ok",
+    };
+    let db = part(state.store.ping().is_ok(), state.store_gauge.has_failed());
+    let vault = part(state.vault.page(None, 1).is_ok(), state.vault_gauge.has_failed());
+    let audit = part(state.audit.is_up(), state.audit.has_failed());
     let upstream = state.upstream_gauge.status();
     let is_well = [db, vault, audit].iter().all(|part| *part == "ok") && upstream != "degraded";
     let body = json!({

@@ -229,7 +229,14 @@ pub(super) fn accept(c: &Context) -> Result<Reply> {
     let invitation: Option<Invitation> = c.state.store.take_one(&codes::hash(&code))?;
     let invitation = invitation.filter(|invitation| invitation.expires_at > time::now());
     let Some(invitation) = invitation else { return Err(codes::invalid_code()) };
-    let user = join(c, &invitation, wish, name)?;
+    let user = match join(c, &invitation, wish, name) {
+        Ok(user) => user,
+        Err(error) => {
+            // Nobody has joined, so it stays open.
+            c.state.store.save(&invitation)?;
+            return Err(error);
+        }
+    };
     c.state.store.save(&user)?;
     super::auth::sign_in(c, &user, "invitation")
 }

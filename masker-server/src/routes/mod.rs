@@ -154,18 +154,39 @@ const CHANGED_AGENT: &[C] = &[
     C::PreconditionFailed,
     C::AuditUnavailable,
 ];
-const ACTION: &[C] = &[
+const PAUSE: &[C] = &[
+    C::AgentNotFound,
+    C::InvalidTransition,
+    C::AuditUnavailable,
+    C::IdempotencyInProgress,
+    C::IdempotencyKeyReused,
+];
+const RESUME: &[C] = PAUSE;
+const ARCHIVE: &[C] = PAUSE;
+const ACTIVATE: &[C] = &[
     C::AgentNotFound,
     C::InvalidTransition,
     C::AgentLimitReached,
+    C::AuditUnavailable,
+    C::IdempotencyInProgress,
+    C::IdempotencyKeyReused,
+];
+const END: &[C] = &[
+    C::AgentNotFound,
     C::AgentHasActiveCalls,
+    C::AuditUnavailable,
+    C::IdempotencyInProgress,
+    C::IdempotencyKeyReused,
+];
+const RELAUNCH: &[C] = &[
+    C::AgentNotFound,
     C::InvalidStatus,
     C::AuditUnavailable,
     C::IdempotencyInProgress,
     C::IdempotencyKeyReused,
-    C::PayloadTooLarge,
-    C::UnsupportedMediaType,
 ];
+const TERMINATE: &[C] =
+    &[C::AgentNotFound, C::AuditUnavailable, C::IdempotencyInProgress, C::IdempotencyKeyReused];
 const TEAM_BODY: &str = r#"{"type":"object","additionalProperties":false,"required":["name"],"properties":{"name":{"type":"string","minLength":1,"maxLength":64}}}"#;
 const NO_BODY: &str = r#"{"type":"object","additionalProperties":false}"#;
 
@@ -205,21 +226,21 @@ pub(crate) static ROUTES: LazyLock<Vec<Route>> = LazyLock::new(|| {
             .answers(&[(204, "deleted"), (200, "deleted, or what would happen")])
             .errors(&[C::AgentNotFound, C::InvalidStatus, C::AgentHasActiveCalls, C::ExternalCleanupFailed, C::PreconditionFailed, C::AuditUnavailable]),
         api(post.clone(), "/api/v1/agents/{agent_id}/pause", S::AgentsWrite, Member, agents::pause)
-            .about("Agents", "Take no new sessions").body(NO_BODY).errors(ACTION),
+            .about("Agents", "Take no new sessions").body(NO_BODY).errors(PAUSE),
         api(post.clone(), "/api/v1/agents/{agent_id}/resume", S::AgentsWrite, Member, agents::resume)
-            .about("Agents", "Take new sessions again").body(NO_BODY).errors(ACTION),
+            .about("Agents", "Take new sessions again").body(NO_BODY).errors(RESUME),
         api(post.clone(), "/api/v1/agents/{agent_id}/archive", S::AgentsWrite, Member, agents::archive)
-            .about("Agents", "Put an agent away, with everything kept").body(NO_BODY).errors(ACTION),
+            .about("Agents", "Put an agent away, with everything kept").body(NO_BODY).errors(ARCHIVE),
         api(post.clone(), "/api/v1/agents/{agent_id}/activate", S::AgentsWrite, Member, agents::activate)
-            .about("Agents", "Bring an archived agent back").body(NO_BODY).errors(ACTION),
+            .about("Agents", "Bring an archived agent back").body(NO_BODY).errors(ACTIVATE),
         api(post.clone(), "/api/v1/agents/{agent_id}/end", S::AgentsWrite, Member, agents::end)
             .about("Agents", "End an agent")
-            .body(r#"{"type":"object","additionalProperties":false,"properties":{"on_active":{"enum":["drain","reject","terminate"]}}}"#).errors(ACTION),
+            .body(r#"{"type":"object","additionalProperties":false,"properties":{"on_active":{"enum":["drain","reject","terminate"]}}}"#).errors(END),
         api(post.clone(), "/api/v1/agents/{agent_id}/relaunch", S::AgentsWrite, Member, agents::relaunch)
-            .about("Agents", "Begin again with an agent that has ended").body(NO_BODY).errors(ACTION),
+            .about("Agents", "Begin again with an agent that has ended").body(NO_BODY).errors(RELAUNCH),
         api(post.clone(), "/api/v1/agents/{agent_id}/terminate-calls", S::AgentsWrite, Member, agents::terminate_calls)
             .about("Agents", "Cut off every call of an agent")
-            .body(r#"{"type":"object","additionalProperties":false,"properties":{"reason":{"type":["string","null"],"maxLength":200}}}"#).errors(ACTION),
+            .body(r#"{"type":"object","additionalProperties":false,"properties":{"reason":{"type":["string","null"],"maxLength":200}}}"#).errors(TERMINATE),
         api(post.clone(), "/api/v1/agents/{agent_id}/restore", S::AgentsWrite, Admin, agents::restore)
             .about("Agents", "Bring a softly deleted agent back")
             .body(r#"{"type":"object","additionalProperties":false,"properties":{"name":{"type":["string","null"],"maxLength":64}}}"#)
@@ -282,7 +303,7 @@ pub(crate) static ROUTES: LazyLock<Vec<Route>> = LazyLock::new(|| {
             .answers(&[(201, "the token with its secret")]).errors(&[C::AgentNotFound, C::AuditUnavailable]),
         Route::new(get.clone(), "/api/v1/tokens", Access::Any, Group::Api, Run::Blocking(tokens::list))
             .about("Tokens", "API tokens").query(&[LIMIT, CURSOR, param("all", r#"{"type":"boolean"}"#, "Those of all members.")])
-            .answers(&[(200, "a page")]),
+            .answers(&[(200, "a page")]).errors(&[C::Forbidden]),
         api(delete.clone(), "/api/v1/tokens/{token_id}", S::TokensWrite, Member, tokens::revoke)
             .about("Tokens", "Revoke a token").answers(&[(204, "revoked")]).errors(&[C::TokenNotFound, C::AuditUnavailable]),
         api(post.clone(), "/api/v1/tokens/{token_id}/rotate", S::TokensWrite, Member, tokens::rotate)
@@ -385,17 +406,15 @@ pub(crate) static ROUTES: LazyLock<Vec<Route>> = LazyLock::new(|| {
         param("full_ids", r#"{"type":"boolean"}"#, "Show ids of agents whole, which open their proxies."),
     ];
     let windowed: Vec<Param> = REPORT_QUERY.iter().copied().chain([SINCE, UNTIL]).collect();
-    const REPORT_ERRORS: &[C] =
-        &[C::SessionNotFound, C::AgentNotFound, C::ReportGenerationFailed, C::AuditUnavailable];
     let (get, post) = (Method::GET, Method::POST);
     let (patch, delete) = (Method::PATCH, Method::DELETE);
     routes.extend([
         api(get.clone(), "/api/v1/sessions/{session_id}/report", S::ReportsRead, Viewer, reports::of_session)
-            .about("Reports", "Report on a session").query(REPORT_QUERY).answers(&[(200, "the report; application/json, application/pdf")]).errors(REPORT_ERRORS),
+            .about("Reports", "Report on a session").query(REPORT_QUERY).answers(&[(200, "the report; application/json, application/pdf")]).errors(&[C::SessionNotFound, C::ReportGenerationFailed, C::AuditUnavailable]),
         api(get.clone(), "/api/v1/agents/{agent_id}/report", S::ReportsRead, Viewer, reports::of_agent)
-            .about("Reports", "Report on an agent").query(&windowed).answers(&[(200, "the report; application/json, application/pdf")]).errors(REPORT_ERRORS),
+            .about("Reports", "Report on an agent").query(&windowed).answers(&[(200, "the report; application/json, application/pdf")]).errors(&[C::AgentNotFound, C::ReportGenerationFailed, C::AuditUnavailable]),
         api(get.clone(), "/api/v1/reports", S::ReportsRead, Viewer, reports::of_account)
-            .about("Reports", "Report on the account").query(&windowed).answers(&[(200, "the report; application/json, application/pdf")]).errors(REPORT_ERRORS),
+            .about("Reports", "Report on the account").query(&windowed).answers(&[(200, "the report; application/json, application/pdf")]).errors(&[C::ReportGenerationFailed, C::AuditUnavailable]),
         open(&get, "/api/v1/reports/keys", Group::Api, reports::keys).about("Reports", "Keys that sign reports"),
         api(get.clone(), "/api/v1/members", S::MembersRead, Viewer, members::list)
             .about("Members", "Members").query(&[LIMIT, CURSOR]).answers(&[(200, "a page")]),
@@ -569,8 +588,10 @@ pub(crate) static ROUTES: LazyLock<Vec<Route>> = LazyLock::new(|| {
 /// Reads policy files again, for a signal.
 pub(crate) fn reload_policies(state: &crate::state::State) -> crate::error::Result<()> {
     use masker_core::audit::{AuditEvent, EventKind};
-    let result = policies::reload_now(state);
-    let kind = if result.is_ok() { EventKind::PolicyReloaded } else { EventKind::PolicyReloadFailed };
-    state.audit.append_one(AuditEvent::new(kind, "").actor("system", "signal"))?;
-    result.map(drop)
+    let log = |kind| state.audit.append_one(AuditEvent::new(kind, "").actor("system", "signal")).map(drop);
+    let done = policies::reload_now(state, |_| log(EventKind::PolicyReloaded));
+    if done.is_err() {
+        log(EventKind::PolicyReloadFailed)?;
+    }
+    done.map(drop)
 }

@@ -227,7 +227,18 @@ pub(super) fn reload(c: &Context) -> Result<Reply> {
     Fields::new(&c.object()?, &[]).finish()?;
     c.begin()?;
     let state = &c.state;
-    let changed = match reload_now(state) {
+    let log = |changed: &[(Arc<Loaded>, bool)]| {
+        let event = |loaded: &Loaded| {
+            c.caller()
+                .event(EventKind::PolicyReloaded)
+                .data("policy_name", loaded.name.clone())
+                .data("policy_version", loaded.revision)
+                .data("sha256", loaded.sha256.clone())
+        };
+        let events = changed.iter().filter(|(_, changed)| *changed).map(|(loaded, _)| event(loaded));
+        state.audit.append(events.collect()).map(drop)
+    };
+    let changed = match reload_now(state, log) {
         Ok(changed) => changed,
         Err(error) => {
             let event = c.caller().event(EventKind::PolicyReloadFailed).data("code", error.code().as_str());
@@ -235,15 +246,6 @@ pub(super) fn reload(c: &Context) -> Result<Reply> {
             return Err(error);
         }
     };
-    for (loaded, _) in changed.iter().filter(|(_, changed)| *changed) {
-        let event = c
-            .caller()
-            .event(EventKind::PolicyReloaded)
-            .data("policy_name", loaded.name.clone())
-            .data("policy_version", loaded.revision)
-            .data("sha256", loaded.sha256.clone());
-        state.audit.append_one(event)?;
-    }
     let reloaded: Vec<Value> = changed
         .iter()
         .map(|(loaded, changed)| json!({ "name": loaded.name, "version": loaded.revision, "changed": changed }))
@@ -260,10 +262,13 @@ pub(super) fn reload(c: &Context) -> Result<Reply> {
     Ok(Reply::ok(&json!({ "reloaded": reloaded, "warnings": warnings })))
 }
 
-/// Reads the files again; agents use what they hold from here on.
-pub(crate) fn reload_now(state: &crate::state::State) -> Result<Vec<(Arc<Loaded>, bool)>> {
+/// Reads the files again; agents use what they hold from here on. `log` is told first.
+pub(crate) fn reload_now(
+    state: &crate::state::State,
+    log: impl FnOnce(&[(Arc<Loaded>, bool)]) -> Result<()>,
+) -> Result<Vec<(Arc<Loaded>, bool)>> {
     let _changing = state.agents.change();
-    let changed = state.policies.reload(&state.config, &*state.store)?;
+    let changed = state.policies.reload(&state.config, &*state.store, log)?;
     state.agents.refresh(state, |agent| matches!(agent.policy, PolicySource::Named(_)))?;
     Ok(changed)
 }

@@ -119,6 +119,7 @@ fn masker(c: &Context, asked: &Asked, policy: Policy, scope: &str) -> Result<Mas
     let builder =
         Masker::builder().policy(policy).keys(c.state.config.keys.clone()).vault(c.state.vault.clone());
     let scope: TokenScope = scope.parse().expect("ids are scope ids");
+    let builder = builder.wipe_buffers(c.state.config.wipe_buffers);
     Ok(builder.scope(scope).reference(Reference::new(agent, "")).build()?)
 }
 
@@ -133,9 +134,9 @@ fn token_scope(c: &Context, asked: &Asked) -> String {
     }
 }
 
-fn confidence(value: f32) -> Value {
-    // The short decimal form of a single, not the long one of the double it becomes.
-    value.to_string().parse::<f64>().map_or(Value::Null, Value::from)
+/// The short decimal form of a single, not the long one of the double it becomes.
+pub(crate) fn confidence(value: f32) -> Option<f64> {
+    value.to_string().parse().ok()
 }
 
 pub(super) fn finding_json(finding: &Finding, text: Option<&str>) -> Value {
@@ -162,7 +163,7 @@ pub(crate) fn token_kind(kind: Option<TokenKind>) -> Option<&'static str> {
     }
 }
 
-pub(crate) fn event_json(event: &Event) -> Value {
+fn event_json(event: &Event) -> Value {
     json!({
         "pass": event.pass.as_str(),
         "recognizer": &*event.recognizer,

@@ -108,6 +108,7 @@ fn find(c: &Context) -> Result<ApiToken> {
 }
 
 pub(super) fn revoke(c: &Context) -> Result<Reply> {
+    let _changing = c.state.agents.change();
     let token = find(c)?;
     c.state.audit.append_one(c.caller().event(EventKind::TokenRevoked).data("token_id", token.id.clone()))?;
     c.state.store.write(vec![Change::Delete(Kind::Token, token.id)])?;
@@ -119,6 +120,7 @@ pub(super) fn rotate(c: &Context) -> Result<Reply> {
     let mut f = Fields::new(&body, &["grace_seconds"]);
     let grace = f.number("grace_seconds", 0, 86_400).unwrap_or(0);
     f.finish()?;
+    let _changing = c.state.agents.change();
     let mut token = find(c)?;
     let secret = crypto::new_token();
     c.state.audit.append_one(

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use masker_core::audit::{AuditEvent, EventKind, Stored, hash_hex};
-use masker_core::{Conversation, Kind, Masker};
+use masker_core::{Conversation, Kind, MaskedPayload, Masker};
 use serde_json::json;
 use sha2::{Digest as _, Sha256};
 use tokio::sync::watch;
@@ -32,6 +32,8 @@ pub(crate) struct Live {
     terminated: watch::Sender<bool>,
     in_flight: AtomicUsize,
     last_at: AtomicI64,
+    /// Held while an event is appended and until its hash has its place: the hashes of a session stand in the order of the log.
+    /// Of the locks it comes before that of the slot's open sessions.
     progress: Mutex<Progress>,
 }
 
@@ -52,6 +54,8 @@ pub(crate) struct Progress {
     /// Hashes of audit events that its row does not have yet.
     unwritten_hashes: Vec<u8>,
     last_turn_end: i64,
+    /// The hash of the last request and what masking made of it, where repeats are reused.
+    pub(crate) last_request: Option<([u8; 32], MaskedPayload)>,
 }
 
 /// How a session comes to its end.
@@ -253,25 +257,45 @@ impl Live {
         SessionWrite { row: self.row(progress, "in_progress", None), audit_hashes, ..SessionWrite::default() }
     }
 
-    /// Notes that a turn has begun: what was masked, and the events about it. [`Live::show`] writes it down, but where the
-    /// session was cut off meanwhile and its row would lack them.
-    pub(crate) fn begun(&self, state: &State, masked: &str, stored: &[Stored]) -> Result<()> {
+    /// Puts what a turn found into the log and notes that it has begun. [`Live::show`] writes it down, but where the session was
+    /// over meanwhile and its row would lack the events.
+    ///
+    /// # Errors
+    ///
+    /// When the session was cut off, or the events are not in the log and may not be missing; then the turn goes no further.
+    pub(crate) fn begun(
+        &self,
+        state: &State,
+        masked: &str,
+        events: Vec<AuditEvent>,
+        note: impl FnOnce(&mut Progress),
+    ) -> Result<Vec<Stored>> {
         let mut progress = self.progress();
+        if self.is_terminated() {
+            return Err(terminated_error());
+        }
+        let stored = match state.audit.append(events) {
+            Err(_) if state.audit.may_be_skipped() => Vec::new(),
+            appended => appended?,
+        };
+        Self::noted(&mut progress, &stored);
+        note(&mut progress);
         progress.masked.update(masked.as_bytes());
         let hash: [u8; 32] = progress.masked.clone().finalize().into();
         progress.detail.masked_sha256 = Some(crate::crypto::hex(&hash));
-        Self::noted(&mut progress, stored);
-        let Some((status, ended_at)) = progress.ended.filter(|_| progress.stored) else { return Ok(()) };
-        let row = self.row(&progress, status, Some(ended_at));
-        let audit_hashes = std::mem::take(&mut progress.unwritten_hashes);
-        let write = SessionWrite { row, audit_hashes, ..SessionWrite::default() };
-        self.slot.unless_purged(|| Ok(state.store.write_session(write)?))
+        if progress.ended.is_some() {
+            self.write_ended(state, &mut progress)?;
+        }
+        Ok(stored)
     }
 
-    /// Whether it is written down, or over.
-    pub(crate) fn is_shown(&self) -> bool {
-        let progress = self.progress();
-        progress.stored || progress.ended.is_some()
+    /// Writes the row of a session that is over once more, with what was noted since.
+    fn write_ended(&self, state: &State, progress: &mut Progress) -> Result<()> {
+        let Some((status, ended_at)) = progress.ended.filter(|_| progress.stored) else { return Ok(()) };
+        let audit_hashes = std::mem::take(&mut progress.unwritten_hashes);
+        let row = self.row(progress, status, Some(ended_at));
+        let write = SessionWrite { row, audit_hashes, ..SessionWrite::default() };
+        self.slot.unless_purged(|| Ok(state.store.write_session(write)?))
     }
 
     /// Writes down an open session that is not written down yet, so that it can be seen and cut off. A turn that is over at
@@ -285,16 +309,20 @@ impl Live {
         self.slot.unless_purged(|| Ok(state.store.write_session(write)?))
     }
 
-    /// Writes down that a session was opened by an event rather than a turn.
-    pub(crate) fn opened(&self, state: &State, stored: &[Stored]) -> Result<()> {
+    /// Puts an event that is no turn into the log, and writes the session down with it.
+    pub(crate) fn log(&self, state: &State, event: AuditEvent) -> Result<()> {
         let mut progress = self.progress();
-        Self::noted(&mut progress, stored);
+        let stored = state.audit.append_one(event)?;
+        Self::noted(&mut progress, &[stored]);
+        if progress.ended.is_some() {
+            return self.write_ended(state, &mut progress);
+        }
         let write = self.open_write(&mut progress);
         self.slot.unless_purged(|| Ok(state.store.write_session(write)?))
     }
 
     /// Writes down a turn that is over; without a key the session is over too.
-    pub(crate) fn finished(self: &Arc<Self>, state: &State, record: TurnRecord) -> Result<()> {
+    pub(crate) fn finished(&self, state: &State, record: TurnRecord) -> Result<()> {
         let is_last = !self.is_keyed();
         let mut audit = Vec::new();
         for (reason, kind) in &record.lost {
@@ -317,11 +345,13 @@ impl Live {
                 json!({ "session_id": self.id, "agent_id": self.slot.id, "turn": record.number, "failures": lost })
             });
         }
-        let stored =
-            if audit.is_empty() { Vec::new() } else { state.audit.append(audit).unwrap_or_default() };
         let mut progress = self.progress();
+        if !audit.is_empty() {
+            let stored = state.audit.append(audit).unwrap_or_default();
+            Self::noted(&mut progress, &stored);
+        }
         if progress.ended.is_some() {
-            return Ok(());
+            return self.write_ended(state, &mut progress);
         }
         progress.last_turn_end = time::now();
         progress.redactions += record.turn.redaction_count;
@@ -349,60 +379,59 @@ impl Live {
             })
             .collect();
         progress.detail.payloads_stored |= !payloads.is_empty();
-        Self::noted(&mut progress, &stored);
         let turn = serde_json::to_string(&record.turn).expect("turns are texts and numbers");
         let turn = Some((record.number, turn));
         if is_last {
             // Both steps are one write, so that nothing half done is ever seen.
-            drop(progress);
             let write = SessionWrite { turn, events: record.events, payloads, ..SessionWrite::default() };
-            return self.close(state, Ended::Normally, Some(write));
+            return self.close(state, progress, Ended::Normally, write);
         }
         let write = SessionWrite { turn, events: record.events, payloads, ..self.open_write(&mut progress) };
         self.slot.unless_purged(|| Ok(state.store.write_session(write)?))
     }
 
-    fn close(self: &Arc<Self>, state: &State, how: Ended, last: Option<SessionWrite>) -> Result<()> {
-        let (status, summary_row, completed) = {
-            let mut progress = self.progress();
-            if progress.ended.is_some() {
-                return Ok(());
-            }
-            if how == Ended::Terminated {
-                progress.detail.error_code = Some("terminated".to_owned());
-            }
-            let status = match (how, progress.answered, progress.flawed) {
-                (Ended::Terminated, ..) => "error",
-                (_, false, _) if progress.turns > 0 => "error",
-                (_, _, true) => "partial",
-                _ => "ok",
-            };
-            let completed = AuditEvent::new(EventKind::SessionCompleted, &self.slot.account_id)
-                .agent(&self.slot.id)
-                .session(&self.id)
-                .data("status", status)
-                .data("redaction_count", progress.redactions)
-                .data("turn_count", progress.turns)
-                .data("masked_transcript_sha256", progress.detail.masked_sha256.clone());
-            let ended_at = progress.last_turn_end.max(self.started_at);
-            progress.ended = Some((status, ended_at));
-            (status, self.row(&progress, status, Some(ended_at)), completed)
+    fn close(
+        &self,
+        state: &State,
+        mut progress: MutexGuard<'_, Progress>,
+        how: Ended,
+        mut write: SessionWrite,
+    ) -> Result<()> {
+        if progress.ended.is_some() {
+            return Ok(());
+        }
+        if how == Ended::Terminated {
+            progress.detail.error_code = Some("terminated".to_owned());
+        }
+        let status = match (how, progress.answered, progress.flawed) {
+            (Ended::Terminated, ..) => "error",
+            (_, false, _) if progress.turns > 0 => "error",
+            (_, _, true) => "partial",
+            _ => "ok",
         };
+        let ended_at = progress.last_turn_end.max(self.started_at);
+        progress.ended = Some((status, ended_at));
         self.remove(state);
+        let completed = AuditEvent::new(EventKind::SessionCompleted, &self.slot.account_id)
+            .agent(&self.slot.id)
+            .session(&self.id)
+            .data("status", status)
+            .data("redaction_count", progress.redactions)
+            .data("turn_count", progress.turns)
+            .data("masked_transcript_sha256", progress.detail.masked_sha256.clone());
         // The one event that may be missing: what it tells of has happened.
         let stored = state.audit.append(vec![completed]).unwrap_or_default();
-        let mut progress = self.progress();
         Self::noted(&mut progress, &stored);
         if !progress.stored && progress.turns == 0 {
             return Ok(());
         }
         progress.stored = true;
-        let mut write = last.unwrap_or_default();
-        write.row = self.row(&progress, status, summary_row.ended_at);
+        write.row = self.row(&progress, status, Some(ended_at));
         write.audit_hashes = std::mem::take(&mut progress.unwritten_hashes);
-        drop(progress);
         let summary = super::summary(&write.row, !self.slot.is_alive());
+        // Still with the lock in hand, so that whoever is late writes its hashes after these.
         self.slot.unless_purged(|| Ok(state.store.write_session(write)?))?;
+        drop(progress);
         webhooks::emit(state, &self.slot.account_id, Event::SessionCompleted, || {
             let names = [
                 "agent_id",
@@ -449,20 +478,18 @@ impl Live {
 
 /// Ends an open session; one that has ended is left as it is.
 pub(crate) fn end(state: &State, live: &Arc<Live>, how: Ended) -> Result<()> {
-    live.close(state, how, None)
+    live.close(state, live.progress(), how, SessionWrite::default())
 }
 
 /// Cuts a session off: what is in flight ends with an error, and its key opens nothing any more.
 pub(crate) fn terminate(state: &State, live: &Arc<Live>, actor: AuditEvent) -> Result<()> {
     let event = actor.agent(&live.slot.id).session(&live.id);
+    let mut progress = live.progress();
     let stored = state.audit.append(vec![event])?;
     live.terminated.send_replace(true);
-    {
-        let mut progress = live.progress();
-        progress.last_turn_end = time::now();
-        Live::noted(&mut progress, &stored);
-    }
-    end(state, live, Ended::Terminated)
+    progress.last_turn_end = time::now();
+    Live::noted(&mut progress, &stored);
+    live.close(state, progress, Ended::Terminated, SessionWrite::default())
 }
 
 pub(crate) fn terminated_error() -> ApiError {

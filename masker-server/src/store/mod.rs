@@ -96,12 +96,21 @@ pub(crate) enum Change {
     Delete(Kind, String),
     /// Every record of this kind with this key.
     DeleteByKey(Kind, String),
+    /// Every record of this kind whose `expires_at` is before a time.
+    DeleteExpired(Kind, i64),
     /// Deletes sessions of an agent with everything that hangs on them.
     PurgeSessions {
         account: String,
         agent: String,
     },
     Put(Record),
+    /// Sets one time in a record, if it is still there; the rest of it stays as others have left it.
+    Touch {
+        kind: Kind,
+        id: String,
+        field: &'static str,
+        at: i64,
+    },
     /// Of the records of this kind with this key only so many stay, the latest.
     Trim(Kind, String, usize),
 }

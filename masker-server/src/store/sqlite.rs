@@ -7,9 +7,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use rusqlite::types::Value as Sql;
-use rusqlite::{
-    Connection, OptionalExtension as _, Row, Transaction, TransactionBehavior, params, params_from_iter,
-};
+use rusqlite::{Connection, OptionalExtension as _, Row, TransactionBehavior, params, params_from_iter};
 
 use super::{
     AgentStats, Change, Claimed, EventFilter, KeptAnswer, Kind, Result, SessionQuery, SessionRow,
@@ -95,16 +93,8 @@ impl From<rusqlite::Error> for StoreError {
 }
 
 impl SqliteStore {
-    /// Opens the file, making it where there is none, and brings it up to date.
+    /// Opens the file, making it where there is none, and brings it up to date. A server may be running on it.
     pub(crate) fn open(path: &Path) -> Result<Self> {
-        let store = Self::open_beside(path)?;
-        // What a kill left running will never end.
-        lock(&store.writer).execute("DELETE FROM idempotency WHERE status IS NULL", [])?;
-        Ok(store)
-    }
-
-    /// Opens the file beside a server that may be running.
-    pub(crate) fn open_beside(path: &Path) -> Result<Self> {
         // Made here rather than by SQLite, so that it is its owner's alone from the start.
         let mut options = std::fs::OpenOptions::new();
         options.write(true).create(true).truncate(false);
@@ -126,6 +116,12 @@ impl SqliteStore {
         })
     }
 
+    /// Gives free what a kill left running, which will never end; only for a server that has the data for itself.
+    pub(crate) fn forget_running(&self) -> Result<()> {
+        lock(&self.writer).execute("DELETE FROM idempotency WHERE status IS NULL", [])?;
+        Ok(())
+    }
+
     fn read<T>(&self, run: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T> {
         let free = self.readers.iter().find_map(|reader| reader.try_lock().ok());
         let reader = free.unwrap_or_else(|| {
@@ -134,12 +130,36 @@ impl SqliteStore {
         Ok(run(&reader)?)
     }
 
-    fn change<T>(&self, run: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<T>) -> Result<T> {
-        let mut writer = lock(&self.writer);
-        let transaction = writer.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        let value = run(&transaction)?;
-        transaction.commit()?;
+    fn change<T>(&self, run: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T> {
+        let writer = lock(&self.writer);
+        let change = Writing::begin(&writer)?;
+        let value = run(&writer)?;
+        change.commit()?;
         Ok(value)
+    }
+}
+
+/// A transaction that changes something. That of the library compiles its statements anew each time.
+struct Writing<'a>(&'a Connection);
+
+impl<'a> Writing<'a> {
+    fn begin(connection: &'a Connection) -> rusqlite::Result<Self> {
+        connection.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
+        Ok(Self(connection))
+    }
+
+    fn commit(self) -> rusqlite::Result<()> {
+        self.0.prepare_cached("COMMIT")?.execute([])?;
+        Ok(())
+    }
+}
+
+impl Drop for Writing<'_> {
+    /// Takes back what was not committed.
+    fn drop(&mut self) {
+        if !self.0.is_autocommit() {
+            let _ = self.0.execute_batch("ROLLBACK");
+        }
     }
 }
 
@@ -205,7 +225,7 @@ fn question_marks(count: usize) -> String {
 }
 
 /// Removes everything that hangs on the sessions that a condition names.
-fn drop_sessions(transaction: &Transaction<'_>, condition: &str, values: &[Sql]) -> rusqlite::Result<usize> {
+fn drop_sessions(transaction: &Connection, condition: &str, values: &[Sql]) -> rusqlite::Result<usize> {
     for table in ["turns", "events", "payloads"] {
         let sql = format!("DELETE FROM {table} WHERE session IN (SELECT id FROM sessions WHERE {condition})");
         transaction.execute(&sql, params_from_iter(values))?;
@@ -280,6 +300,12 @@ impl Store for SqliteStore {
                         t.prepare_cached("DELETE FROM records WHERE kind = ? AND key = ?")?
                             .execute(params![kind.as_str(), key])?;
                     }
+                    Change::DeleteExpired(kind, now) => {
+                        t.prepare_cached(
+                            "DELETE FROM records WHERE kind = ? AND json_extract(doc, '$.expires_at') < ?",
+                        )?
+                        .execute(params![kind.as_str(), now])?;
+                    }
                     Change::PurgeSessions { account, agent } => {
                         let values = [Sql::from(account), Sql::from(agent)];
                         drop_sessions(t, "account = ?1 AND agent = ?2", &values)?;
@@ -291,6 +317,12 @@ impl Store for SqliteStore {
                              at = excluded.at, doc = excluded.doc",
                         )?
                         .execute(params![r.kind.as_str(), r.id, r.account, r.key, r.at, r.doc])?;
+                    }
+                    Change::Touch { kind, id, field, at } => {
+                        t.prepare_cached(
+                            "UPDATE records SET doc = json_set(doc, '$.' || ?3, ?4) WHERE kind = ?1 AND id = ?2",
+                        )?
+                        .execute(params![kind.as_str(), id, field, at])?;
                     }
                     Change::Trim(kind, key, most) => {
                         t.prepare_cached(
@@ -735,6 +767,64 @@ mod tests {
             takers.into_iter().map(|taker| taker.join().unwrap()).sum()
         });
         assert_eq!(got, 1);
+    }
+
+    #[test]
+    fn a_touch_changes_one_time_and_brings_nothing_back() {
+        let (_folder, store) = store();
+        let touch = || {
+            let (kind, id) = (Kind::User, "1".to_owned());
+            store.write(vec![Change::Touch { kind, id, field: "last_seen_at", at: 7 }]).unwrap();
+            store.get(Kind::User, "1").unwrap()
+        };
+        assert_eq!(touch(), None);
+        let record = Record {
+            kind: Kind::User,
+            id: "1".into(),
+            account: String::new(),
+            key: String::new(),
+            at: 0,
+            doc: r#"{"role":"viewer","last_seen_at":null}"#.into(),
+        };
+        store.write(vec![Change::Put(record)]).unwrap();
+        assert_eq!(touch().as_deref(), Some(r#"{"role":"viewer","last_seen_at":7}"#));
+        store.write(vec![Change::Delete(Kind::User, "1".into())]).unwrap();
+        assert_eq!(touch(), None);
+    }
+
+    #[test]
+    fn what_has_come_to_its_end_is_removed() {
+        let (_folder, store) = store();
+        for (id, end) in [("1", 5), ("2", 9)] {
+            store
+                .write(vec![Change::Put(Record {
+                    kind: Kind::Cookie,
+                    id: id.into(),
+                    account: String::new(),
+                    key: String::new(),
+                    at: 0,
+                    doc: format!("{{\"expires_at\":{end}}}"),
+                })])
+                .unwrap();
+        }
+        store.write(vec![Change::DeleteExpired(Kind::Cookie, 7)]).unwrap();
+        assert!(
+            store.get(Kind::Cookie, "1").unwrap().is_none()
+                && store.get(Kind::Cookie, "2").unwrap().is_some()
+        );
+    }
+
+    #[test]
+    fn a_change_that_fails_leaves_nothing() {
+        let (_folder, store) = store();
+        let failed: Result<()> = store.change(|c| {
+            c.execute("INSERT INTO meta (name, value) VALUES ('a', 'b')", [])?;
+            c.execute("INSERT INTO nowhere VALUES (1)", []).map(drop)
+        });
+        assert!(failed.is_err());
+        assert_eq!(store.meta("a").unwrap(), None);
+        store.set_meta("a", "c").unwrap();
+        assert_eq!(store.meta("a").unwrap().as_deref(), Some("c"));
     }
 
     #[test]
