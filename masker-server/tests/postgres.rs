@@ -51,10 +51,12 @@ async fn originals_are_kept_restored_and_purged() {
     let answer = server.chat(&agent, SAID).await.expect(200);
     assert_eq!(words(&answer), format!("Echo: {SAID}"));
     assert_eq!(count(&url), "2");
-    let masked = server.post("/api/v1/mask", json!({ "text": SAID })).await.expect(200)["masked"].clone();
+    // Another value: what the account masked too would stay when the agent's rows go.
+    let other = "call 415-555-0143";
+    let masked = server.post("/api/v1/mask", json!({ "text": other })).await.expect(200)["masked"].clone();
     let server = server.restarted(&vars);
     let back = server.post("/api/v1/rehydrate", json!({ "text": masked })).await.expect(200);
-    assert_eq!(back["text"], SAID);
+    assert_eq!(back["text"], other);
     let purged =
         server.delete(&format!("/api/v1/agents/{agent}?mode=purge&response=message")).await.expect(200);
     assert_eq!(purged["deletion"]["vault_rows_purged"], 2);
