@@ -159,7 +159,7 @@ fn rows_end_when_they_were_told_to() {
         builder.policy(Policy::healthcare_default()).row_lifetime(lifetime).build().unwrap()
     };
     let text = "my email is ada@example.com";
-    let lasting = masker(Duration::from_secs(3_600));
+    let lasting = masker(Duration::from_hours(1));
     let masked = lasting.mask(text).unwrap();
     assert_eq!(lasting.rehydrate(&masked.text).unwrap().text, text);
     let row = vault.page(None, 1).unwrap().remove(0);

@@ -16,7 +16,7 @@ use masker_core::audit::{
     AuditError, AuditEvent, AuditKeys, AuditLog, AuditOptions, Checks, EventKind, FileHead, Head, Layout,
     MemoryHead, ReportError, ReportKey, ReportSigner, prove, verify, verify_report,
 };
-use masker_core::detect::{Context, CustomPattern, CustomRecognizer, DetectorSet};
+use masker_core::detect::{Context, DetectorSet};
 use masker_core::payload::{JsonRules, ParsePointerError, Pointer, SseDecoder, SseEvent};
 use masker_core::resolve::Order;
 use masker_core::vault::{AsyncVault, Lookup, NewRow, Query, Reseal, Row, RowKey, Sealed, Selection, Write};

@@ -50,7 +50,7 @@ fn refusal(yaml: &str) -> Vec<PolicyErrorCode> {
     let start = Instant::now();
     let errors = Policy::from_yaml(yaml).expect_err("it is refused");
     assert!(start.elapsed() < Duration::from_secs(20), "{:?} for {} bytes", start.elapsed(), yaml.len());
-    for error in errors.iter() {
+    for error in &errors {
         assert!(error.message.len() < 1_000, "{}", error.message.len());
     }
     errors.iter().map(|error| error.code).collect()

@@ -967,7 +967,7 @@ async fn verifying(operation: &Operation) -> Option<Answer> {
 
 /// An upstream that waits longer than anybody.
 async fn silent() -> String {
-    let router = Router::new().fallback(|| std::future::pending::<&'static str>());
+    let router = Router::new().fallback(std::future::pending::<&'static str>);
     listen(router).await
 }
 

@@ -1,5 +1,9 @@
 //! The server with its vault in PostgreSQL. `MASKER_TEST_POSTGRES` names a server to test with.
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![expect(
+    clippy::print_stderr,
+    clippy::unwrap_used,
+    reason = "a test fails by panicking, and says where it ran nothing"
+)]
 #![cfg(feature = "postgres")]
 
 mod common;
