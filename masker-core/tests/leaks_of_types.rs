@@ -311,6 +311,7 @@ fn promise_8_every_public_type() {
         tell!(told: selection);
     }
     let sqlite = SqliteVault::open(folder.path().join("vault.db")).unwrap();
+    tell!(told: masker_core::vault::verify(&keys(), &*vault).unwrap());
     tell!(told: *vault, vault.stats().unwrap(), sqlite, AsyncVault::new(vault.clone()));
     let full = with_vault(Policy::healthcare_default(), Arc::new(MemoryVault::with_limit(1)), "");
     let Error::Vault(error) = full.mask(TEXT).unwrap_err() else { panic!("the vault is full") };

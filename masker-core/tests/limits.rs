@@ -18,7 +18,7 @@ use masker_core::{
     MAX_TEXT_BYTES, Masker, MemoryVault, Policy, PolicyErrorCode, PolicyErrors, Role, Scheme, Scope,
 };
 
-use self::common::{masker, policy, with_vault};
+use self::common::{masker, with_vault};
 
 /// A row of the page, and what shows that it is true: given the number, it gives the code beyond the limit, or what the page
 /// says instead, having seen that the number itself is taken.
@@ -39,7 +39,9 @@ const LIMITS: &[Limit] = &[
         code(Masker::new().unwrap().mask(&text))
     }),
     limit("MAX_SEALED_BYTES", MAX_SEALED_BYTES, |most| {
-        let masker = masker(policy(Scheme::ReversibleAead));
+        let source = Policy::preset_source("healthcare-default").unwrap();
+        let all_tokens = Policy::from_yaml(&source.replace("action: redact", "action: tokenize")).unwrap();
+        let masker = masker(all_tokens.with_scheme(Scheme::ReversibleAead));
         let url = |length: usize| format!("https://example.com/{}", "a".repeat(length - 20));
         assert!(masker.mask(&url(most)).unwrap().text.starts_with("MSK1.URL."));
         assert_eq!(masker.mask(&url(most + 1)).unwrap().text, "[REDACTED:URL]");
@@ -145,7 +147,7 @@ const LIMITS: &[Limit] = &[
     }),
 ];
 
-const HEAD: &str = "name: t\nversion: 1\nkid: K\ntokenization: vault-deterministic\npasses: [regex, dictionary]\n\
+const HEAD: &str = "name: t\nversion: 1\nkid: K_HEALTHCARE\ntokenization: vault-deterministic\npasses: [regex, dictionary]\n\
                     entities: { MRN: {}, NAME: {} }\n";
 
 fn code<T>(result: Result<T, Error>) -> String {
