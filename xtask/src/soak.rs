@@ -45,7 +45,7 @@ pub(crate) fn run(workspace: &Workspace, minutes: u32) -> Outcome {
     let mut table = String::from("| process | what | warm | at the end |\n| --- | --- | --- | --- |\n");
     for report in reports {
         match report {
-            Ok(lines) => lines.iter().for_each(|line| table += &line.row()),
+            Ok(lines) => table.extend(lines.iter().map(Report::row)),
             Err(failure) => failures.push(failure),
         }
     }

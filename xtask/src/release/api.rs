@@ -94,8 +94,12 @@ impl<'a> Change<'a> {
     }
 
     fn print(&self) {
-        self.gone.iter().for_each(|item| println!("- {item}"));
-        self.new.iter().for_each(|item| println!("+ {item}"));
+        for item in &self.gone {
+            println!("- {item}");
+        }
+        for item in &self.new {
+            println!("+ {item}");
+        }
     }
 
     /// Whether `version` may follow `before`, by the rules of Cargo: below 1.0.0 the second number is that of breaking changes.
