@@ -130,6 +130,12 @@ const TEXT: &str = "agent_not_found validation_failed unknown_policy policy_yaml
 /// Pairs that the description names and no request brings about.
 const NEVER: &[(&str, &str, &str)] = &[
     ("POST /api/v1/detect", "detection_unavailable", "the passes of this build read a text and nothing else"),
+    (
+        "POST /api/v1/detect",
+        "audit_unavailable",
+        "nothing is kept, restored or replaced, so no event tells of it",
+    ),
+    ("POST /api/v1/synthesize", "audit_unavailable", "nothing is kept or restored, so no event tells of it"),
     ("GET /api/v1/auth/methods", "internal_error", "reads nothing that could fail"),
     ("GET /api/v1/auth/github", "internal_error", "reads nothing that could fail"),
     ("GET /api/v1/reports/keys", "internal_error", "reads nothing that could fail"),

@@ -194,6 +194,7 @@ fn mask_and_log(c: &Context, live: &Arc<Live>, runtime: &Arc<Runtime>, prepared:
         upstream_since: None,
         upstream_status: None,
         done: false,
+        given_up: false,
     })
 }
 

@@ -42,6 +42,8 @@ pub(crate) struct Turn {
     pub(super) upstream_since: Option<Instant>,
     pub(super) upstream_status: Option<u16>,
     pub(super) done: bool,
+    /// It was given to a thread that may wait, and is not given on once more.
+    pub(super) given_up: bool,
 }
 
 /// An event of masking with its audit id and the token that stands for it, where that can be told.
@@ -195,8 +197,9 @@ impl Drop for Turn {
         }
         let outcome =
             Outcome { status: "partial", error_code: Some("client_disconnected"), ..Outcome::default() };
-        // The row may wait for the disk, which the executor must not; outside of one there is nobody to keep waiting.
-        if tokio::runtime::Handle::try_current().is_err() {
+        // The row may wait for the disk, which the executor must not; outside of one there is nobody to keep waiting. An
+        // executor that ends takes no more work and drops it, and the turn comes here again.
+        if self.given_up || tokio::runtime::Handle::try_current().is_err() {
             self.write(outcome);
             return;
         }
@@ -212,6 +215,7 @@ impl Drop for Turn {
             stub: None,
             original: self.original.take(),
             upstream_since: self.upstream_since.take(),
+            given_up: true,
             ..*self
         };
         self.done = true;
