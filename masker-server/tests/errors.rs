@@ -612,8 +612,12 @@ async fn nothing_is_done_that_cannot_be_logged() {
     // From here on the head of the log cannot be kept, so no event counts as written.
     world.sql("CREATE TRIGGER broken BEFORE INSERT ON meta BEGIN SELECT RAISE(ABORT, 'x'); END");
     for (i, operation) in all.iter().enumerate() {
-        if !operation.codes.contains(&"audit_unavailable".to_owned()) || operation.name.contains("/callback")
-        {
+        // Those that read the log come below, the callback of GitHub has a case of its own.
+        let reads_it = operation.name.contains("/audit/") && !operation.name.contains("/export");
+        let never =
+            |(name, code, _): &(&str, &str, &str)| *name == operation.name && *code == "audit_unavailable";
+        let is_named = operation.codes.contains(&"audit_unavailable".to_owned());
+        if !is_named || reads_it || NEVER.iter().any(never) || operation.name.contains("/callback") {
             continue;
         }
         let address = format!("10.0.{i}.1");
