@@ -228,7 +228,7 @@ impl DetectorSet {
         here: &mut Vec<Candidate>,
     ) {
         /// Every round covers more of a text; what is left after so many is nothing or an artefact.
-        const ROUNDS: usize = 4;
+        const ROUNDS: usize = 16;
         for _ in 0..ROUNDS {
             if here.is_empty() {
                 return;
