@@ -25,10 +25,6 @@ use crate::args::Cli;
 use crate::error::{Exit, Result};
 use crate::ui::Ui;
 
-#[cfg(feature = "mimalloc")]
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
