@@ -271,6 +271,8 @@ async fn pages_of_agents_are_stable() {
                 json!({ "platform": if i % 2 == 0 { "vapi" } else { "retell" } }),
             )
             .await;
+        // Those of one millisecond have no order among themselves.
+        tokio::time::sleep(std::time::Duration::from_millis(2)).await;
     }
     let (mut seen, mut cursor) = (Vec::new(), String::new());
     loop {
