@@ -3,6 +3,8 @@
 //! In an expected text `[..]` stands for anything on one line. `stdout` is the whole output; `has` and `lacks` are parts of it.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod like;
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::Write as _;
@@ -10,6 +12,8 @@ use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
 use serde::Deserialize;
+
+use self::like::line_is_like;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -173,19 +177,6 @@ fn text(bytes: &[u8]) -> String {
 fn is_like(found: &str, want: &str) -> bool {
     let (found, want): (Vec<&str>, Vec<&str>) = (found.split('\n').collect(), want.split('\n').collect());
     found.len() == want.len() && found.iter().zip(want).all(|(found, want)| line_is_like(found, want))
-}
-
-fn line_is_like(found: &str, want: &str) -> bool {
-    let mut parts = want.split("[..]");
-    let first = parts.next().unwrap_or_default();
-    let Some(mut rest) = found.strip_prefix(first) else { return false };
-    let mut parts: Vec<&str> = parts.collect();
-    let Some(last) = parts.pop() else { return rest.is_empty() };
-    for part in parts {
-        let Some(at) = rest.find(part) else { return false };
-        rest = &rest[at + part.len()..];
-    }
-    rest.ends_with(last)
 }
 
 #[test]

@@ -3,6 +3,8 @@
 #![cfg(all(unix, feature = "server"))]
 
 mod languages;
+#[path = "../like/mod.rs"]
+mod like;
 mod links;
 mod page;
 mod policies;

@@ -8,8 +8,8 @@ use std::fmt::{Display, Write as _};
 
 use masker_core::{Error, JsonRules, KeyRing, Kid, Masker, Policy, Role};
 
+use crate::like::line_is_like;
 use crate::page::{Block, pages};
-use crate::shell::matches;
 
 #[test]
 fn policies_do_what_the_pages_say() {
@@ -137,8 +137,8 @@ fn said(result: Result<String, Error>) -> String {
 }
 
 fn compare(given: &[String], wanted: &[String], at: &str) {
-    let same =
-        given.len() == wanted.len() && given.iter().zip(wanted).all(|(text, pattern)| matches(text, pattern));
+    let same = given.len() == wanted.len()
+        && given.iter().zip(wanted).all(|(text, pattern)| line_is_like(text, pattern));
     assert!(same, "{at}: it is\n{}", given.join("\n"));
 }
 

@@ -13,6 +13,7 @@ use std::path::Path;
 use std::process::{Command, Output};
 use std::time::Instant;
 
+use crate::like::line_is_like;
 use crate::page::{Block, Page, pages, workspace};
 
 /// The address that the pages have.
@@ -177,7 +178,7 @@ fn check(page: &Page, blocks: &[Block<'_>], typed: impl Fn(&Block<'_>) -> bool, 
             let (lines, patterns): (Vec<&str>, Vec<&str>) =
                 (printed.lines().collect(), output.text.lines().collect());
             let same = lines.len() == patterns.len()
-                && lines.iter().zip(&patterns).all(|(line, pattern)| matches(line, pattern));
+                && lines.iter().zip(&patterns).all(|(line, pattern)| line_is_like(line, pattern));
             assert!(same, "{at}: it prints\n{printed}");
         }
     }
@@ -199,18 +200,4 @@ fn answers(script: &str) -> Vec<String> {
             }
         })
         .collect()
-}
-
-/// Whether a line is the pattern, in which `[..]` stands for anything.
-pub(crate) fn matches(line: &str, pattern: &str) -> bool {
-    let mut parts = pattern.split("[..]");
-    let first = parts.next().unwrap_or_default();
-    let Some(mut rest) = line.strip_prefix(first) else { return false };
-    let mut parts: Vec<&str> = parts.collect();
-    let Some(last) = parts.pop() else { return rest.is_empty() };
-    for part in parts {
-        let Some(at) = rest.find(part) else { return false };
-        rest = &rest[at + part.len()..];
-    }
-    rest.ends_with(last)
 }
