@@ -1,9 +1,5 @@
 //! The server with its vault in PostgreSQL. `MASKER_TEST_POSTGRES` names a server to test with.
-#![expect(
-    clippy::print_stderr,
-    clippy::unwrap_used,
-    reason = "a test fails by panicking, and says where it ran nothing"
-)]
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 #![cfg(feature = "postgres")]
 
 mod common;
