@@ -238,7 +238,7 @@ fn left_event(text: &str) -> Option<AuditEvent> {
     let mut event =
         AuditEvent::new(kind, value["account_id"].as_str()?).actor("system", "cli").at(value["at"].as_i64()?);
     for (name, value) in value["data"].as_object()? {
-        event = event.data(name, value.clone());
+        event = event.data(name.clone(), value.clone());
     }
     Some(event)
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use data_encoding::{BASE64, HEXLOWER};
 use hmac::{Hmac, KeyInit, Mac};
-use serde_json::{Map, Value};
+use serde_json::Value;
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
@@ -98,8 +98,9 @@ impl AuditKey {
     }
 
     /// `HMAC-SHA256(key, ascii(hex(prev)) ‖ canonical event)`, the event without its two hashes.
-    pub(super) fn link(&self, prev: &Hash, event: &Map<String, Value>) -> Hash {
-        let canonical = json::canonical(event, &["prev_hash", "this_hash"]);
+    pub(super) fn link<'a>(&self, prev: &Hash, event: impl Iterator<Item = (&'a str, &'a Value)>) -> Hash {
+        let canonical =
+            json::canonical(event.filter(|(name, _)| !matches!(*name, "prev_hash" | "this_hash")));
         self.mac([HEXLOWER.encode(prev).as_bytes(), canonical.as_bytes()])
     }
 

@@ -1,6 +1,7 @@
 //! What is written: events of a closed set of kinds, with members that hold no text of anybody.
 
-use std::fmt;
+use std::borrow::Cow;
+use std::fmt::{self, Write as _};
 use std::str::FromStr;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -115,9 +116,15 @@ pub struct AuditEvent {
     account: String,
     at: Option<i64>,
     id: Option<String>,
-    members: Vec<(String, Value)>,
-    data: Vec<(String, Value)>,
+    members: Members,
+    data: Members,
 }
+
+/// Names and values in the order in which they are written.
+pub(super) type Members = Vec<(Cow<'static, str>, Value)>;
+
+/// Most events have no more members than these.
+const USUAL_MEMBERS: usize = 24;
 
 impl fmt::Debug for AuditEvent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -191,49 +198,50 @@ impl AuditEvent {
     }
 
     /// Adds a member of the event.
-    pub fn member(mut self, name: &str, value: impl Into<Value>) -> Self {
-        self.members.push((name.to_owned(), value.into()));
+    pub fn member(mut self, name: impl Into<Cow<'static, str>>, value: impl Into<Value>) -> Self {
+        self.members.push((name.into(), value.into()));
         self
     }
 
     /// Adds a member of the event's `data`.
-    pub fn data(mut self, name: &str, value: impl Into<Value>) -> Self {
-        self.data.push((name.to_owned(), value.into()));
+    pub fn data(mut self, name: impl Into<Cow<'static, str>>, value: impl Into<Value>) -> Self {
+        self.data.push((name.into(), value.into()));
         self
     }
 
     /// The event at its place, without its hashes.
-    pub(super) fn build(self, seq: u64, key_id: Option<&str>) -> Result<Map<String, Value>, AuditError> {
+    pub(super) fn build(self, seq: u64, key_id: Option<&str>) -> Result<Members, AuditError> {
         let at = self.at.unwrap_or_else(now);
         let id = match self.id {
             Some(id) => id,
             None => new_id(at)?,
         };
-        let mut map = Map::new();
-        map.insert("v".to_owned(), 1.into());
-        map.insert("seq".to_owned(), seq.into());
-        map.insert("ts".to_owned(), timestamp(at).into());
-        map.insert("event_id".to_owned(), id.into());
-        map.insert("account_id".to_owned(), self.account.into());
-        map.insert("kind".to_owned(), self.kind.as_str().into());
+        let mut all: Members = Vec::with_capacity(USUAL_MEMBERS);
+        all.push(("v".into(), 1.into()));
+        all.push(("seq".into(), seq.into()));
+        all.push(("ts".into(), timestamp(at).into()));
+        all.push(("event_id".into(), id.into()));
+        all.push(("account_id".into(), self.account.into()));
+        all.push(("kind".into(), self.kind.as_str().into()));
         if let Some(key_id) = key_id {
-            map.insert("hk".to_owned(), key_id.into());
+            all.push(("hk".into(), key_id.into()));
         }
         for (name, value) in self.members {
-            if RESERVED.contains(&name.as_str()) || map.insert(name, value).is_some() {
+            if RESERVED.contains(&&*name) || all.iter().any(|(known, _)| *known == name) {
                 return Err(AuditError::Event);
             }
+            all.push((name, value));
         }
         if !self.data.is_empty() {
             let mut data = Map::new();
             for (name, value) in self.data {
-                if data.insert(name, value).is_some() {
+                if data.insert(name.into_owned(), value).is_some() {
                     return Err(AuditError::Event);
                 }
             }
-            map.insert("data".to_owned(), Value::Object(data));
+            all.push(("data".into(), Value::Object(data)));
         }
-        Ok(map)
+        Ok(all)
     }
 }
 
@@ -249,7 +257,10 @@ pub(super) fn timestamp(milliseconds: i64) -> String {
     let (year, month, day) = civil(milliseconds.div_euclid(DAY));
     let rest = milliseconds.rem_euclid(DAY);
     let (hours, minutes, seconds) = (rest / 3_600_000, rest / 60_000 % 60, rest / 1000 % 60);
-    format!("{year:04}-{month:02}-{day:02}T{hours:02}:{minutes:02}:{seconds:02}.{:03}Z", rest % 1000)
+    let mut text = String::with_capacity(24);
+    write!(text, "{year:04}-{month:02}-{day:02}T{hours:02}:{minutes:02}:{seconds:02}.{:03}Z", rest % 1000)
+        .expect("a string takes every write");
+    text
 }
 
 /// `evt_` and a ULID: 48 bits of time and 80 random ones in Crockford's base 32.
@@ -260,7 +271,10 @@ fn new_id(at: i64) -> Result<String, AuditError> {
     bytes[..6].copy_from_slice(&at.max(0).to_be_bytes()[2..]);
     let value = u128::from_be_bytes(bytes);
     let digit = |i: u32| char::from(ALPHABET[(value >> (5 * i)) as usize & 31]);
-    Ok("evt_".chars().chain((0..26).rev().map(digit)).collect())
+    let mut id = String::with_capacity(30);
+    id.push_str("evt_");
+    id.extend((0..26).rev().map(digit));
+    Ok(id)
 }
 
 #[cfg(test)]
@@ -291,7 +305,7 @@ mod tests {
         assert!(event().member("turn", 1).member("turn", 1).build(1, None).is_err());
         assert!(event().data("a", 1).data("a", 1).build(1, None).is_err());
         for name in RESERVED {
-            assert!(event().member(name, 1).build(1, None).is_err(), "{name}");
+            assert!(event().member(*name, 1).build(1, None).is_err(), "{name}");
         }
     }
 
@@ -299,7 +313,9 @@ mod tests {
     fn a_finding_becomes_an_event_without_its_text() {
         let masker = crate::Masker::new().unwrap();
         let masked = masker.mask("my email is Q7marked@example.com").unwrap();
-        let map = AuditEvent::redaction("acc_1", &masked.events[0]).build(7, None).unwrap();
+        let event = AuditEvent::redaction("acc_1", &masked.events[0]).build(7, None).unwrap();
+        let map: Map<String, Value> =
+            event.into_iter().map(|(name, value)| (name.into_owned(), value)).collect();
         assert_eq!(map["entity_kind"], "EMAIL");
         assert_eq!(map["span"], json!([12, 32]));
         assert_eq!(map["token_kind"], "MSKV1");

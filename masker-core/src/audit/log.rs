@@ -9,6 +9,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
+use serde::Serializer as _;
 use serde_json::{Map, Value, json};
 
 use super::chain::{AuditKeys, hash_hex};
@@ -147,6 +148,8 @@ struct State {
     queue: Vec<(u64, Vec<AuditEvent>)>,
     answers: HashMap<u64, Answer>,
     next_ticket: u64,
+    /// Threads that wait for the writer or for their answer. A signal is a call of the system, also where nobody hears it.
+    waiting: usize,
     head: Option<Head>,
     /// Appended and not yet synced, with the file to sync.
     unsynced: Option<File>,
@@ -229,6 +232,7 @@ impl AuditLog {
                 queue: Vec::new(),
                 answers: HashMap::new(),
                 next_ticket: 0,
+                waiting: 0,
                 head: end.last,
                 unsynced: None,
                 failed: None,
@@ -287,7 +291,7 @@ impl AuditLog {
                     drop(state);
                     shared.write(writer, queue)
                 }
-                None => shared.changed.wait(state).unwrap_or_else(PoisonError::into_inner),
+                None => shared.wait_for_writer(state),
             };
         }
     }
@@ -326,14 +330,13 @@ impl AuditLog {
         let mut writer = loop {
             match state.writer.take() {
                 Some(writer) => break writer,
-                None => state = shared.changed.wait(state).unwrap_or_else(PoisonError::into_inner),
+                None => state = shared.wait_for_writer(state),
             }
         };
         // Appending stands still for as long as what remains is copied.
         let result = writer.cut_front(&shared.path, cut.offset);
         state.unsynced = None;
-        state.writer = Some(writer);
-        shared.changed.notify_all();
+        shared.give_back(&mut state, writer);
         result.map_err(|error| shared.failed(error))?;
         Ok(cut.events)
     }
@@ -414,9 +417,22 @@ impl Shared {
             };
             state.answers.insert(ticket, answer);
         }
-        state.writer = Some(writer);
-        self.changed.notify_all();
+        self.give_back(&mut state, writer);
         state
+    }
+
+    fn wait_for_writer<'a>(&self, mut state: MutexGuard<'a, State>) -> MutexGuard<'a, State> {
+        state.waiting += 1;
+        let mut state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+        state.waiting -= 1;
+        state
+    }
+
+    fn give_back(&self, state: &mut State, writer: Writer) {
+        state.writer = Some(writer);
+        if state.waiting > 0 {
+            self.changed.notify_all();
+        }
     }
 
     /// Syncs and saves the head, at most `delay` after something was appended.
@@ -454,19 +470,22 @@ impl Writer {
         for event in events {
             let (seq, prev) = self.last.map_or((1, [0; 32]), |last| (last.seq + 1, last.hash));
             let key = keys.writing();
-            let mut map = event.build(seq, self.named.then_some(&*key.id)).map_err(|error| match error {
-                AuditError::Random => Refusal::Random,
-                _ => Refusal::Event,
-            })?;
+            let mut event =
+                event.build(seq, self.named.then_some(&*key.id)).map_err(|error| match error {
+                    AuditError::Random => Refusal::Random,
+                    _ => Refusal::Event,
+                })?;
             // What would not read back as it was linked is refused here rather than found by an auditor.
-            if !is_plain(&map) {
+            if !event.iter().all(|(_, value)| is_plain(value)) {
                 return Err(Refusal::Event);
             }
-            let this = key.link(&prev, &map);
-            let event_id = map.get("event_id").and_then(Value::as_str).unwrap_or_default().to_owned();
-            map.insert("prev_hash".to_owned(), hash_hex(&prev).into());
-            map.insert("this_hash".to_owned(), hash_hex(&this).into());
-            serde_json::to_writer(&mut *lines, &map).map_err(|_| Refusal::Event)?;
+            let this = key.link(&prev, event.iter().map(|(name, value)| (&**name, value)));
+            let id = event.iter().find(|(name, _)| name == "event_id").and_then(|(_, id)| id.as_str());
+            let event_id = id.unwrap_or_default().to_owned();
+            event.push(("prev_hash".into(), hash_hex(&prev).into()));
+            event.push(("this_hash".into(), hash_hex(&this).into()));
+            let mut line = serde_json::Serializer::new(&mut *lines);
+            line.collect_map(event.iter().map(|(name, value)| (name, value))).map_err(|_| Refusal::Event)?;
             lines.push(b'\n');
             self.last = Some(Head { seq, hash: this });
             stored.push(Stored { seq, event_id, prev_hash: prev, this_hash: this });
@@ -823,10 +842,13 @@ mod tests {
         assert!(matches!(open(&path), Err(AuditError::Head | AuditError::Broken { .. })));
 
         // A stolen old key cannot go on with the chain.
-        let forged = Map::from_iter(event(9).build(8, Some(&AuditKeys::new([1; 32]).writing().id)).unwrap());
+        let forged = event(9).build(8, Some(&AuditKeys::new([1; 32]).writing().id)).unwrap();
         let last = check(&path, &third).root_hash.unwrap();
-        let this = AuditKeys::new([1; 32]).writing().link(&last, &forged);
-        let mut line = forged;
+        let this = AuditKeys::new([1; 32])
+            .writing()
+            .link(&last, forged.iter().map(|(name, value)| (&**name, value)));
+        let mut line: Map<String, Value> =
+            forged.into_iter().map(|(name, value)| (name.into_owned(), value)).collect();
         line.insert("prev_hash".to_owned(), hash_hex(&last).into());
         line.insert("this_hash".to_owned(), hash_hex(&this).into());
         let text = fs::read_to_string(&path).unwrap() + &Value::Object(line).to_string() + "\n";

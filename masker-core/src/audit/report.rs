@@ -76,7 +76,7 @@ impl ReportSigner {
         // What would not read back as it was signed is refused here rather than found by its reader.
         let text = Value::Object(std::mem::take(report)).to_string();
         *report = json::parse(&text).ok_or(AuditError::Event)?;
-        let signature = self.key.sign(json::canonical(report, &[]).as_bytes());
+        let signature = self.key.sign(json::canonical(json::members(report)).as_bytes());
         let signature = serde_json::json!({
             "alg": ALGORITHM,
             "key_id": self.public().id(),
@@ -243,7 +243,7 @@ fn check_signature(report: &Map<String, Value>, keys: &[ReportKey]) -> Result<St
     let bytes = BASE64.decode(text("sig")?.as_bytes()).map_err(|_| ReportError::Signature)?;
     let bytes = Signature::from_slice(&bytes).map_err(|_| ReportError::Signature)?;
     let key = keys.iter().find(|key| key.id() == key_id).ok_or(ReportError::UnknownKey)?;
-    let signed = json::canonical(report, &[SIGNATURE]);
+    let signed = json::canonical(json::members(report).filter(|(name, _)| *name != SIGNATURE));
     key.key.verify_strict(signed.as_bytes(), &bytes).map_err(|_| ReportError::Signature)?;
     Ok(key_id.to_owned())
 }

@@ -255,7 +255,7 @@ impl<'a> Walk<'a> {
     /// The key that linked the event.
     fn check_hash(&self, event: &Map<String, Value>, links: &Links<'_>) -> Result<usize, BadReason> {
         let keys = self.keys.all();
-        let holds = |index: &usize| same(&keys[*index].link(&links.prev, event), &links.this);
+        let holds = |index: &usize| same(&keys[*index].link(&links.prev, json::members(event)), &links.this);
         let key = match links.key_id {
             Some(id) => keys.iter().position(|key| key.id == id).ok_or(BadReason::UnknownKey)?,
             None if self.named => return Err(BadReason::UnknownKey),

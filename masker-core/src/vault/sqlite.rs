@@ -8,10 +8,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use rusqlite::config::DbConfig;
 use rusqlite::types::{Value, ValueRef};
-use rusqlite::{
-    Connection, ErrorCode, OpenFlags, OptionalExtension, Transaction, TransactionBehavior, params,
-};
+use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension, TransactionBehavior, params};
 
 use super::cache::{Cache, CachedRow};
 use super::{
@@ -240,16 +239,15 @@ impl SqliteVault {
         self.store.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn read<T>(&self, run: impl FnOnce(&Transaction<'_>) -> Result<T, Failure>) -> Result<T, VaultError> {
-        let run = |transaction: &Transaction<'_>, _: &mut Cache| run(transaction);
-        self.transact(&mut self.lock(), TransactionBehavior::Deferred, run)
+    fn read<T>(&self, run: impl FnOnce(&Connection) -> Result<T, Failure>) -> Result<T, VaultError> {
+        self.transact(&mut self.lock(), "BEGIN", |connection, _| run(connection))
     }
 
     /// Changes rows in ways that the cache does not follow.
-    fn write<T>(&self, run: impl FnOnce(&Transaction<'_>) -> Result<T, Failure>) -> Result<T, VaultError> {
+    fn write<T>(&self, run: impl FnOnce(&Connection) -> Result<T, Failure>) -> Result<T, VaultError> {
         let mut store = self.lock();
         store.cache.clear();
-        self.transact(&mut store, TransactionBehavior::Immediate, |transaction, _| run(transaction))
+        self.transact(&mut store, BEGIN_WRITING, |connection, _| run(connection))
     }
 
     /// Rewrites the file without the rows that went, if any did. Zeroing what is deleted, which SQLite does as well, is not
@@ -278,13 +276,13 @@ impl SqliteVault {
     fn transact<T>(
         &self,
         store: &mut Store,
-        behavior: TransactionBehavior,
-        run: impl FnOnce(&Transaction<'_>, &mut Cache) -> Result<T, Failure>,
+        begin: &str,
+        run: impl FnOnce(&Connection, &mut Cache) -> Result<T, Failure>,
     ) -> Result<T, VaultError> {
         let Store { connection, cache } = store;
         let result = (|| {
-            let transaction = connection.transaction_with_behavior(behavior)?;
-            let value = run(&transaction, cache)?;
+            let transaction = Running::begin(connection, begin)?;
+            let value = run(connection, cache)?;
             transaction.commit()?;
             Ok(value)
         })();
@@ -295,6 +293,32 @@ impl SqliteVault {
 impl fmt::Debug for SqliteVault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("SqliteVault").field("path", &self.path).finish_non_exhaustive()
+    }
+}
+
+/// Takes the lock for writing at once, rather than failing half way.
+const BEGIN_WRITING: &str = "BEGIN IMMEDIATE";
+
+/// A transaction. That of the library compiles its statements anew each time.
+struct Running<'a>(&'a Connection);
+
+impl<'a> Running<'a> {
+    fn begin(connection: &'a Connection, begin: &str) -> rusqlite::Result<Self> {
+        connection.prepare_cached(begin)?.execute([])?;
+        Ok(Self(connection))
+    }
+
+    fn commit(self) -> rusqlite::Result<()> {
+        self.0.prepare_cached("COMMIT")?.execute([]).map(drop)
+    }
+}
+
+impl Drop for Running<'_> {
+    /// Takes back what was not committed.
+    fn drop(&mut self) {
+        if !self.0.is_autocommit() {
+            let _ = self.0.execute_batch("ROLLBACK");
+        }
     }
 }
 
@@ -404,6 +428,8 @@ fn connect(path: &Path, options: SqliteOptions) -> Result<Connection, VaultError
     connection.pragma_update(None, "secure_delete", true).map_err(failed)?;
     connection.pragma_update(None, "foreign_keys", true).map_err(failed)?;
     connection.set_prepared_statement_cache_capacity(32);
+    // Without it a statement is compiled anew for every value that a condition is asked with.
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true).map_err(failed)?;
     migrate(&mut connection, path)?;
     if options.exclusive {
         // The lock is taken with the first write and kept from then on.
@@ -525,7 +551,7 @@ impl Stored {
     }
 }
 
-fn add_checksums(transaction: &Transaction<'_>) -> Result<(), Failure> {
+fn add_checksums(transaction: &Connection) -> Result<(), Failure> {
     let mut update = transaction.prepare("UPDATE rows SET checksum = ?2 WHERE id = ?1")?;
     let mut after = i64::MIN;
     loop {
@@ -566,13 +592,13 @@ fn condition(which: &Selection) -> (&'static str, Value) {
     }
 }
 
-fn mark_erasure(transaction: &Transaction<'_>) -> Result<(), Failure> {
+fn mark_erasure(transaction: &Connection) -> Result<(), Failure> {
     transaction.execute("UPDATE erasure SET pending = 1", [])?;
     Ok(())
 }
 
 /// Removes rows with their references and leaves their tombstones.
-fn bury(transaction: &Transaction<'_>, doomed: &[(i64, String, String)]) -> Result<(), Failure> {
+fn bury(transaction: &Connection, doomed: &[(i64, String, String)]) -> Result<(), Failure> {
     if !doomed.is_empty() {
         mark_erasure(transaction)?;
     }
@@ -588,23 +614,16 @@ fn bury(transaction: &Transaction<'_>, doomed: &[(i64, String, String)]) -> Resu
     Ok(())
 }
 
-fn is_buried(transaction: &Transaction<'_>, hash: &[u8; 32]) -> Result<bool, Failure> {
-    let mut find = transaction.prepare_cached("SELECT 1 FROM tombstones WHERE hash = ?1")?;
-    Ok(find.exists([hash.as_slice()])?)
-}
+const IS_BURIED: &str = "SELECT 1 FROM tombstones WHERE hash = ?1";
+const LINK: &str = "INSERT OR IGNORE INTO issued VALUES (?1, ?2)";
 
-fn reference_id(transaction: &Transaction<'_>, reference: &Reference) -> Result<i64, Failure> {
+fn reference_id(transaction: &Connection, reference: &Reference) -> Result<i64, Failure> {
     let values = params![&*reference.agent, &*reference.subject];
-    transaction
-        .prepare_cached("INSERT OR IGNORE INTO refs (agent, subject) VALUES (?1, ?2)")?
-        .execute(values)?;
     let mut find = transaction.prepare_cached("SELECT id FROM refs WHERE agent = ?1 AND subject = ?2")?;
-    Ok(find.query_row(values, |row| row.get(0))?)
-}
-
-fn link(transaction: &Transaction<'_>, row: i64, reference: i64) -> Result<(), Failure> {
-    transaction.prepare_cached("INSERT OR IGNORE INTO issued VALUES (?1, ?2)")?.execute([row, reference])?;
-    Ok(())
+    if let Some(id) = find.query_row(values, |row| row.get(0)).optional()? {
+        return Ok(id);
+    }
+    Ok(transaction.prepare_cached("INSERT INTO refs (agent, subject) VALUES (?1, ?2)")?.insert(values)?)
 }
 
 impl Vault for SqliteVault {
@@ -639,9 +658,10 @@ impl Vault for SqliteVault {
         if answers.iter().all(Option::is_some) {
             return Ok(answers.into_iter().flatten().collect());
         }
-        self.transact(&mut store, TransactionBehavior::Deferred, |transaction, cache| {
+        self.transact(&mut store, "BEGIN", |transaction, cache| {
             let sql = format!("SELECT {} FROM rows WHERE scope = ?1 AND token = ?2", Stored::COLUMNS);
             let mut find = transaction.prepare_cached(&sql)?;
+            let mut buried = transaction.prepare_cached(IS_BURIED)?;
             let mut owned = transaction.prepare_cached(
                 "SELECT 1 FROM issued JOIN refs ON refs.id = ref WHERE row = ?1 AND agent = ?2 AND subject = ?3",
             )?;
@@ -652,7 +672,7 @@ impl Vault for SqliteVault {
                 let row =
                     find.query_row([query.scope.as_str(), token.text()], Stored::read).optional()?;
                 *answer = Some(match row {
-                    None if is_buried(transaction, key)? => Lookup::Purged,
+                    None if buried.exists([key.as_slice()])? => Lookup::Purged,
                     None => Lookup::Absent,
                     Some(row) if !row.is_whole() => Lookup::Damaged,
                     Some(Stored { expires: Some(expires), .. }) if expires <= query.now => Lookup::Purged,
@@ -687,7 +707,7 @@ impl Vault for SqliteVault {
     fn put(&self, write: &Write<'_>) -> Result<Vec<Put>, VaultError> {
         let mut store = self.lock();
         let mut fresh = Vec::with_capacity(write.rows.len());
-        let answers = self.transact(&mut store, TransactionBehavior::Immediate, |transaction, _| {
+        let answers = self.transact(&mut store, BEGIN_WRITING, |transaction, _| {
             let reference = reference_id(transaction, write.reference)?;
             let sql = format!("SELECT {} FROM rows WHERE scope = ?1 AND token = ?2", Stored::COLUMNS);
             let mut find = transaction.prepare_cached(&sql)?;
@@ -696,61 +716,69 @@ impl Vault for SqliteVault {
             )?;
             let mut insert = transaction.prepare_cached(
                 "INSERT INTO rows (scope, token, kind, kid, bytes, created, used, expires, checksum)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+                 SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?6, ?7, ?8
+                 WHERE NOT EXISTS (SELECT 1 FROM tombstones WHERE hash = ?9)
+                 ON CONFLICT (scope, token) DO NOTHING",
             )?;
+            let mut link = transaction.prepare_cached(LINK)?;
             let store = |row: &super::NewRow<'_>| {
                 let (scope, token) = (write.scope.as_str(), row.token.text());
                 let key = tombstone(write.scope, token);
-                let found = find.query_row([scope, token], Stored::read).optional()?;
-                let content = Content {
+                let mut content = Content {
                     scope,
                     token,
                     kind: row.token.kind().as_str(),
                     kid: row.kid.as_str(),
                     bytes: &row.bytes,
-                    created: found.as_ref().map_or(write.now, |found| found.created),
-                    used: found.as_ref().map_or(write.now, |found| found.used.max(write.now)),
+                    created: write.now,
+                    used: write.now,
                     expires: write.expires,
                 };
-                let (kid, used, expires) = (content.kid, content.used, content.expires);
-                let id = match &found {
-                    // Writing over it would hide what else the damage reached.
-                    Some(found) if !found.is_whole() => return Err(Failure::Malformed),
-                    Some(Stored { expires: Some(expires), .. }) if *expires <= write.now => {
-                        return Ok(Put::Purged);
+                // Most rows are new.
+                let inserted = insert.execute(params![
+                    scope,
+                    token,
+                    content.kind,
+                    content.kid,
+                    content.bytes,
+                    content.created,
+                    content.expires,
+                    content.checksum(),
+                    key.as_slice()
+                ])?;
+                let id = if inserted == 1 {
+                    transaction.last_insert_rowid()
+                } else {
+                    match find.query_row([scope, token], Stored::read).optional()? {
+                        // Writing over it would hide what else the damage reached.
+                        Some(found) if !found.is_whole() => return Err(Failure::Malformed),
+                        Some(Stored { expires: Some(expires), .. }) if expires <= write.now => {
+                            return Ok(Put::Purged);
+                        }
+                        Some(found) => {
+                            content.created = found.created;
+                            content.used = found.used.max(write.now);
+                            update.execute(params![
+                                found.id,
+                                content.kid,
+                                content.bytes,
+                                content.used,
+                                content.expires,
+                                content.checksum()
+                            ])?;
+                            found.id
+                        }
+                        None => return Ok(Put::Purged),
                     }
-                    Some(found) => {
-                        update.execute(params![
-                            found.id,
-                            kid,
-                            content.bytes,
-                            used,
-                            expires,
-                            content.checksum()
-                        ])?;
-                        found.id
-                    }
-                    None if is_buried(transaction, &key)? => return Ok(Put::Purged),
-                    None => insert.insert(params![
-                        scope,
-                        token,
-                        content.kind,
-                        kid,
-                        content.bytes,
-                        content.created,
-                        used,
-                        expires,
-                        content.checksum()
-                    ])?,
                 };
-                link(transaction, id, reference)?;
+                link.execute([id, reference])?;
                 fresh.push((
                     key,
                     CachedRow {
                         kid: row.kid.clone(),
                         bytes: Arc::clone(&row.bytes),
-                        used,
-                        expires,
+                        used: content.used,
+                        expires: content.expires,
                         reference: Some(write.reference.clone()),
                     },
                 ));
@@ -889,6 +917,8 @@ impl Vault for SqliteVault {
             if !tombstones.is_empty() {
                 bury_marked(transaction, tombstones)?;
             }
+            let mut buried = transaction.prepare_cached(IS_BURIED)?;
+            let mut link = transaction.prepare_cached(LINK)?;
             let mut find =
                 transaction.prepare_cached("SELECT id FROM rows WHERE scope = ?1 AND token = ?2")?;
             let mut insert = transaction.prepare_cached(
@@ -898,7 +928,7 @@ impl Vault for SqliteVault {
             let mut new = 0;
             for row in rows {
                 let (scope, token) = (row.key.scope.as_str(), &*row.key.token);
-                if is_buried(transaction, &tombstone(&row.key.scope, token))? {
+                if buried.exists([tombstone(&row.key.scope, token).as_slice()])? {
                     continue;
                 }
                 let found = find.query_row([scope, token], |row| row.get(0)).optional()?;
@@ -923,7 +953,7 @@ impl Vault for SqliteVault {
                     ])?
                 };
                 for reference in &row.references {
-                    link(transaction, id, reference_id(transaction, reference)?)?;
+                    link.execute([id, reference_id(transaction, reference)?])?;
                 }
             }
             Ok(new)
@@ -947,12 +977,14 @@ impl Vault for SqliteVault {
                                                         OR NOT EXISTS (SELECT 1 FROM refs WHERE id = ref))",
             )? as u64;
             if count("SELECT EXISTS (SELECT 1 FROM tombstones)")? != 0 {
+                let mut buried = transaction.prepare_cached(IS_BURIED)?;
                 let mut rows = transaction.prepare("SELECT scope, token FROM rows")?;
                 let mut rows = rows.query([])?;
                 while let Some(row) = rows.next()? {
                     let (scope, token) = (row.get::<_, String>(0)?, row.get::<_, String>(1)?);
                     let scope = scope.parse().map_err(|_| Failure::Malformed)?;
-                    orphans += u64::from(is_buried(transaction, &tombstone(&scope, &token))?);
+                    let is_buried = buried.exists([tombstone(&scope, &token).as_slice()])?;
+                    orphans += u64::from(is_buried);
                 }
             }
             Ok(orphans)
@@ -1013,7 +1045,7 @@ fn row_limit(limit: usize) -> i64 {
     i64::try_from(limit).unwrap_or(i64::MAX)
 }
 
-fn counts<T: std::str::FromStr>(transaction: &Transaction<'_>, sql: &str) -> Result<Vec<(T, u64)>, Failure> {
+fn counts<T: std::str::FromStr>(transaction: &Connection, sql: &str) -> Result<Vec<(T, u64)>, Failure> {
     let mut select = transaction.prepare(sql)?;
     let mut rows = select.query([])?;
     let mut out = Vec::new();
@@ -1027,7 +1059,7 @@ fn counts<T: std::str::FromStr>(transaction: &Transaction<'_>, sql: &str) -> Res
 }
 
 /// Removes the rows whose tombstones came from elsewhere.
-fn bury_marked(transaction: &Transaction<'_>, tombstones: &[[u8; 32]]) -> Result<(), Failure> {
+fn bury_marked(transaction: &Connection, tombstones: &[[u8; 32]]) -> Result<(), Failure> {
     let marked: std::collections::HashSet<&[u8; 32]> = tombstones.iter().collect();
     let mut select = transaction.prepare("SELECT id, scope, token FROM rows")?;
     let mut rows = select.query([])?;

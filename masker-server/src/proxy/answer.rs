@@ -4,7 +4,9 @@ use axum::response::Response;
 use masker_core::Kind;
 use masker_core::payload::visit_chat;
 use masker_core::policy::NonText;
+use serde::Deserialize;
 use serde_json::Value;
+use serde_json::value::RawValue;
 
 use super::turn::{Outcome, Turn};
 use super::upstream::unreadable;
@@ -31,9 +33,20 @@ pub(super) fn restore(mut turn: Turn, text: &str) -> Result<Response> {
     Ok(reply.into_response())
 }
 
+/// What has to be in an answer.
+#[derive(Deserialize)]
+struct Answer<'a> {
+    #[serde(borrow)]
+    choices: Vec<&'a RawValue>,
+}
+
+#[derive(Deserialize)]
+struct Choice {
+    finish_reason: Option<String>,
+}
+
 fn restore_text(turn: &Turn, text: &str) -> Option<(String, Outcome)> {
-    let upstream: Value = serde_json::from_str(text).ok()?;
-    upstream.get("choices")?.as_array()?;
+    let upstream: Answer<'_> = serde_json::from_str(text).ok()?;
     let restored = turn.conversation().rehydrate_chat(text).ok()?;
     let mut lost = reasons(restored.unknown, restored.foreign, restored.lost);
     let mut json = restored.json;
@@ -56,10 +69,10 @@ fn restore_text(turn: &Turn, text: &str) -> Option<(String, Outcome)> {
         }
         json = value.to_string();
     }
-    let finish = upstream.pointer("/choices/0/finish_reason").and_then(Value::as_str).map(str::to_owned);
+    let first = upstream.choices.first().and_then(|raw| serde_json::from_str::<Choice>(raw.get()).ok());
     let outcome = Outcome {
         status: "ok",
-        finish_reason: finish,
+        finish_reason: first.and_then(|choice| choice.finish_reason),
         lost,
         returned: text.to_owned(),
         ..Outcome::default()

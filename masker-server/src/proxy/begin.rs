@@ -154,8 +154,7 @@ fn mask_and_log(c: &Context, live: &Arc<Live>, runtime: &Arc<Runtime>, prepared:
     let kept =
         (keep_payloads && mode.as_str() == "true").then(|| String::from_utf8_lossy(&c.body).into_owned());
     let events = if logged {
-        let value: Value = serde_json::from_str(&masked.json).unwrap_or_default();
-        let tokens = tokens(&value, &masked.events);
+        let tokens = tokens(&masked.json, &masked.events);
         let mut ids = stored.iter().map(|stored| stored.event_id.clone());
         masked
             .events

@@ -1,9 +1,12 @@
 //! An upstream without a network: it says what it was told, as it was told.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::stream;
+use serde::Deserialize;
+use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
 use super::turn::Turn;
@@ -37,13 +40,35 @@ impl Options {
     }
 }
 
+/// What the stub reads of a request.
+#[derive(Default, Deserialize)]
+struct Request<'a> {
+    #[serde(borrow, default)]
+    messages: Vec<Message<'a>>,
+    #[serde(default)]
+    model: Value,
+    #[serde(borrow)]
+    tools: Option<&'a RawValue>,
+}
+
+#[derive(Deserialize)]
+struct Message<'a> {
+    #[serde(borrow, default)]
+    role: Cow<'a, str>,
+    #[serde(borrow)]
+    content: Option<&'a RawValue>,
+}
+
+fn read(raw: Option<&RawValue>) -> Value {
+    raw.and_then(|raw| serde_json::from_str(raw.get()).ok()).unwrap_or_default()
+}
+
 /// The text of the last message of a user, as it came.
-fn last_words(request: &Value) -> String {
-    let messages = request["messages"].as_array().map(Vec::as_slice).unwrap_or_default();
-    let last = messages.iter().rev().find(|message| message["role"] == "user");
-    match last.map(|message| &message["content"]) {
-        Some(Value::String(text)) => text.clone(),
-        Some(Value::Array(parts)) => {
+fn last_words(request: &Request<'_>) -> String {
+    let last = request.messages.iter().rev().find(|message| message.role == "user");
+    match read(last.and_then(|message| message.content)) {
+        Value::String(text) => text,
+        Value::Array(parts) => {
             let texts: Vec<&str> = parts.iter().filter_map(|part| part["text"].as_str()).collect();
             texts.join("")
         }
@@ -67,11 +92,12 @@ pub(super) async fn answer(turn: &Turn, options: &Options, patience: Duration) -
         let text = json!({ "error": { "message": "The stub was told to fail." } }).to_string();
         return Err(refused(turn, options.status, None, text.as_bytes()).await);
     }
-    let request: Value = serde_json::from_str(&turn.masked).unwrap_or_default();
+    let request: Request<'_> = serde_json::from_str(&turn.masked).unwrap_or_default();
     let words = last_words(&request);
     let id = format!("chatcmpl-stub-{}", &crate::crypto::sha256_hex(turn.masked.as_bytes())[..16]);
-    let model = request["model"].clone();
-    let tool = request.pointer("/tools/0/function/name").and_then(Value::as_str).filter(|_| options.tool);
+    let tools = read(request.tools.filter(|_| options.tool));
+    let model = request.model;
+    let tool = tools.pointer("/0/function/name").and_then(Value::as_str);
     let (said, arguments) = match tool {
         Some(_) => (String::new(), json!({ "text": words }).to_string()),
         None => (format!("Echo: {words}"), String::new()),

@@ -2,7 +2,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Instant;
 
-use masker_core::{Conversation, Kid, Kind, PayloadEvent, find_markers};
+use masker_core::{Action, Conversation, Kid, Kind, Marker, PayloadEvent, TokenKind, find_markers};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -251,9 +251,35 @@ fn squash(text: &str) -> String {
     text.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_uppercase()).collect()
 }
 
-/// The token that stands for each event, found by walking the masked text along the spans: between events it is as it was.
-/// Nothing where they cannot be aligned.
-pub(super) fn tokens(masked: &Value, events: &[PayloadEvent]) -> Vec<Option<String>> {
+/// The token that stands for each event; nothing where it cannot be told.
+pub(super) fn tokens(masked: &str, events: &[PayloadEvent]) -> Vec<Option<String>> {
+    in_order(masked, events).unwrap_or_else(|| along_spans(masked, events))
+}
+
+/// Takes the tokens of the text one after the other, where there are as many as events and they are of the same kinds: events
+/// are in order of the text.
+fn in_order(masked: &str, events: &[PayloadEvent]) -> Option<Vec<Option<String>>> {
+    let mut found = find_markers(masked).into_iter().filter_map(|found| match found.marker {
+        Marker::Token(token) => Some((token, found.span)),
+        _ => None,
+    });
+    let mut tokens = Vec::with_capacity(events.len());
+    for PayloadEvent { event, .. } in events {
+        tokens.push(match event.token_kind {
+            None if event.action == Action::Passthrough => None,
+            Some(TokenKind::Mskv1 | TokenKind::Msk1) => {
+                let (_, span) = found.next().filter(|(token, _)| *token.kind() == event.kind)?;
+                Some(masked.get(span.range())?.to_owned())
+            }
+            _ => return None,
+        });
+    }
+    found.next().is_none().then_some(tokens)
+}
+
+/// Walks the masked text along the spans: between events it is as it was.
+fn along_spans(masked: &str, events: &[PayloadEvent]) -> Vec<Option<String>> {
+    let masked: &Value = &serde_json::from_str(masked).unwrap_or_default();
     let mut tokens = Vec::with_capacity(events.len());
     let mut at = 0;
     while at < events.len() {
@@ -281,7 +307,7 @@ fn aligned(after: &str, events: &[PayloadEvent]) -> Vec<Option<String>> {
         let found = marker.and_then(|found| after.get(found.span.range()));
         match found {
             Some(token) => out += token.len(),
-            None if event.event.action == masker_core::Action::Passthrough => out += span.end - span.start,
+            None if event.event.action == Action::Passthrough => out += span.end - span.start,
             None => lost = true,
         }
         copied = span.end;
@@ -322,8 +348,8 @@ mod tests {
         let masker = Masker::new().unwrap();
         let original = json!({ "messages": [{ "role": "user", "content": "I'm Ann Reed, 415-555-0142, see https://example.com/a" }] });
         let masked = masker.mask_chat(&original.to_string()).unwrap();
-        let value: Value = serde_json::from_str(&masked.json).unwrap();
-        let found = tokens(&value, &masked.events);
+        let found = tokens(&masked.json, &masked.events);
+        assert_eq!(found, along_spans(&masked.json, &masked.events));
         let starts: Vec<Option<&str>> =
             found.iter().map(|t| t.as_deref().and_then(|t| t.get(..10))).collect();
         assert_eq!(starts, [Some("MSKV1.NAME"), Some("MSKV1.PHON"), None], "{}", masked.json);

@@ -428,7 +428,7 @@ impl Live {
         progress.stored = true;
         write.row = self.row(&progress, status, Some(ended_at));
         write.audit_hashes = std::mem::take(&mut progress.unwritten_hashes);
-        let summary = super::summary(&write.row, !self.slot.is_alive());
+        let summary = super::summary_of(&write.row, &progress.detail, !self.slot.is_alive());
         // Still with the lock in hand, so that whoever is late writes its hashes after these.
         self.slot.unless_purged(|| Ok(state.store.write_session(write)?))?;
         drop(progress);

@@ -8,4 +8,4 @@ pub(crate) use self::feed::{Feed, Finished};
 pub(crate) use self::live::{
     Admission, Ended, Live, TurnRecord, close_idle, close_orphans, end, terminate, terminated_error,
 };
-pub(crate) use self::view::{detail, event_page, summary};
+pub(crate) use self::view::{detail, event_page, summary, summary_of};

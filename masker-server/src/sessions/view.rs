@@ -13,7 +13,12 @@ use crate::time;
 /// The summary of a session.
 pub(crate) fn summary(row: &SessionRow, agent_deleted: bool) -> Value {
     let detail: SessionDetail = serde_json::from_str(&row.doc).unwrap_or_default();
-    Value::Object(summary_members(row, &detail, agent_deleted))
+    summary_of(row, &detail, agent_deleted)
+}
+
+/// The summary of a session whose details are at hand.
+pub(crate) fn summary_of(row: &SessionRow, detail: &SessionDetail, agent_deleted: bool) -> Value {
+    Value::Object(summary_members(row, detail, agent_deleted))
 }
 
 fn summary_members(row: &SessionRow, detail: &SessionDetail, agent_deleted: bool) -> Map<String, Value> {
