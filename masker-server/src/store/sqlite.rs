@@ -17,24 +17,27 @@ use super::{
 use crate::time::DAY;
 
 /// Each step brings the file from one version to the next. A step that was released is never edited.
+///
+/// Indexes by time ascend, though lists begin with the newest and walk them backwards: SQLite leaves room at the end of a
+/// tree that grows there, and hardly any at its beginning, where every other row would be written with its neighbours' pages.
 const MIGRATIONS: &[&str] = &["
     CREATE TABLE records (
         kind TEXT NOT NULL, id TEXT NOT NULL, account TEXT NOT NULL, key TEXT NOT NULL, at INTEGER NOT NULL, doc TEXT NOT NULL,
         PRIMARY KEY (kind, id)
     ) STRICT, WITHOUT ROWID;
-    CREATE INDEX records_by_key ON records (kind, key, at DESC, id DESC);
-    CREATE INDEX records_by_account ON records (kind, account, at DESC, id DESC);
+    CREATE INDEX records_by_key ON records (kind, key, at, id);
+    CREATE INDEX records_by_account ON records (kind, account, at, id);
     CREATE TABLE sessions (
         id TEXT PRIMARY KEY NOT NULL, account TEXT NOT NULL, agent TEXT NOT NULL, agent_name TEXT NOT NULL, team TEXT,
         external_id TEXT, started_at INTEGER NOT NULL, ended_at INTEGER, last_at INTEGER NOT NULL, status TEXT NOT NULL,
         redactions INTEGER NOT NULL, turns INTEGER NOT NULL, duration_ms INTEGER, overhead_us INTEGER NOT NULL,
         kinds TEXT NOT NULL, doc TEXT NOT NULL, audit_hashes BLOB NOT NULL DEFAULT x''
     ) STRICT;
-    CREATE INDEX sessions_by_agent ON sessions (account, agent, started_at DESC, id DESC);
-    CREATE INDEX sessions_by_account ON sessions (account, started_at DESC, id DESC);
-    CREATE INDEX sessions_by_agent_status ON sessions (account, agent, status, started_at DESC, id DESC);
-    CREATE INDEX sessions_by_status ON sessions (account, status, started_at DESC, id DESC);
-    CREATE INDEX sessions_by_external ON sessions (account, external_id, started_at DESC, id DESC)
+    CREATE INDEX sessions_by_agent ON sessions (account, agent, started_at, id);
+    CREATE INDEX sessions_by_account ON sessions (account, started_at, id);
+    CREATE INDEX sessions_by_agent_status ON sessions (account, agent, status, started_at, id);
+    CREATE INDEX sessions_by_status ON sessions (account, status, started_at, id);
+    CREATE INDEX sessions_by_external ON sessions (account, external_id, started_at, id)
         WHERE external_id IS NOT NULL;
     CREATE INDEX sessions_of_agent ON sessions (agent);
     CREATE TABLE turns (
@@ -43,7 +46,7 @@ const MIGRATIONS: &[&str] = &["
     CREATE TABLE events (
         session TEXT NOT NULL, n INTEGER NOT NULL, turn INTEGER NOT NULL, kind TEXT NOT NULL, pass TEXT NOT NULL,
         doc TEXT NOT NULL, PRIMARY KEY (session, n)
-    ) STRICT, WITHOUT ROWID;
+    ) STRICT;
     CREATE TABLE payloads (
         session TEXT NOT NULL, turn INTEGER NOT NULL, field TEXT NOT NULL, at INTEGER NOT NULL, bytes BLOB NOT NULL,
         PRIMARY KEY (session, turn, field)
@@ -61,9 +64,9 @@ const MIGRATIONS: &[&str] = &["
     "
     DROP INDEX sessions_of_agent;
     DROP INDEX sessions_by_agent;
-    CREATE INDEX sessions_by_agent ON sessions (account, agent, started_at DESC, id DESC, status, redactions, kinds);
+    CREATE INDEX sessions_by_agent ON sessions (account, agent, started_at, id, status, redactions, kinds);
     DROP INDEX sessions_by_account;
-    CREATE INDEX sessions_by_account ON sessions (account, started_at DESC, id DESC, agent, status, redactions, kinds);
+    CREATE INDEX sessions_by_account ON sessions (account, started_at, id, agent, status, redactions, kinds);
 "];
 
 /// How long a call waits for the write of another process, such as `masker admin bootstrap`.
