@@ -36,7 +36,7 @@ impl Cache {
         Self { limit, version: 0, young: HashMap::new(), old: HashMap::new() }
     }
 
-    pub(super) fn is_off(&self) -> bool {
+    fn is_off(&self) -> bool {
         self.limit == 0
     }
 
@@ -51,6 +51,11 @@ impl Cache {
     pub(super) fn clear(&mut self) {
         self.young.clear();
         self.old.clear();
+    }
+
+    /// Whether it would have to be asked: what it does not hold needs no look at the version of the store.
+    pub(super) fn holds_any(&self, keys: &[[u8; 32]]) -> bool {
+        keys.iter().any(|key| self.young.contains_key(key) || self.old.contains_key(key))
     }
 
     pub(super) fn get(&mut self, key: &[u8; 32]) -> Option<&CachedRow> {

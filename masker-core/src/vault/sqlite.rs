@@ -647,13 +647,13 @@ impl Vault for SqliteVault {
         let keys: Vec<[u8; 32]> =
             query.tokens.iter().map(|token| tombstone(query.scope, token.text())).collect();
         let mut store = self.lock();
-        let mut answers: Vec<Option<Lookup>> = if store.cache.is_off() {
-            keys.iter().map(|_| None).collect()
-        } else {
+        let mut answers: Vec<Option<Lookup>> = if store.cache.holds_any(&keys) {
             let version =
                 data_version(&store.connection).map_err(|e| Failure::from(e).into_error(&self.path))?;
             store.cache.renew(version);
             keys.iter().map(|key| from_cache(store.cache.get(key)?, query)).collect()
+        } else {
+            keys.iter().map(|_| None).collect()
         };
         if answers.iter().all(Option::is_some) {
             return Ok(answers.into_iter().flatten().collect());

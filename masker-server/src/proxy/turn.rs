@@ -183,8 +183,8 @@ impl Turn {
         EventRow {
             turn: self.number,
             kind: event.kind.as_str().to_owned(),
-            pass: event.pass.as_str().to_owned(),
-            doc: serde_json::to_string(&doc).expect("an event is texts and numbers"),
+            pass: event.pass.as_str(),
+            doc: json_of(&doc),
         }
     }
 }
@@ -221,6 +221,13 @@ impl Drop for Turn {
         self.done = true;
         tokio::task::spawn_blocking(move || turn.finish(outcome));
     }
+}
+
+fn json_of(doc: &EventDoc<'_>) -> String {
+    // As long as they come, or the text would grow several times.
+    let mut json = Vec::with_capacity(512);
+    serde_json::to_writer(&mut json, doc).expect("an event is texts and numbers");
+    String::from_utf8(json).expect("JSON is UTF-8")
 }
 
 /// The words that came back, prepared for looking tokens up in them.

@@ -159,7 +159,7 @@ pub(crate) struct SessionRow {
 pub(crate) struct EventRow {
     pub(crate) turn: i64,
     pub(crate) kind: String,
-    pub(crate) pass: String,
+    pub(crate) pass: &'static str,
     pub(crate) doc: String,
 }
 
