@@ -29,7 +29,7 @@ pub(crate) fn run(workspace: &Workspace, target: Option<&str>) -> Outcome {
 /// Builds the program and packs it; gives the path of the archive. Beside it lie its bill of materials and `SHA256SUMS`.
 pub(super) fn archive(workspace: &Workspace, target: Option<&str>) -> Result<PathBuf, String> {
     let triple = target.map_or_else(host, |target| Ok(target.to_owned()))?;
-    let program = build(workspace, &tree::folder(workspace, "dist-target"), target)?;
+    let program = program(workspace, target)?;
     let version = versions::of(workspace)?;
     let name = format!("masker-{version}-{triple}");
     let mut files = vec![(format!("masker{}", ending(&triple)), read(&program)?, 0o755)];
@@ -44,6 +44,11 @@ pub(super) fn archive(workspace: &Workspace, target: Option<&str>) -> Result<Pat
     write(&path, &packed(&name, &files, time(workspace)?)?)?;
     sum(&folder)?;
     Ok(path)
+}
+
+/// Builds the program as it is released.
+pub(super) fn program(workspace: &Workspace, target: Option<&str>) -> Result<PathBuf, String> {
+    build(workspace, &tree::folder(workspace, "dist-target"), target)
 }
 
 /// Builds the program so that the same sources and the same Rust give the same bytes wherever they lie.

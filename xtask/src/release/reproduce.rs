@@ -1,41 +1,37 @@
 //! The same bytes from the same sources, wherever they lie.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use super::{dist, tree};
 use crate::python;
 use crate::shell::{Outcome, Workspace};
 
-/// Two places of different length, each with a target folder of its own inside.
-const PLACES: [&str; 2] = ["reproduce/one", "reproduce/another/place"];
-
-/// Builds the program twice from copies of the sources, and compares.
+/// Holds the program that is released against one built from a copy of the sources in another folder.
 pub(super) fn binary(workspace: &Workspace) -> Outcome {
-    twice(workspace, "the program", |copy, into| dist::build(copy, into, None))
+    let here = dist::program(workspace, None)?;
+    let copy = tree::copy(workspace, &tree::folder(workspace, "reproduce/program"))?;
+    compare("the program", &here, &dist::build(&copy, &copy.path("target"), None)?)
 }
 
-/// Builds the wheel twice from copies of the sources, and compares.
+/// Builds the wheel here and from a copy of the sources in another folder, and compares.
 pub(super) fn wheel(workspace: &Workspace) -> Outcome {
     let time = dist::time(workspace)?.to_string();
     let host = dist::host()?;
-    twice(workspace, "the wheel", |copy, into| {
-        python::wheel(workspace, copy, &into.join("wheels"), |command| {
-            dist::independent_of_place(command, copy, into, &host);
+    let build = |sources: &Workspace, into: &Path| {
+        python::wheel(workspace, sources, &into.join("wheels"), |command| {
+            dist::independent_of_place(command, sources, into, &host);
             command.env("CARGO_TARGET_DIR", into).env("SOURCE_DATE_EPOCH", &time);
         })
-    })
+    };
+    let here = build(workspace, &tree::folder(workspace, "wheel-target"))?;
+    let copy = tree::copy(workspace, &tree::folder(workspace, "reproduce/wheel"))?;
+    compare("the wheel", &here, &build(&copy, &copy.path("target"))?)
 }
 
-fn twice(
-    workspace: &Workspace,
-    what: &str,
-    build: impl Fn(&Workspace, &Path) -> Result<PathBuf, String>,
-) -> Outcome {
+fn compare(what: &str, here: &Path, there: &Path) -> Outcome {
     let mut sums = Vec::new();
-    for place in PLACES {
-        let copy = tree::copy(workspace, &tree::folder(workspace, place))?;
-        let made = build(&copy, &copy.path("target"))?;
-        let sum = dist::sha256(&dist::read(&made)?);
+    for made in [here, there] {
+        let sum = dist::sha256(&dist::read(made)?);
         println!("{sum}  {}", made.display());
         sums.push(sum);
     }
