@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 use std::process::Command;
 
-use super::{tree, versions};
+use super::{Verdict, tree, versions};
 use crate::shell::{self, Outcome, Workspace};
 
 const PATH: &str = "masker-core/api.txt";
@@ -32,18 +32,20 @@ pub(crate) fn check(workspace: &Workspace) -> Outcome {
 }
 
 /// Fails where what became of the interface since the last release asks for more than the version says.
-pub(super) fn check_semver(workspace: &Workspace) -> Outcome {
+pub(super) fn check_semver(workspace: &Workspace) -> Result<Verdict, String> {
     let version = versions::of(workspace)?;
-    let mut git = Command::new("git");
-    git.current_dir(workspace.path("")).args(["describe", "--tags", "--abbrev=0", "--match", "v[0-9]*"]);
-    let Ok(tag) = shell::capture(&mut git) else {
-        println!("semver: no release yet, {PATH} is what the next one is held against");
-        return Ok(());
+    let git = |arguments: &[&str]| {
+        let mut git = Command::new("git");
+        shell::capture(git.current_dir(workspace.path("")).args(arguments))
     };
-    let tag = tag.trim();
-    let mut git = Command::new("git");
-    git.current_dir(workspace.path("")).args(["show", &format!("{tag}:{PATH}")]);
-    let (before, now) = (shell::capture(&mut git)?, workspace.read(PATH)?);
+    let tags = git(&["tag", "--list", "v[0-9]*", "--merged", "HEAD", "--sort", "-version:refname"])?;
+    // What stands behind a hyphen was on the way to a release.
+    let Some(tag) = tags.lines().find(|tag| !tag.contains('-')) else {
+        return Ok(Verdict::Skipped(format!(
+            "this clone has no tag v*, so there is no release to hold {PATH} against"
+        )));
+    };
+    let (before, now) = (git(&["show", &format!("{tag}:{PATH}")])?, workspace.read(PATH)?);
     let change = Change::between(&before, &now);
     change.print();
     let last = tag.trim_start_matches('v');
@@ -53,7 +55,7 @@ pub(super) fn check_semver(workspace: &Workspace) -> Outcome {
             change.gone.len(),
             change.new.len()
         );
-        Ok(())
+        Ok(Verdict::Passed)
     } else {
         Err(format!("{version} may not follow {last}: {} public items went or changed", change.gone.len()))
     }

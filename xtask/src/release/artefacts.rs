@@ -6,7 +6,7 @@ use std::process::Command;
 
 use flate2::read::GzDecoder;
 
-use super::{dist, versions};
+use super::{Verdict, dist, versions};
 use crate::shell::{self, Outcome, Workspace};
 use crate::{node, python};
 
@@ -54,14 +54,12 @@ pub(super) fn check_binary(workspace: &Workspace) -> Outcome {
     check_contents(&path, &["/masker", "README.md", "CHANGELOG.md", "masker.cdx.json"])
 }
 
-/// The image, where there is something to build it with.
-pub(super) fn check_image(workspace: &Workspace) -> Outcome {
+/// The image: its recipe, and where a container engine answers what it makes.
+pub(super) fn check_image(workspace: &Workspace) -> Result<Verdict, String> {
     check_recipes(workspace)?;
     if shell::capture(Command::new("docker").args(["info", "--format", "{{.ID}}"])).is_err() {
-        println!(
-            "NOT RUN: no container engine answers here, so deploy/Dockerfile was read and not built. CI builds it."
-        );
-        return Ok(());
+        let reason = "no container engine answers here; deploy/Dockerfile was read, not built";
+        return Ok(Verdict::Skipped(reason.to_owned()));
     }
     let mut build = Command::new("docker");
     build.current_dir(workspace.path("")).args([
@@ -76,7 +74,8 @@ pub(super) fn check_image(workspace: &Workspace) -> Outcome {
     let list = ["run", "--rm", "--entrypoint", "ls", "masker:dry-run", IMAGE_NOTICES];
     let listed = shell::capture(Command::new("docker").args(list))?;
     let names: Vec<String> = listed.lines().map(|line| format!("{IMAGE_NOTICES}/{line}")).collect();
-    report("masker:dry-run", &faults_of(&names, &[]))
+    report("masker:dry-run", &faults_of(&names, &[]))?;
+    Ok(Verdict::Passed)
 }
 
 const IMAGE_NOTICES: &str = "/usr/share/doc/masker";
@@ -87,11 +86,36 @@ pub(super) fn check_recipes(workspace: &Workspace) -> Outcome {
     report("deploy/Dockerfile", &faults_of(&names, &[]))
 }
 
-/// Bills of materials against the schema of their standard, those in wheels included.
+/// Bills of materials against the schema of their standard, those in wheels included, and checksums over all that was made.
 pub(super) fn check_sboms(workspace: &Workspace) -> Outcome {
     let folder = dist::folder(workspace)?;
+    let entries = fs::read_dir(&folder).map_err(|error| format!("{}: {error}", folder.display()))?;
+    let names: Vec<String> = entries
+        .filter_map(Result::ok)
+        .map(|entry| entry.file_name().to_string_lossy().into_owned())
+        .collect();
+    let missing = steps_before(&names, &versions::of(workspace)?);
+    if !missing.is_empty() {
+        return Err(format!(
+            "{} has no bill of these steps, which run before: {}",
+            folder.display(),
+            missing.join(", ")
+        ));
+    }
     dist::sum(&folder)?;
     python::check_bills(workspace, &folder)
+}
+
+/// The steps whose bill of materials is not among names of files.
+fn steps_before(names: &[String], version: &str) -> Vec<&'static str> {
+    let made = [
+        ("crate", format!("masker-core-{version}"), ".cdx.json"),
+        ("python", format!("masker_phi-{version}-"), ".whl"),
+        ("node", format!("masker-node-{version}"), ".cdx.json"),
+        ("binary", format!("masker-{version}-"), ".cdx.json"),
+    ];
+    let is_there = |start: &str, end| names.iter().any(|name| name.starts_with(start) && name.ends_with(end));
+    made.iter().filter(|(_, start, end)| !is_there(start, end)).map(|(step, ..)| *step).collect()
 }
 
 /// The last files that a recipe of an image copies into a folder.
@@ -172,6 +196,22 @@ mod tests {
         assert_eq!(faults_of(&whole[1..], &[]), ["has no LICENSE-APACHE"]);
         let strange = [whole, names(&["data/sources/x.tsv"])].concat();
         assert_eq!(faults_of(&strange, &[]), ["must not have p/data/sources/x.tsv"]);
+    }
+
+    #[test]
+    fn what_runs_before_the_bills_are_read() {
+        let mut names: Vec<String> = [
+            "masker-core-1.0.0.cdx.json",
+            "masker_phi-1.0.0-cp310-abi3-linux_x86_64.whl",
+            "masker-node-1.0.0.cdx.json",
+            "masker-1.0.0-x86_64-unknown-linux-gnu.cdx.json",
+        ]
+        .map(str::to_owned)
+        .into();
+        assert!(steps_before(&names, "1.0.0").is_empty());
+        assert_eq!(steps_before(&names, "1.0.1"), ["crate", "python", "node", "binary"]);
+        names.remove(1);
+        assert_eq!(steps_before(&names, "1.0.0"), ["python"]);
     }
 
     #[test]

@@ -107,6 +107,12 @@ pub(super) fn folder(workspace: &Workspace) -> Result<PathBuf, String> {
     Ok(folder)
 }
 
+/// Removes what was made before.
+pub(super) fn empty(workspace: &Workspace) -> Outcome {
+    let folder = folder(workspace)?;
+    fs::remove_dir_all(&folder).map_err(|error| format!("cannot empty {}: {error}", folder.display()))
+}
+
 /// Writes `SHA256SUMS` over everything in a folder, as `sha256sum --check` reads it.
 pub(super) fn sum(folder: &Path) -> Outcome {
     let entries = fs::read_dir(folder).map_err(|error| format!("{}: {error}", folder.display()))?;

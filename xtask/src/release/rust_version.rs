@@ -4,7 +4,7 @@ use std::process::Command;
 
 use serde_json::Value;
 
-use super::tree;
+use super::{Verdict, tree};
 use crate::packages;
 use crate::shell::{self, Outcome, Workspace};
 
@@ -41,22 +41,21 @@ pub(super) fn check(workspace: &Workspace) -> Outcome {
 }
 
 /// Compiles with that Rust, where it is installed.
-pub(super) fn compile(workspace: &Workspace) -> Outcome {
+pub(super) fn compile(workspace: &Workspace) -> Result<Verdict, String> {
     let least = least(workspace)?;
     let installed = shell::capture(Command::new("rustup").args(["toolchain", "list"])).unwrap_or_default();
     let Some(toolchain) = toolchain(&installed, &least) else {
-        println!(
-            "NOT RUN: Rust {least} is not installed here, so nothing was compiled with it; \
-             `rustup toolchain install {least} --profile minimal` brings it. CI compiles with it."
-        );
-        return Ok(());
+        return Ok(Verdict::Skipped(format!(
+            "Rust {least} is not installed here; `rustup toolchain install {least} --profile minimal` brings it"
+        )));
     };
     let mut command = Command::new("rustup");
     command.current_dir(workspace.path("")).args(["run", toolchain, "cargo", "check", "--workspace"]);
     command
         .args(["--all-features", "--locked"])
         .env("CARGO_TARGET_DIR", tree::folder(workspace, "oldest-target"));
-    shell::run(command.env_remove("CARGO").env_remove("RUSTUP_TOOLCHAIN"))
+    shell::run(command.env_remove("CARGO").env_remove("RUSTUP_TOOLCHAIN"))?;
+    Ok(Verdict::Passed)
 }
 
 fn least(workspace: &Workspace) -> Result<String, String> {
