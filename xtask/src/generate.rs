@@ -1,5 +1,6 @@
 //! `cargo xtask gen`: files that are made from other files and committed.
 
+mod bill;
 mod kinds_page;
 mod measured;
 mod notices;
@@ -35,6 +36,7 @@ const GENERATORS: &[Generator] = &[
     |_| Ok(kinds_page::outputs()),
     |_| Ok(safe_harbor_page::outputs()),
     notices::outputs,
+    bill::outputs,
 ];
 
 fn word_tables(workspace: &Workspace) -> Result<Vec<Output>, String> {

@@ -32,7 +32,7 @@ pub(super) fn check_python(workspace: &Workspace) -> Outcome {
         let path = keep(workspace, &path)?;
         let is_wheel = path.extension().is_some_and(|ending| ending == "whl");
         let wanted: &[&str] = if is_wheel {
-            &["masker/__init__.py", "masker/_masker.pyi", "masker/py.typed", "masker-py.cyclonedx.json"]
+            &["masker/__init__.py", "masker/_masker.pyi", "masker/py.typed", "sboms/masker-py.cdx.json"]
         } else {
             &["pyproject.toml", "masker-core/src/lib.rs", "python/masker/__init__.py"]
         };

@@ -87,7 +87,7 @@ pub(super) fn independent_of_place(command: &mut Command, workspace: &Workspace,
 }
 
 /// The bill of materials of a member's artefact, as bytes of a file.
-pub(super) fn bill(
+pub(crate) fn bill(
     workspace: &Workspace,
     member: &str,
     kind: &str,
