@@ -23,15 +23,7 @@ pub(crate) fn run(workspace: &Workspace) -> Outcome {
     let metadata = packages::metadata(workspace)?;
     let found = metadata["packages"].as_array().ok_or("cargo metadata: no packages")?;
     let faults: Vec<String> = found.iter().filter_map(|package| rules.fault_of(package)).collect();
-    for fault in &faults {
-        println!("{fault}");
-    }
-    if faults.is_empty() {
-        println!("deny: {} packages allowed", found.len());
-        Ok(())
-    } else {
-        Err(format!("{} packages not allowed", faults.len()))
-    }
+    shell::report(&faults, &format!("deny: {} packages allowed", found.len()), "packages not allowed")
 }
 
 /// The part of `deny.toml` that needs no database.

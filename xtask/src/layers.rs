@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use crate::shell::{Outcome, Workspace};
+use crate::shell::{self, Outcome, Workspace};
 use crate::source;
 
 /// The modules of masker-core; each may use those before it.
@@ -57,15 +57,8 @@ pub(crate) fn run(workspace: &Workspace) -> Outcome {
         let manifest = workspace.read(format!("{member}/Cargo.toml"))?;
         faults.extend(crate_faults(member, allowed, &manifest)?);
     }
-    for fault in &faults {
-        println!("{fault}");
-    }
-    if faults.is_empty() {
-        println!("layers: {} modules and {} crates in order", ORDER.len(), CRATES.len());
-        Ok(())
-    } else {
-        Err(format!("{} arrows against the order", faults.len()))
-    }
+    let sound = format!("layers: {} modules and {} crates in order", ORDER.len(), CRATES.len());
+    shell::report(&faults, &sound, "arrows against the order")
 }
 
 /// Faults of one file of the core, given its path below `src`.

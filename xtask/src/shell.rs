@@ -73,6 +73,19 @@ pub(crate) fn capture(command: &mut Command) -> Result<String, String> {
     String::from_utf8(output.stdout).map_err(|_| format!("{line}: the output is not UTF-8"))
 }
 
+/// Ends a check: prints `sound` where nothing is wrong, else each fault on a line of its own, and fails with their number before
+/// `of_what`.
+pub(crate) fn report(faults: &[String], sound: &str, of_what: &str) -> Outcome {
+    if faults.is_empty() {
+        println!("{sound}");
+        return Ok(());
+    }
+    for fault in faults {
+        println!("{fault}");
+    }
+    Err(format!("{} {of_what}", faults.len()))
+}
+
 fn describe(command: &Command) -> String {
     let program = Path::new(command.get_program()).file_name().unwrap_or_default();
     std::iter::once(program)
@@ -80,4 +93,16 @@ fn describe(command: &Command) -> String {
         .map(OsStr::to_string_lossy)
         .collect::<Vec<_>>()
         .join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_check_fails_by_its_faults() {
+        assert_eq!(report(&[], "sound", "faults of x"), Ok(()));
+        let faults = ["a".to_owned(), "b".to_owned()];
+        assert_eq!(report(&faults, "sound", "faults of x"), Err("2 faults of x".to_owned()));
+    }
 }

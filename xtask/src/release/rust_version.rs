@@ -29,15 +29,8 @@ pub(super) fn check(workspace: &Workspace) -> Outcome {
         }
     }
     faults.sort();
-    for fault in &faults {
-        println!("{fault}");
-    }
-    if faults.is_empty() {
-        println!("rust version: nothing that is linked declares more than {least}");
-        Ok(())
-    } else {
-        Err(format!("rust-version is {least}, and {} packages need more", faults.len()))
-    }
+    let sound = format!("rust version: nothing that is linked declares more than {least}");
+    shell::report(&faults, &sound, &format!("packages need more than {least}, which is rust-version"))
 }
 
 /// Compiles with that Rust, where it is installed.

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::shell::{Outcome, Workspace};
+use crate::shell::{self, Outcome, Workspace};
 
 /// Fails where a manifest has another version than the workspace, where the changelog has nothing to say, or where `tag`, such
 /// as `python-v1.2.3`, does not belong to this version and its heading in the changelog.
@@ -19,15 +19,7 @@ pub(crate) fn check(workspace: &Workspace, tag: Option<&str>) -> Outcome {
     if let Some(tag) = tag {
         faults.extend(fault_of_tag(tag, version));
     }
-    for fault in &faults {
-        println!("{fault}");
-    }
-    if faults.is_empty() {
-        println!("versions: {version} everywhere");
-        Ok(())
-    } else {
-        Err(format!("{} faults of versions", faults.len()))
-    }
+    shell::report(&faults, &format!("versions: {version} everywhere"), "faults of versions")
 }
 
 /// The version of the workspace.
