@@ -80,10 +80,17 @@ pub(super) fn check_image(workspace: &Workspace) -> Result<Verdict, String> {
 
 const IMAGE_NOTICES: &str = "/usr/share/doc/masker";
 
-/// The image carries the notices, as far as its recipe says.
+/// The image carries the notices, as far as its recipe says, and what the recipe copies out of the tree is there.
 pub(super) fn check_recipes(workspace: &Workspace) -> Outcome {
-    let names = copied(&workspace.read("deploy/Dockerfile")?, IMAGE_NOTICES);
-    report("deploy/Dockerfile", &names, &[])
+    let path = "deploy/Dockerfile";
+    let recipe = workspace.read(path)?.replace("\\\n", " ");
+    let recipe = copies(&recipe);
+    let from_tree = recipe.iter().filter(|copies| !copies.is_built).flat_map(|copies| &copies.from);
+    let missing: Vec<&str> = from_tree.copied().filter(|from| !workspace.path(from).exists()).collect();
+    if !missing.is_empty() {
+        return Err(format!("{path} copies what is not in the tree: {}", missing.join(", ")));
+    }
+    report(path, &copied(&recipe, IMAGE_NOTICES), &[])
 }
 
 /// Bills of materials against the schema of their standard, those in wheels included, and checksums over all that was made.
@@ -118,19 +125,31 @@ fn steps_before(names: &[String], version: &str) -> Vec<&'static str> {
     made.iter().filter(|(_, start, end)| !is_there(start, end)).map(|(step, ..)| *step).collect()
 }
 
-/// The last files that a recipe of an image copies into a folder.
-fn copied(recipe: &str, folder: &str) -> Vec<String> {
-    let lines = recipe.replace("\\\n", " ");
-    let copies = lines.lines().filter_map(|line| line.strip_prefix("COPY "));
-    copies
+/// One instruction of a recipe that copies.
+struct Copies<'a> {
+    /// Whether out of the build rather than of the tree.
+    is_built: bool,
+    from: Vec<&'a str>,
+    to: &'a str,
+}
+
+fn copies(recipe: &str) -> Vec<Copies<'_>> {
+    let instructions = recipe.lines().filter_map(|line| line.strip_prefix("COPY "));
+    instructions
         .filter_map(|line| {
-            let words: Vec<&str> = line.split_whitespace().filter(|word| !word.starts_with("--")).collect();
-            let (to, from) = words.split_last()?;
-            (to.trim_end_matches('/') == folder).then(|| from.to_vec())
+            let (options, paths): (Vec<&str>, Vec<&str>) =
+                line.split_whitespace().partition(|word| word.starts_with("--"));
+            let (to, from) = paths.split_last()?;
+            let is_built = options.iter().any(|option| option.starts_with("--from="));
+            Some(Copies { is_built, from: from.to_vec(), to: to.trim_end_matches('/') })
         })
-        .flatten()
-        .map(|path| format!("{folder}/{}", path.rsplit('/').next().unwrap_or(path)))
         .collect()
+}
+
+/// The files that a recipe copies into a folder.
+fn copied(recipe: &[Copies<'_>], folder: &str) -> Vec<String> {
+    let into = recipe.iter().filter(|copies| copies.to == folder).flat_map(|copies| &copies.from);
+    into.map(|path| format!("{folder}/{}", path.rsplit('/').next().unwrap_or(path))).collect()
 }
 
 /// Copies an artefact to where what is released lies.
@@ -217,8 +236,9 @@ mod tests {
     #[test]
     fn what_an_image_is_given() {
         let recipe =
-            "FROM x\nCOPY . .\nCOPY --from=build /src/a/LICENSE-MIT \\\n  /src/LICENSE-APACHE /usr/doc/\n";
-        assert_eq!(copied(recipe, "/usr/doc"), ["/usr/doc/LICENSE-MIT", "/usr/doc/LICENSE-APACHE"]);
-        assert!(copied(recipe, "/doc").is_empty());
+            copies("FROM x\nCOPY . .\nCOPY --from=build /src/a/LICENSE-MIT /src/LICENSE-APACHE /usr/doc/\n");
+        assert_eq!(copied(&recipe, "/usr/doc"), ["/usr/doc/LICENSE-MIT", "/usr/doc/LICENSE-APACHE"]);
+        assert!(copied(&recipe, "/doc").is_empty());
+        assert_eq!(recipe.iter().map(|copies| copies.is_built).collect::<Vec<_>>(), [false, true]);
     }
 }
