@@ -108,20 +108,15 @@ pub(crate) fn soak(workspace: &Workspace, seconds: &str) -> Result<Command, Stri
     Ok(environment.command("python", ["tests/soak.py", "--seconds", seconds]))
 }
 
-/// The wheel of this platform and the sources, as they are published.
-pub(crate) fn artefacts(workspace: &Workspace) -> Result<[PathBuf; 2], String> {
+/// The sources in an archive, as they are published.
+pub(crate) fn sources(workspace: &Workspace) -> Result<PathBuf, String> {
     let environment = Environment::new(workspace)?;
     let place = environment.folder.join("artefacts");
-    let made = |ending: &str, arguments: &[&str]| -> Result<PathBuf, String> {
-        let place = place.to_string_lossy().into_owned();
-        let out = ["--out".to_owned(), place];
-        environment.run("maturin", arguments.iter().map(|one| (*one).to_owned()).chain(out))?;
-        newest(&environment.folder.join("artefacts"), ending)
-    };
-    Ok([made("whl", &["build", "--release", "--locked"])?, made("gz", &["sdist"])?])
+    environment.run("maturin", ["sdist".as_ref(), "--out".as_ref(), place.as_os_str()])?;
+    newest(&place, "gz")
 }
 
-/// The wheel of a copy of the workspace, by the tools of this one and with settings of the caller's.
+/// The wheel of a workspace, this one or a copy, by the tools of this one and with settings of the caller's.
 pub(crate) fn wheel(
     workspace: &Workspace,
     copy: &Workspace,

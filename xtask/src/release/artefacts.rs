@@ -28,7 +28,7 @@ pub(super) fn check_crate(workspace: &Workspace) -> Outcome {
 
 /// The wheel of this platform and the sources.
 pub(super) fn check_python(workspace: &Workspace) -> Outcome {
-    for path in python::artefacts(workspace)? {
+    for path in [dist::wheel(workspace)?, python::sources(workspace)?] {
         let path = keep(workspace, &path)?;
         let is_wheel = path.extension().is_some_and(|ending| ending == "whl");
         let wanted: &[&str] = if is_wheel {

@@ -11,6 +11,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::{sbom, tree, versions};
 use crate::packages::Packages;
+use crate::python;
 use crate::shell::{self, Outcome, Workspace};
 
 /// What lies beside the program in its archive.
@@ -63,8 +64,26 @@ pub(super) fn build(workspace: &Workspace, into: &Path, target: Option<&str>) ->
     Ok(into.join(target.unwrap_or_default()).join("release").join(format!("masker{}", ending(&triple))))
 }
 
+/// Builds the wheel of this platform as it is released.
+pub(super) fn wheel(workspace: &Workspace) -> Result<PathBuf, String> {
+    build_wheel(workspace, workspace, &tree::folder(workspace, "wheel-target"))
+}
+
+/// Builds the wheel of `sources` by the tools of this workspace, so that it does not depend on where they lie either.
+pub(super) fn build_wheel(
+    workspace: &Workspace,
+    sources: &Workspace,
+    into: &Path,
+) -> Result<PathBuf, String> {
+    let (time, host) = (time(workspace)?.to_string(), host()?);
+    python::wheel(workspace, sources, &into.join("wheels"), |command| {
+        independent_of_place(command, sources, into, &host);
+        command.env("CARGO_TARGET_DIR", into).env("SOURCE_DATE_EPOCH", &time);
+    })
+}
+
 /// Takes the paths of this machine out of what a command compiles.
-pub(super) fn independent_of_place(command: &mut Command, workspace: &Workspace, into: &Path, triple: &str) {
+fn independent_of_place(command: &mut Command, workspace: &Workspace, into: &Path, triple: &str) {
     let home = std::env::var_os("CARGO_HOME").map(PathBuf::from);
     let home = home.or_else(|| Some(std::env::home_dir()?.join(".cargo"))).unwrap_or_default();
     // Of several that match the last is taken, and the target folder mostly lies in the workspace.
@@ -139,7 +158,7 @@ fn write(path: &Path, bytes: &[u8]) -> Outcome {
 }
 
 /// The target that this machine is.
-pub(super) fn host() -> Result<String, String> {
+fn host() -> Result<String, String> {
     let about = shell::capture(Command::new("rustc").arg("-vV"))?;
     let host = about.lines().find_map(|line| line.strip_prefix("host: "));
     host.map(str::to_owned).ok_or_else(|| "rustc does not say what this machine is".to_owned())
@@ -150,7 +169,7 @@ fn ending(triple: &str) -> &'static str {
 }
 
 /// When what is released was committed, in seconds: the only time in an archive.
-pub(super) fn time(workspace: &Workspace) -> Result<u64, String> {
+fn time(workspace: &Workspace) -> Result<u64, String> {
     let mut git = Command::new("git");
     let text = shell::capture(git.current_dir(workspace.path("")).args(["log", "-1", "--format=%ct"]))?;
     text.trim().parse().map_err(|_| format!("git gives no time but {text}"))

@@ -3,7 +3,6 @@
 use std::path::Path;
 
 use super::{dist, tree};
-use crate::python;
 use crate::shell::{Outcome, Workspace};
 
 /// Holds the program that is released against one built from a copy of the sources in another folder.
@@ -13,19 +12,11 @@ pub(super) fn binary(workspace: &Workspace) -> Outcome {
     compare("the program", &here, &dist::build(&copy, &copy.path("target"), None)?)
 }
 
-/// Builds the wheel here and from a copy of the sources in another folder, and compares.
+/// Holds the wheel that is released against one built from a copy of the sources in another folder.
 pub(super) fn wheel(workspace: &Workspace) -> Outcome {
-    let time = dist::time(workspace)?.to_string();
-    let host = dist::host()?;
-    let build = |sources: &Workspace, into: &Path| {
-        python::wheel(workspace, sources, &into.join("wheels"), |command| {
-            dist::independent_of_place(command, sources, into, &host);
-            command.env("CARGO_TARGET_DIR", into).env("SOURCE_DATE_EPOCH", &time);
-        })
-    };
-    let here = build(workspace, &tree::folder(workspace, "wheel-target"))?;
+    let here = dist::wheel(workspace)?;
     let copy = tree::copy(workspace, &tree::folder(workspace, "reproduce/wheel"))?;
-    compare("the wheel", &here, &build(&copy, &copy.path("target"))?)
+    compare("the wheel", &here, &dist::build_wheel(workspace, &copy, &copy.path("target"))?)
 }
 
 fn compare(what: &str, here: &Path, there: &Path) -> Outcome {
