@@ -4,10 +4,10 @@ use std::io::{BufRead, BufReader, Read, Seek, SeekFrom};
 use std::sync::Arc;
 
 use masker_core::audit::{
-    AuditError, AuditEvent, AuditLog, AuditOptions, BadReason, Checks, EventKind, Hash, Head, HeadStore,
-    Stored, Verification, hash_hex, read_event, verify,
+    AuditError, AuditEvent, AuditLog, AuditOptions, Checks, EventKind, Head, HeadStore, Stored, Verification,
+    hash_hex, read_event, verify,
 };
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use crate::config::{AuditConfig, StartError};
 use crate::error::{ApiError, Code, Result};
@@ -245,18 +245,7 @@ fn left_event(text: &str) -> Option<AuditEvent> {
 
 /// The answer to a request to verify.
 pub(crate) fn verification_json(result: &Verification) -> Value {
-    let hex = |hash: Option<Hash>| hash.as_ref().map(hash_hex);
-    json!({
-        "ok": result.ok,
-        "event_count": result.event_count,
-        "message": if result.ok { "chain ok" } else { "chain broken" },
-        "from_seq": result.from_seq,
-        "to_seq": result.to_seq,
-        "start_hash": hex(result.start_hash),
-        "root_hash": hex(result.root_hash),
-        "merkle_root_hex": hex(result.merkle_root),
-        "first_bad_seq": result.first_bad_seq,
-        "reason": result.reason.map(BadReason::as_str),
-        "verified_at": crate::time::format(crate::time::now()),
-    })
+    let mut answer = result.to_json();
+    answer["verified_at"] = crate::time::format(crate::time::now()).into();
+    answer
 }

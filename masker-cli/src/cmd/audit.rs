@@ -8,10 +8,9 @@ use std::path::{Path, PathBuf};
 
 use data_encoding::HEXLOWER;
 use masker_core::audit::{
-    AuditError, AuditKeys, BadReason, Checks, EventKind, FileHead, Hash, HeadStore as _, Verification,
-    hash_hex, prove, read_event, verify,
+    AuditError, AuditKeys, Checks, EventKind, FileHead, Hash, HeadStore as _, prove, read_event, verify,
 };
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 use zeroize::Zeroizing;
 
 use crate::args::{AuditAt, AuditCommand, AuditProve, AuditRange, AuditTail, AuditVerify};
@@ -103,7 +102,7 @@ fn verify_log(command: &AuditVerify, ui: &Ui, settings: &Settings) -> Result<Exi
     }
     let result = verify(log, &keys, &checks).map_err(|e| CliError::file("read audit log", &path, &e))?;
     if settings.json {
-        ui.print_json(&answer(&result))?;
+        ui.print_json(&result.to_json())?;
     } else if result.ok {
         ui.print(&format!("chain ok ({} events)\n", result.event_count))?;
     }
@@ -113,23 +112,6 @@ fn verify_log(command: &AuditVerify, ui: &Ui, settings: &Settings) -> Result<Exi
             .hint("keep the file as it is; nothing was changed")),
         _ => Ok(Exit::Success),
     }
-}
-
-/// The answer in the form in which the server gives it.
-fn answer(result: &Verification) -> Value {
-    let hex = |hash: Option<Hash>| hash.as_ref().map(hash_hex);
-    json!({
-        "ok": result.ok,
-        "event_count": result.event_count,
-        "message": if result.ok { "chain ok" } else { "chain broken" },
-        "from_seq": result.from_seq,
-        "to_seq": result.to_seq,
-        "start_hash": hex(result.start_hash),
-        "root_hash": hex(result.root_hash),
-        "merkle_root_hex": hex(result.merkle_root),
-        "first_bad_seq": result.first_bad_seq,
-        "reason": result.reason.map(BadReason::as_str),
-    })
 }
 
 fn tail(command: &AuditTail, ui: &Ui, settings: &Settings) -> Result<Exit> {

@@ -128,19 +128,7 @@ fn diff(command: &args::PolicyDiff, ui: &Ui) -> Result<Exit> {
         }
         ui.print(&(lines.join("\n") + "\n"))?;
     } else {
-        let changes: Vec<Value> = diff
-            .changes()
-            .iter()
-            .map(|change| {
-                let op = match (change.before.as_str(), change.after.as_str()) {
-                    ("absent", _) => "added",
-                    (_, "absent") => "removed",
-                    _ => "changed",
-                };
-                json!({ "path": change.path, "op": op, "from": change.before, "to": change.after, "effect": change.effect.as_str() })
-            })
-            .collect();
-        ui.print_json(&json!({ "changes": changes, "weaker": diff.is_weaker() }))?;
+        ui.print_json(&diff)?;
     }
     if command.fail_if_weaker && diff.is_weaker() {
         return Err(

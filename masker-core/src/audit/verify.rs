@@ -366,6 +366,35 @@ pub struct Proof {
     pub root: Hash,
 }
 
+impl Verification {
+    /// The answer as JSON: the fields of this type, hashes as hexadecimal digits, the root of the tree as `merkle_root_hex`, and a
+    /// `message`, which is `chain ok` or `chain broken`.
+    ///
+    /// ```
+    /// use masker_core::audit::{AuditKeys, Checks, verify};
+    ///
+    /// let keys = AuditKeys::new([7; 32]);
+    /// let empty = verify(&b""[..], &keys, &Checks::default()).unwrap().to_json();
+    /// assert_eq!((&empty["ok"], &empty["message"]), (&true.into(), &"chain ok".into()));
+    /// assert_eq!((&empty["event_count"], &empty["reason"]), (&0.into(), &serde_json::Value::Null));
+    /// ```
+    pub fn to_json(&self) -> Value {
+        let hex = |hash: &Option<Hash>| hash.as_ref().map(hash_hex);
+        serde_json::json!({
+            "ok": self.ok,
+            "event_count": self.event_count,
+            "message": if self.ok { "chain ok" } else { "chain broken" },
+            "from_seq": self.from_seq,
+            "to_seq": self.to_seq,
+            "start_hash": hex(&self.start_hash),
+            "root_hash": hex(&self.root_hash),
+            "merkle_root_hex": hex(&self.merkle_root),
+            "first_bad_seq": self.first_bad_seq,
+            "reason": self.reason.map(BadReason::as_str),
+        })
+    }
+}
+
 impl Proof {
     /// The proof as JSON.
     pub fn to_json(&self) -> Value {

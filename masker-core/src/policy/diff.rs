@@ -4,7 +4,7 @@ use std::cmp::Ordering;
 use std::collections::HashSet;
 use std::fmt::{self, Display};
 
-use serde::Serialize;
+use serde::ser::{Serialize, SerializeStruct as _, Serializer};
 
 use super::{
     Action, AllowMatch, AllowRule, Check, DictionaryRule, EntityRule, Keep, LogPayloads, NonText, PassRule,
@@ -13,7 +13,7 @@ use super::{
 use crate::Kind;
 
 /// What a change does to the protection.
-#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq, serde::Serialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Effect {
@@ -44,8 +44,9 @@ impl Effect {
     }
 }
 
-/// One difference. Shown as one line: `entities.PHONE.action: tokenize -> passthrough (weaker)`.
-#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+/// One difference. Shown as one line: `entities.PHONE.action: tokenize -> passthrough (weaker)`. Serialised as
+/// `{"path", "op", "from", "to", "effect"}`, where `op` is `added`, `removed` or `changed`.
+#[derive(Clone, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub struct Change {
     /// The field: `entities.PHONE.action`.
@@ -58,17 +59,43 @@ pub struct Change {
     pub effect: Effect,
 }
 
+impl Serialize for Change {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let op = match (self.before.as_str(), self.after.as_str()) {
+            (ABSENT, _) => "added",
+            (_, ABSENT) => "removed",
+            _ => "changed",
+        };
+        let mut fields = serializer.serialize_struct("Change", 5)?;
+        fields.serialize_field("path", &self.path)?;
+        fields.serialize_field("op", op)?;
+        fields.serialize_field("from", &self.before)?;
+        fields.serialize_field("to", &self.after)?;
+        fields.serialize_field("effect", &self.effect)?;
+        fields.end()
+    }
+}
+
 impl Display for Change {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {} -> {} ({})", self.path, self.before, self.after, self.effect.as_str())
     }
 }
 
-/// Every difference between two policies in what they mean: defaults, order of fields and comments do not count.
-#[derive(Clone, Debug, Default, Eq, PartialEq, Serialize)]
-#[serde(transparent)]
+/// Every difference between two policies in what they mean: defaults, order of fields and comments do not count. Serialised as
+/// `{"changes": [...], "weaker": true}`.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct PolicyDiff {
     changes: Vec<Change>,
+}
+
+impl Serialize for PolicyDiff {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut fields = serializer.serialize_struct("PolicyDiff", 2)?;
+        fields.serialize_field("changes", &self.changes)?;
+        fields.serialize_field("weaker", &self.is_weaker())?;
+        fields.end()
+    }
 }
 
 impl PolicyDiff {
@@ -583,5 +610,23 @@ audit: { retention_days: 3000 }
         assert!(!minimum.diff(&default).is_weaker());
         assert!(!default.diff(&strict).is_weaker());
         assert!(strict.diff(&default).is_weaker());
+    }
+
+    #[test]
+    fn serialised_with_what_was_done() {
+        let old = Policy::from_yaml(SOURCE).unwrap();
+        let new =
+            Policy::from_yaml(&SOURCE.replace("  NAME: {}\n", "  NAME: { action: passthrough }\n")).unwrap();
+        let change = serde_json::json!({
+            "path": "entities.NAME.action", "op": "changed", "from": "tokenize", "to": "passthrough", "effect": "weaker",
+        });
+        let whole = serde_json::to_value(old.diff(&new)).unwrap();
+        assert_eq!(whole, serde_json::json!({ "changes": [change], "weaker": true }));
+        let op = |before: &str, after: &str| {
+            let (before, after) = (before.to_owned(), after.to_owned());
+            let change = Change { path: String::new(), before, after, effect: Effect::Neutral };
+            serde_json::to_value(change).unwrap()["op"].clone()
+        };
+        assert_eq!((op(ABSENT, "on"), op("on", ABSENT)), ("added".into(), "removed".into()));
     }
 }

@@ -207,20 +207,7 @@ pub(super) fn diff(c: &Context) -> Result<Reply> {
             }
         });
     }
-    let diff = policies[0].diff(&policies[1]);
-    let changes: Vec<Value> = diff
-        .changes()
-        .iter()
-        .map(|change| {
-            let op = match (change.before.as_str(), change.after.as_str()) {
-                ("absent", _) => "added",
-                (_, "absent") => "removed",
-                _ => "changed",
-            };
-            json!({ "path": change.path, "op": op, "from": change.before, "to": change.after, "effect": change.effect.as_str() })
-        })
-        .collect();
-    Ok(Reply::ok(&json!({ "changes": changes, "weaker": diff.is_weaker() })))
+    Ok(Reply::ok(&json!(policies[0].diff(&policies[1]))))
 }
 
 pub(super) fn reload(c: &Context) -> Result<Reply> {
