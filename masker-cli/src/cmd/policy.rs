@@ -3,7 +3,7 @@
 use std::env;
 use std::path::Path;
 
-use masker_core::kinds::Measured;
+use masker_core::kinds::{Measured, SAFE_HARBOR};
 use masker_core::policy::PolicyNotice;
 use masker_core::{KeyRing, KidState, Kind, Pass, Policy, PolicyError, PolicyLoader, kinds};
 use serde_json::{Value, json};
@@ -138,28 +138,6 @@ fn diff(command: &args::PolicyDiff, ui: &Ui) -> Result<Exit> {
     Ok(Exit::Success)
 }
 
-/// The eighteen identifiers of 45 CFR 164.514(b)(2)(i), in short.
-const LETTERS: [(char, &str); 18] = [
-    ('A', "names"),
-    ('B', "places smaller than a state"),
-    ('C', "dates finer than a year, ages over 89"),
-    ('D', "telephone numbers"),
-    ('E', "fax numbers"),
-    ('F', "e-mail addresses"),
-    ('G', "social security numbers"),
-    ('H', "medical record numbers"),
-    ('I', "health plan numbers"),
-    ('J', "account numbers"),
-    ('K', "certificate and licence numbers"),
-    ('L', "vehicle identifiers"),
-    ('M', "device identifiers"),
-    ('N', "web addresses"),
-    ('O', "IP addresses"),
-    ('P', "biometric identifiers"),
-    ('Q', "photographs (not text)"),
-    ('R', "other unique identifiers"),
-];
-
 /// The passes that find things.
 const FINDING: [Pass; 4] = [Pass::Regex, Pass::Dictionary, Pass::Spoken, Pass::Ner];
 
@@ -188,7 +166,7 @@ fn coverage(policy: &Policy, ui: &Ui) -> Result<Exit> {
         kinds::specs().filter(|spec| spec.letter == letter).map(|spec| row(policy, &spec.kind)).collect()
     };
     let mut letters: Vec<(char, &str, Vec<Row>)> =
-        LETTERS.iter().map(|&(letter, title)| (letter, title, rows(letter))).collect();
+        SAFE_HARBOR.iter().map(|&(letter, title)| (letter, title, rows(letter))).collect();
     let mut others = rows('-');
     others.extend(policy.entities().iter().filter(|e| !e.kind.is_built_in()).map(|e| row(policy, &e.kind)));
     letters.push(('-', "no Safe Harbor identifier", others));

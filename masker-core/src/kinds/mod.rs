@@ -11,6 +11,7 @@ mod measured_rows;
 mod network;
 mod people;
 mod places;
+mod safe_harbor;
 mod spec;
 mod things;
 
@@ -21,6 +22,7 @@ use std::sync::Arc;
 use serde::{Serialize, Serializer};
 
 pub use self::measured::{Measured, measured};
+pub use self::safe_harbor::SAFE_HARBOR;
 pub use self::spec::{CodeShape, Cue, CueNeed, Example, KindSpec, Letters, Pattern, Verdict};
 
 /// What a piece of text is: `PHONE`, `NAME`, or a kind that a policy invents.

@@ -6,8 +6,8 @@ use serde_json::{Map, Value, json};
 use crate::crypto::sha256_hex;
 use crate::time;
 
-/// The categories, by letter.
-const CATEGORIES: [(char, &str); 18] = [
+/// The categories by letter, in the order of [`kinds::SAFE_HARBOR`].
+pub(super) const CATEGORIES: [(char, &str); 18] = [
     ('A', "A_names"),
     ('B', "B_geo"),
     ('C', "C_dates"),
@@ -171,6 +171,7 @@ mod tests {
         let default = Policy::healthcare_default();
         let whole = matrix(&[], &default);
         assert_eq!(whole.values.len(), 18);
+        assert_eq!(CATEGORIES.map(|(letter, _)| letter), kinds::SAFE_HARBOR.map(|(letter, _)| letter));
         assert_eq!(
             (whole.values["Q_photo"].clone(), whole.values["F_email"].clone()),
             (json!("not_applicable"), json!("full"))

@@ -2,35 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use masker_core::kinds;
+use masker_core::kinds::{self, SAFE_HARBOR};
 use serde_json::{Map, Value};
 
+use super::coverage;
 use super::paper::{About, Paper, column, number};
 
 /// Letters of a sample that are shown; the JSON has the whole.
 const SAMPLE: usize = 1_500;
-
-/// The rows of the matrix, as people know them.
-const CATEGORIES: [(&str, &str); 18] = [
-    ("A_names", "A  Names"),
-    ("B_geo", "B  Places smaller than a state"),
-    ("C_dates", "C  Dates other than years, ages over 89"),
-    ("D_phone", "D  Telephone numbers"),
-    ("E_fax", "E  Fax numbers"),
-    ("F_email", "F  E-mail addresses"),
-    ("G_ssn", "G  Social security numbers"),
-    ("H_mrn", "H  Medical record numbers"),
-    ("I_health_plan", "I  Health plan numbers"),
-    ("J_account", "J  Account numbers"),
-    ("K_license", "K  Certificates and licences"),
-    ("L_vehicle", "L  Vehicles"),
-    ("M_device", "M  Devices"),
-    ("N_url", "N  Web addresses"),
-    ("O_ip", "O  Network addresses"),
-    ("P_biometric", "P  Biometric identifiers"),
-    ("Q_photo", "Q  Photographs"),
-    ("R_other", "R  Any other unique number or code"),
-];
 
 fn text(value: &Value) -> String {
     match value {
@@ -138,13 +117,13 @@ fn safe_harbor(paper: &mut Paper, report: &Value) {
          what the policies in force let it do; redactions are those in scope.",
     );
     let sums = by_letter(report);
-    let rows: Vec<Vec<String>> = CATEGORIES
+    let rows: Vec<Vec<String>> = coverage::CATEGORIES
         .iter()
-        .map(|(name, title)| {
-            let letter = name.chars().next().unwrap_or_default();
-            let found = sums.get(&letter).copied().unwrap_or(0);
+        .zip(SAFE_HARBOR)
+        .map(|((letter, name), (_, title))| {
+            let found = sums.get(letter).copied().unwrap_or(0);
             let value = plain(&text(&report["safe_harbor_coverage"][*name]));
-            vec![(*title).to_owned(), value, found.to_string()]
+            vec![format!("{letter}  {title}"), value, found.to_string()]
         })
         .collect();
     paper.table(&[column("Category", 5.0), column("Coverage", 2.0), number("Redactions", 1.5)], &rows);
