@@ -1,6 +1,6 @@
 //! The server with its vault in PostgreSQL. `MASKER_TEST_POSTGRES` names a server to test with.
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 #![cfg(feature = "postgres")]
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod common;
 
