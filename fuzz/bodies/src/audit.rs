@@ -155,10 +155,12 @@ fn writes(written: &Written, input: &Input<'_>) {
     let text = input.text();
     let (name, value) = text.split_once('\u{1e}').unwrap_or((&text, &text));
     let parsed = serde_json::from_str::<Value>(value).unwrap_or_else(|_| Value::from(value));
-    let event =
-        AuditEvent::new(EventKind::SettingsUpdated, "acc_a").session(&text).data(name, parsed.clone());
+    let event = AuditEvent::new(EventKind::SettingsUpdated, "acc_a")
+        .session(&text)
+        .data(name.to_owned(), parsed.clone());
     let _ = log.append(vec![event]);
-    let _ = log.append(vec![AuditEvent::new(EventKind::SettingsUpdated, value).member(name, parsed)]);
+    let _ =
+        log.append(vec![AuditEvent::new(EventKind::SettingsUpdated, value).member(name.to_owned(), parsed)]);
     log.append(vec![AuditEvent::new(EventKind::CallEnded, "acc_a")]).unwrap();
     holds(&path, log.head());
     drop(log);
