@@ -28,6 +28,7 @@ mod agents;
 mod audit;
 mod auth;
 mod config;
+mod connections;
 mod crypto;
 mod error;
 mod http;

@@ -1,8 +1,8 @@
-//! Sizes and rates beyond which a request is refused.
+//! Sizes, rates and times beyond which a request is refused.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::config::Rate;
 
@@ -14,6 +14,11 @@ pub(crate) const TEXT_BODY: usize = 10 << 20;
 pub(crate) const TEXTS: usize = 100;
 /// Most redaction events in the detail of a session.
 pub(crate) const DETAIL_EVENTS: usize = 1_000;
+/// How long a connection may go without a whole head of a request, from its begin or from the end of the answer before. Longer
+/// than the minute after which load balancers let an idle connection go, so that none is closed as it takes up the next request.
+pub(crate) const HEAD_WAIT: Duration = Duration::from_secs(75);
+/// The longest silence of a caller in the middle of a body.
+pub(crate) const BODY_WAIT: Duration = Duration::from_secs(30);
 /// Sign-ins by address: 10 a minute.
 pub(crate) const AUTH_RATE: Rate = Rate { per_second: 10.0 / 60.0, burst: 10.0 };
 /// Buckets kept before full ones are dropped.
@@ -83,8 +88,6 @@ impl Limiter {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
 
     #[test]
@@ -95,7 +98,8 @@ mod tests {
             .lines()
             .filter_map(|line| line.split('|').nth(2)?.trim().replace(',', "").parse().ok())
             .collect();
-        assert_eq!(numbers, [MANAGEMENT_BODY, TEXT_BODY, TEXTS, DETAIL_EVENTS]);
+        let [head, body] = [HEAD_WAIT, BODY_WAIT].map(|wait| wait.as_secs() as usize);
+        assert_eq!(numbers, [MANAGEMENT_BODY, TEXT_BODY, TEXTS, DETAIL_EVENTS, head, body]);
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::future::Future;
 use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, OnceLock};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use axum::Router;
 use axum::body::Body;
@@ -20,15 +20,13 @@ use crate::error::{ApiError, Code, Result};
 use crate::http::context::Claim;
 use crate::http::{Context, Query, Reply};
 use crate::ids::{self, Prefix};
-use crate::limits::{MANAGEMENT_BODY, TEXT_BODY, Verdict};
+use crate::limits::{BODY_WAIT, MANAGEMENT_BODY, TEXT_BODY, Verdict};
 use crate::openapi::Doc;
 use crate::routes::ROUTES;
 use crate::state::State;
 use crate::store::KeptAnswer;
 use crate::store::model::Role;
 
-/// The longest silence of a caller in the middle of a body.
-const BODY_SILENCE: Duration = Duration::from_secs(30);
 /// Bytes set aside for a body at first.
 const FIRST_BUFFER: u64 = 1 << 16;
 
@@ -362,7 +360,7 @@ async fn read_body(headers: &axum::http::HeaderMap, body: Body, limit: usize) ->
     // What is announced is not believed before it comes, nor waited for without end.
     let mut bytes = BytesMut::with_capacity(announced.unwrap_or(0).min(FIRST_BUFFER) as usize);
     loop {
-        let next = tokio::time::timeout(BODY_SILENCE, stream.next()).await.map_err(|_| cut_off())?;
+        let next = tokio::time::timeout(BODY_WAIT, stream.next()).await.map_err(|_| cut_off())?;
         let Some(chunk) = next else { break };
         let chunk = chunk.map_err(|_| cut_off())?;
         if bytes.len() + chunk.len() > limit {

@@ -4,8 +4,6 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::extract::connect_info::IntoMakeServiceWithConnectInfo;
-use axum::serve::ListenerExt as _;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::time::MissedTickBehavior;
@@ -15,11 +13,12 @@ use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
 use crate::config::{Config, StartError, VaultPlace};
+use crate::limits::HEAD_WAIT;
 use crate::state::State;
 use crate::store::model::Account;
 use crate::store::{Change, Kind};
 use crate::time::DAY;
-use crate::{agents, sessions};
+use crate::{agents, connections, sessions};
 
 /// How often keyed sessions are looked at.
 const IDLE_EVERY: Duration = Duration::from_secs(5);
@@ -160,23 +159,13 @@ pub async fn start(state: Arc<State>) -> Result<Handle, StartError> {
         let listener = bind(wanted).await?;
         metrics_address = listener.local_addr().ok();
         let router = metrics_router(state.clone());
-        tokio::spawn(async move { axum::serve(listener, router).await });
+        tokio::spawn(connections::serve(listener, router, HEAD_WAIT, std::future::pending()));
     }
-    let app: IntoMakeServiceWithConnectInfo<_, SocketAddr> =
-        crate::router::app(state.clone()).into_make_service_with_connect_info();
     let mut told = stopped.clone();
-    // A piece of a stream goes out when it is there, and does not wait for the caller to confirm the piece before it.
-    let listener = listener.tap_io(|connection| {
-        let _ = connection.set_nodelay(true);
-    });
-    let server = axum::serve(listener, app).with_graceful_shutdown(async move {
+    let told = async move {
         let _ = told.wait_for(|stop| *stop).await;
-    });
-    let done = tokio::spawn(async move {
-        if let Err(error) = server.await {
-            tracing::error!(reason = %error.kind(), "the listener failed");
-        }
-    });
+    };
+    let done = tokio::spawn(connections::serve(listener, crate::router::app(state.clone()), HEAD_WAIT, told));
     let chores: [Chore; 3] = [(IDLE_EVERY, sessions::close_idle), (TIDY_EVERY, tidy), (SWEEP_EVERY, sweep)];
     for (period, work) in chores {
         tokio::spawn(every(state.clone(), stopped.clone(), period, work));
