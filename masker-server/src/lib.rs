@@ -38,6 +38,7 @@ mod metrics;
 mod openapi;
 mod outgoing;
 mod policies;
+mod probe;
 mod proxy;
 mod report;
 mod router;

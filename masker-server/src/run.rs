@@ -14,7 +14,7 @@ use tracing_subscriber::util::SubscriberInitExt as _;
 
 use crate::config::{Config, StartError, VaultPlace};
 use crate::limits::HEAD_WAIT;
-use crate::state::State;
+use crate::state::{MOST_WAITING, State};
 use crate::store::model::Account;
 use crate::store::{Change, Kind};
 use crate::time::DAY;
@@ -30,8 +30,8 @@ const SWEEP_EVERY: Duration = Duration::from_hours(1);
 /// How often it is looked whether a stopping server has answered everybody.
 const LOOK_EVERY: Duration = Duration::from_millis(10);
 
-/// Threads for work that may wait.
-const BLOCKING_THREADS: usize = 64;
+/// Threads for work that may wait: those of requests, and some for chores.
+const BLOCKING_THREADS: usize = MOST_WAITING + 16;
 
 /// A running server.
 #[derive(Debug)]
@@ -175,14 +175,17 @@ pub async fn start(state: Arc<State>) -> Result<Handle, StartError> {
 
 fn metrics_router(state: Arc<State>) -> axum::Router {
     let handler = move || async move {
-        let text = state
-            .blocking(|state| {
-                if let Ok(stats) = state.vault.stats() {
-                    state.metrics.vault_bytes.set(stats.bytes as i64);
-                }
-                state.metrics.render()
-            })
-            .await;
+        let measured = state.clone();
+        let measure = move || match measured.vault.stats() {
+            Ok(stats) => {
+                measured.metrics.vault_bytes.set(stats.bytes as i64);
+                true
+            }
+            Err(_) => false,
+        };
+        // A vault that does not answer keeps its last size, and nobody waiting.
+        state.vault_size.says_yes(measure).await;
+        let text = state.metrics.render();
         ([("content-type", "text/plain; version=0.0.4")], text)
     };
     axum::Router::new().route("/metrics", axum::routing::get(handler))

@@ -4,12 +4,14 @@ use std::net::IpAddr;
 use std::panic::AssertUnwindSafe;
 use std::sync::atomic::{AtomicI64, AtomicU8, AtomicUsize, Ordering};
 use std::sync::{Arc, Once, Weak};
+#[cfg(feature = "postgres")]
+use std::time::Duration;
 use std::time::Instant;
 
 use masker_core::audit::{AuditEvent, EventKind};
 use masker_core::{ErrorKind, SqliteOptions, SqliteVault, Vault, VaultError};
 use tokio::runtime::{Handle, RuntimeFlavor};
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 
 use crate::agents::Registry;
 use crate::audit::Audit;
@@ -19,9 +21,18 @@ use crate::crypto::ServerKeys;
 use crate::limits::{AUTH_RATE, Limiter};
 use crate::metrics::Metrics;
 use crate::policies::Policies;
+use crate::probe::Probe;
 use crate::sessions::Feed;
 use crate::store::{SqliteStore, Store};
 use crate::webhooks::{self, Webhooks};
+
+/// How long the start waits for a vault on the network.
+#[cfg(feature = "postgres")]
+const VAULT_WAIT: Duration = Duration::from_secs(30);
+
+/// Requests that wait for a disk or a database at a time, each on a thread. Where nothing below answers any more, further ones
+/// must not take the threads that the executor itself needs to go on.
+pub(crate) const MOST_WAITING: usize = 48;
 
 /// What health says of something that is used now and then.
 #[derive(Debug, Default)]
@@ -73,6 +84,10 @@ pub struct State {
     pub(crate) store_gauge: Gauge,
     /// Whether originals can be kept.
     pub(crate) vault_gauge: Gauge,
+    pub(crate) store_probe: Probe,
+    pub(crate) vault_probe: Probe,
+    /// How much the vault holds, which metrics tell.
+    pub(crate) vault_size: Probe,
     pub(crate) used_states: UsedStates,
     pub(crate) started: Instant,
     pub(crate) draining: watch::Sender<bool>,
@@ -80,6 +95,8 @@ pub struct State {
     pub(crate) busy: Arc<()>,
     /// Threads of the executor that run something brief.
     waiting: AtomicUsize,
+    /// A place for each request that may wait beside the executor; who finds none waits without a thread.
+    places: Semaphore,
     itself: Weak<Self>,
 }
 
@@ -138,11 +155,15 @@ impl State {
             upstream_gauge: Gauge::default(),
             store_gauge: Gauge::default(),
             vault_gauge: Gauge::default(),
+            store_probe: Probe::default(),
+            vault_probe: Probe::default(),
+            vault_size: Probe::default(),
             used_states: UsedStates::default(),
             started: Instant::now(),
             draining: watch::Sender::new(false),
             busy: Arc::default(),
             waiting: AtomicUsize::new(0),
+            places: Semaphore::new(MOST_WAITING),
             store,
             config,
         });
@@ -211,13 +232,22 @@ impl State {
         if executor.runtime_flavor() != RuntimeFlavor::MultiThread {
             return tokio::task::spawn_blocking(work).await.map_err(|_| Panicked);
         }
-        let waiting = self.waiting.fetch_add(usize::from(is_brief), Ordering::AcqRel) + 1;
+        let one = usize::from(is_brief);
+        let waiting = self.waiting.fetch_add(one, Ordering::AcqRel) + 1;
         let stays = is_brief && waiting < executor.metrics().num_workers();
+        let _place = if stays {
+            None
+        } else {
+            self.waiting.fetch_sub(one, Ordering::AcqRel);
+            let place = self.places.acquire().await.map_err(|_| Panicked)?;
+            self.waiting.fetch_add(one, Ordering::AcqRel);
+            Some(place)
+        };
         // What a panic leaves half done is dropped with the work.
         let done = std::panic::catch_unwind(AssertUnwindSafe(|| {
             if stays { work() } else { tokio::task::block_in_place(work) }
         }));
-        self.waiting.fetch_sub(usize::from(is_brief), Ordering::AcqRel);
+        self.waiting.fetch_sub(one, Ordering::AcqRel);
         done.map_err(|_| Panicked)
     }
 
@@ -273,10 +303,17 @@ fn open_vault(place: &VaultPlace) -> Result<Arc<dyn Vault>, VaultError> {
         }
         #[cfg(feature = "postgres")]
         VaultPlace::Postgres(url) => {
-            // Connecting runs an executor of its own, which has no place on a thread of another.
-            let connect = || masker_core::PostgresVault::connect(url.expose());
-            let vault = std::thread::scope(|scope| scope.spawn(connect).join());
-            Ok(Arc::new(vault.unwrap_or_else(|panic| std::panic::resume_unwind(panic))?))
+            // Connecting runs an executor of its own, which has no place on a thread of another. A server that takes the
+            // connection and says nothing is not waited for without end.
+            let (url, (tell, told)) = (url.clone(), std::sync::mpsc::channel());
+            std::thread::spawn(move || {
+                let _ = tell.send(masker_core::PostgresVault::connect(url.expose()));
+            });
+            let vault = told.recv_timeout(VAULT_WAIT).map_err(|_| {
+                let reason = format!("no answer within {} seconds", VAULT_WAIT.as_secs());
+                VaultError::Storage { reason }
+            })?;
+            Ok(Arc::new(vault?))
         }
     }
 }

@@ -4,9 +4,15 @@
 
 mod common;
 
+use std::io::{Read as _, Write as _};
+use std::net::{Shutdown, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
 use common::{Server, words};
-use masker_server::start;
-use serde_json::json;
+use masker_server::{Config, State, start};
+use serde_json::{Value, json};
 
 const SAID: &str = "I'm Ann Reed, call 415-555-0142";
 
@@ -109,4 +115,121 @@ async fn a_database_that_is_gone_stops_masking_and_nothing_leaves() {
     let body = json!({ "messages": [{ "role": "user", "content": "nothing to hide" }] });
     let path = format!("/proxy/{agent}/v1/chat/completions");
     assert_eq!(server.call_as("", "POST", &path, Some(body), &[]).await.status, 200);
+}
+
+/// A way to the database that can go silent: what was sent is taken, and nothing comes back.
+struct Relay {
+    url: String,
+    silent: Arc<AtomicBool>,
+    ends: Arc<Mutex<Vec<TcpStream>>>,
+}
+
+impl Relay {
+    fn start(url: &str) -> Self {
+        let mut parsed = reqwest::Url::parse(url).unwrap();
+        let database = (parsed.host_str().unwrap().to_owned(), parsed.port().unwrap_or(5432));
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        parsed.set_port(Some(listener.local_addr().unwrap().port())).unwrap();
+        let (silent, ends) = (Arc::<AtomicBool>::default(), Arc::<Mutex<Vec<TcpStream>>>::default());
+        let (is_silent, kept) = (silent.clone(), ends.clone());
+        std::thread::spawn(move || {
+            for near in listener.incoming().map(Result::unwrap) {
+                let far = TcpStream::connect(&database).unwrap();
+                for (from, to) in [(&near, &far), (&far, &near)] {
+                    let (mut from, mut to) = (from.try_clone().unwrap(), to.try_clone().unwrap());
+                    let is_silent = is_silent.clone();
+                    std::thread::spawn(move || {
+                        let mut bytes = [0; 1 << 14];
+                        while let Ok(count @ 1..) = from.read(&mut bytes) {
+                            if !is_silent.load(Ordering::Acquire) && to.write_all(&bytes[..count]).is_err() {
+                                return;
+                            }
+                        }
+                    });
+                }
+                kept.lock().unwrap().extend([near, far]);
+            }
+        });
+        Self { url: parsed.to_string(), silent, ends }
+    }
+
+    fn fall_silent(&self) {
+        self.silent.store(true, Ordering::Release);
+    }
+
+    /// Cuts every connection; new ones are served again.
+    fn recover(&self) {
+        self.silent.store(false, Ordering::Release);
+        for end in self.ends.lock().unwrap().drain(..) {
+            let _ = end.shutdown(Shutdown::Both);
+        }
+    }
+}
+
+/// However many callers wait for a database that took their questions and says nothing, supervisors have an answer in a second.
+#[test]
+fn health_is_told_while_the_database_is_silent() {
+    let Some(url) = schema("masker_server_silent") else { return };
+    let relay = Relay::start(&url);
+    // As many threads as the program has.
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .max_blocking_threads(64)
+        .enable_all()
+        .build()
+        .unwrap();
+    runtime.block_on(async {
+        let vars = [("MASKER_VAULT_URL", relay.url.as_str()), ("MASKER_METRICS_ADDR", "127.0.0.1:0")];
+        let server = Server::with(&vars);
+        let agent = server.agent("a", json!({})).await;
+        let handle = start(server.state.clone()).await.unwrap();
+        let base = format!("http://{}", handle.address);
+        server.get("/health").await.expect(200);
+        relay.fall_silent();
+        let client = reqwest::Client::new();
+        let calls: Vec<_> = (0..200)
+            .map(|i| {
+                let body = json!({ "messages": [{ "role": "user", "content": format!("call 415-555-01{:02}", i % 100) }] });
+                let request = client.post(format!("{base}/proxy/{agent}/v1/chat/completions"));
+                tokio::spawn(request.header("content-type", "application/json").body(body.to_string()).send())
+            })
+            .collect();
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        for _ in 0..3 {
+            let asked = Instant::now();
+            let health = client.get(format!("{base}/health")).send().await.unwrap();
+            assert!(asked.elapsed() < Duration::from_secs(1), "{:?}", asked.elapsed());
+            assert_eq!(health.status(), 503);
+            let health: Value = serde_json::from_str(&health.text().await.unwrap()).unwrap();
+            assert_eq!((&health["components"]["vault"], &health["components"]["db"]), (&json!("down"), &json!("ok")));
+            let asked = Instant::now();
+            let ready = client.get(format!("{base}/ready")).send().await.unwrap();
+            assert!(asked.elapsed() < Duration::from_secs(1), "{:?}", asked.elapsed());
+            assert_eq!(ready.text().await.unwrap(), r#"{"ready":false,"reasons":["vault"]}"#);
+            assert_eq!(client.get(format!("{base}/live")).send().await.unwrap().status(), 200);
+            let metrics = client.get(format!("http://{}/metrics", handle.metrics_address.unwrap()));
+            assert!(metrics.send().await.unwrap().text().await.unwrap().contains("masker_vault_size_bytes"));
+        }
+        relay.recover();
+        for call in calls {
+            let status = call.await.unwrap().unwrap().status().as_u16();
+            assert!(matches!(status, 200 | 503), "{status}");
+        }
+        let patience = Instant::now();
+        while client.get(format!("{base}/health")).send().await.unwrap().status() != 200 {
+            assert!(patience.elapsed() < Duration::from_secs(30), "it works again");
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        handle.stop().await;
+    });
+}
+
+#[test]
+fn a_start_without_an_answer_fails() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let url = format!("postgres://masker@{}/postgres", listener.local_addr().unwrap());
+    let config = Config::from_vars(common::vars(folder.path(), &[("MASKER_VAULT_URL", &url)])).unwrap();
+    let error = State::open(config).unwrap_err().to_string();
+    assert_eq!(error, "vault: vault storage failed: no answer within 30 seconds");
 }

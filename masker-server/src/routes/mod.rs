@@ -198,6 +198,8 @@ pub(crate) static ROUTES: LazyLock<Vec<Route>> = LazyLock::new(|| {
     let open = |method: &Method, path, group, run| {
         Route::new(method.clone(), path, Access::Open, group, Run::Blocking(run))
     };
+    // What supervisors ask is answered though every thread that may wait does.
+    let probe = |path, run| Route::new(Method::GET, path, Access::Open, Group::Probe, Run::Async(run));
     let mut routes = vec![
         // Agents
         api(post.clone(), "/api/v1/agents", S::AgentsWrite, Member, agents::create)
@@ -311,11 +313,11 @@ pub(crate) static ROUTES: LazyLock<Vec<Route>> = LazyLock::new(|| {
             .body(r#"{"type":"object","additionalProperties":false,"properties":{"grace_seconds":{"type":["integer","null"],"minimum":0,"maximum":86400}}}"#)
             .errors(&[C::TokenNotFound, C::AuditUnavailable]),
         // Health
-        open(&get, "/health", Group::Probe, health::health).about("Health", "Whether all parts work")
+        probe("/health", health::health).about("Health", "Whether all parts work")
             .answers(&[(200, "all work"), (503, "some do not")]),
-        open(&get, "/ready", Group::Probe, health::ready).about("Health", "Whether requests are taken")
+        probe("/ready", health::ready).about("Health", "Whether requests are taken")
             .answers(&[(200, "ready"), (503, "not ready")]),
-        open(&get, "/live", Group::Probe, health::live).about("Health", "Whether the process answers"),
+        probe("/live", health::live).about("Health", "Whether the process answers"),
         // Pages
         open(&get, "/", Group::Page, pages::index),
         open(&get, "/docs", Group::Page, pages::docs),
