@@ -25,6 +25,8 @@ pub(crate) struct Metrics {
     rehydration_failures: IntCounterVec,
     pub(crate) vault_bytes: IntGauge,
     pub(crate) active_sessions: IntGauge,
+    /// Steps of sessions that could not be written down.
+    pub(crate) unwritten: IntCounter,
     pub(crate) agents: IntGaugeVec,
     audit_events: IntCounter,
     audit_seconds: Histogram,
@@ -60,6 +62,12 @@ impl Metrics {
             .expect("names are literals");
         let agents = IntGaugeVec::new(Opts::new("masker_agents", "Agents by status."), &["status"])
             .expect("names and labels are literals");
+        let unwritten = IntCounter::new(
+            "masker_session_write_failures_total",
+            "Steps of sessions that could not be written down.",
+        )
+        .expect("names are literals");
+        registry.register(Box::new(unwritten.clone())).expect("names are distinct");
         registry.register(Box::new(durations.clone())).expect("names are distinct");
         registry.register(Box::new(audit_seconds.clone())).expect("names are distinct");
         registry.register(Box::new(audit_events.clone())).expect("names are distinct");
@@ -90,6 +98,7 @@ impl Metrics {
             agents,
             audit_events,
             audit_seconds,
+            unwritten,
             known_agents: Mutex::new(HashSet::new()),
             registry,
         }

@@ -19,7 +19,7 @@ pub(super) fn restore(mut turn: Turn, text: &str) -> Result<Response> {
     let restored = restore_text(&turn, text);
     turn.restored_for(since);
     let Some((json, mut outcome)) = restored else {
-        turn.finish(Outcome { status: "error", error_code: Some("upstream_error"), ..Outcome::default() });
+        turn.finish(Outcome { status: "error", error_code: Some("upstream_error"), ..Outcome::default() })?;
         return Err(unreadable());
     };
     if turn.keep_payloads {
@@ -29,7 +29,7 @@ pub(super) fn restore(mut turn: Turn, text: &str) -> Result<Response> {
     let reply = Reply::bytes(200, "application/json", json)
         .named("masker-session-id", &turn.live.id)
         .named("masker-redactions", &turn.redactions.to_string());
-    turn.finish(outcome);
+    turn.finish(outcome)?;
     Ok(reply.into_response())
 }
 

@@ -92,8 +92,11 @@ async fn fail(mut turn: turn::Turn, error: ApiError) -> ApiError {
         _ => "internal_error",
     };
     let done = state.briefly(move || {
-        turn.finish(turn::Outcome { error_code: Some(code), status: "error", ..turn::Outcome::default() });
+        turn.finish(turn::Outcome { error_code: Some(code), status: "error", ..turn::Outcome::default() })
     });
-    let _ = done.await;
-    error
+    match done.await {
+        Ok(Ok(())) => error,
+        Ok(Err(unwritten)) => unwritten,
+        Err(_) => ApiError::internal(&"writing a turn down panicked"),
+    }
 }

@@ -252,7 +252,8 @@ async fn pump(mut turn: Turn, mut chunks: Chunks, sender: mpsc::Sender<Bytes>) {
     turn.upstream_done();
     if let Stop::Closed = stop {
         let outcome = outcome(&mut reader, &lost, "partial", Some("client_disconnected"));
-        finish(turn, outcome).await;
+        // Nobody is left to be told.
+        let _ = finish(turn, outcome).await;
         return;
     }
     let since = Instant::now();
@@ -270,18 +271,21 @@ async fn pump(mut turn: Turn, mut chunks: Chunks, sender: mpsc::Sender<Bytes>) {
         (stop, _) => stop,
     };
     let mut last = rest.unwrap_or_default();
-    let (status, code) = match &stop {
+    let (status, code, failure) = match stop {
         Stop::Failed(code, error) => {
-            let body = error.body(&turn.request_id, true);
-            last.extend(SseEvent::data(body.to_string()).to_string().into_bytes());
-            (if *code == "terminated" { "error" } else { "partial" }, Some(*code))
+            (if code == "terminated" { "error" } else { "partial" }, Some(code), Some(error))
         }
-        _ => ("ok", None),
+        _ => ("ok", None, None),
     };
-    last.extend_from_slice(b"data: [DONE]\n\n");
+    let request_id = turn.request_id.clone();
     let outcome = outcome(&mut reader, &lost, status, code);
-    // The row is there before the caller has the last byte.
-    finish(turn, outcome).await;
+    // The row is there before the caller has the last byte; where it cannot be, the answer does not come to its end.
+    let written = finish(turn, outcome).await;
+    if let Some(error) = failure.or(written.err()) {
+        let body = error.body(&request_id, true);
+        last.extend(SseEvent::data(body.to_string()).to_string().into_bytes());
+    }
+    last.extend_from_slice(b"data: [DONE]\n\n");
     let _ = sender.send(Bytes::from(last)).await;
 }
 
@@ -297,9 +301,10 @@ fn outcome(reader: &mut Reader, lost: &Lost, status: &'static str, code: Option<
     }
 }
 
-async fn finish(turn: Turn, outcome: Outcome) {
+async fn finish(turn: Turn, outcome: Outcome) -> crate::error::Result<()> {
     let state = turn.state.clone();
-    let _ = state.briefly(move || turn.finish(outcome)).await;
+    let finished = state.briefly(move || turn.finish(outcome)).await;
+    finished.unwrap_or_else(|_| Err(ApiError::internal(&"writing a turn down panicked")))
 }
 
 /// Runs a step that may wait for the vault.
@@ -317,8 +322,9 @@ async fn work<T: Send + 'static>(
 
 async fn drop_with(turn: Turn, error: ApiError, sender: &mpsc::Sender<Bytes>) {
     let body = error.body(&turn.request_id, true);
-    finish(turn, Outcome { status: "partial", error_code: Some("internal_error"), ..Outcome::default() })
-        .await;
+    let outcome = Outcome { status: "partial", error_code: Some("internal_error"), ..Outcome::default() };
+    // The caller is told of the first failure.
+    let _ = finish(turn, outcome).await;
     let text = format!("{}data: [DONE]\n\n", SseEvent::data(body.to_string()));
     let _ = sender.send(Bytes::from(text)).await;
 }

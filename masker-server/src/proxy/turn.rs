@@ -7,6 +7,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::agents::Runtime;
+use crate::error::Result;
 use crate::routes::text::{confidence, token_kind};
 use crate::sessions::{Live, TurnRecord};
 use crate::state::State;
@@ -102,13 +103,17 @@ impl Turn {
     }
 
     /// Writes the turn down. It may wait for the disk.
-    pub(super) fn finish(mut self, outcome: Outcome) {
-        self.write(outcome);
+    ///
+    /// # Errors
+    ///
+    /// When it could not be: the caller gets this in the place of the end of the answer.
+    pub(super) fn finish(mut self, outcome: Outcome) -> Result<()> {
+        self.write(outcome)
     }
 
-    fn write(&mut self, outcome: Outcome) {
+    fn write(&mut self, outcome: Outcome) -> Result<()> {
         if std::mem::replace(&mut self.done, true) {
-            return;
+            return Ok(());
         }
         self.upstream_done();
         let total = self.received.elapsed();
@@ -153,14 +158,14 @@ impl Turn {
         self.state.metrics.staged(&self.stages_us, total);
         self.live.leave();
         let written = self.live.finished(&self.state, record);
-        self.state.store_gauge.note(written.is_ok());
-        if let Err(error) = written {
+        if let Err(error) = &written {
             tracing::error!(
                 request_id = self.request_id,
                 reason = error.message(),
                 "a turn was not written down"
             );
         }
+        written
     }
 
     fn event_row(&self, masked: &Masked, returned: &Returned, all_restored: bool) -> EventRow {
@@ -200,7 +205,8 @@ impl Drop for Turn {
         // The row may wait for the disk, which the executor must not; outside of one there is nobody to keep waiting. An
         // executor that ends takes no more work and drops it, and the turn comes here again.
         if self.given_up || tokio::runtime::Handle::try_current().is_err() {
-            self.write(outcome);
+            // Nobody is left to be told.
+            let _ = self.write(outcome);
             return;
         }
         let turn = Turn {

@@ -250,9 +250,22 @@ impl Live {
         progress.unwritten_hashes.extend(stored.iter().flat_map(|stored| stored.this_hash));
     }
 
+    /// Writes a step of it down. Where that fails, the hashes wait for the next write.
+    fn put(&self, state: &State, progress: &mut Progress, write: SessionWrite) -> Result<()> {
+        let hashes = write.audit_hashes.clone();
+        let written = self.slot.unless_purged(|| Ok(state.store.write_session(write)?));
+        state.store_gauge.note(written.is_ok());
+        if written.is_ok() {
+            progress.stored = true;
+        } else {
+            state.metrics.unwritten.inc();
+            progress.unwritten_hashes.splice(0..0, hashes);
+        }
+        written
+    }
+
     /// Its row as it is now, with the hashes that no row has yet.
     fn open_write(&self, progress: &mut Progress) -> SessionWrite {
-        progress.stored = true;
         let audit_hashes = std::mem::take(&mut progress.unwritten_hashes);
         SessionWrite { row: self.row(progress, "in_progress", None), audit_hashes, ..SessionWrite::default() }
     }
@@ -294,8 +307,7 @@ impl Live {
         let Some((status, ended_at)) = progress.ended.filter(|_| progress.stored) else { return Ok(()) };
         let audit_hashes = std::mem::take(&mut progress.unwritten_hashes);
         let row = self.row(progress, status, Some(ended_at));
-        let write = SessionWrite { row, audit_hashes, ..SessionWrite::default() };
-        self.slot.unless_purged(|| Ok(state.store.write_session(write)?))
+        self.put(state, progress, SessionWrite { row, audit_hashes, ..SessionWrite::default() })
     }
 
     /// Writes down an open session that is not written down yet, so that it can be seen and cut off. A turn that is over at
@@ -306,7 +318,7 @@ impl Live {
             return Ok(());
         }
         let write = self.open_write(&mut progress);
-        self.slot.unless_purged(|| Ok(state.store.write_session(write)?))
+        self.put(state, &mut progress, write)
     }
 
     /// Puts an event that is no turn into the log, and writes the session down with it.
@@ -318,10 +330,14 @@ impl Live {
             return self.write_ended(state, &mut progress);
         }
         let write = self.open_write(&mut progress);
-        self.slot.unless_purged(|| Ok(state.store.write_session(write)?))
+        self.put(state, &mut progress, write)
     }
 
     /// Writes down a turn that is over; without a key the session is over too.
+    ///
+    /// # Errors
+    ///
+    /// When it is not in the store, or the log lacks that tokens were lost. Then the caller must not have the answer.
     pub(crate) fn finished(&self, state: &State, record: TurnRecord) -> Result<()> {
         let is_last = !self.is_keyed();
         let mut audit = Vec::new();
@@ -346,12 +362,17 @@ impl Live {
             });
         }
         let mut progress = self.progress();
+        let mut logged = Ok(());
         if !audit.is_empty() {
-            let stored = state.audit.append(audit).unwrap_or_default();
-            Self::noted(&mut progress, &stored);
+            match state.audit.append(audit) {
+                Ok(stored) => Self::noted(&mut progress, &stored),
+                Err(_) if state.audit.may_be_skipped() => {}
+                // The turn has its row all the same.
+                Err(error) => logged = Err(error),
+            }
         }
         if progress.ended.is_some() {
-            return self.write_ended(state, &mut progress);
+            return self.write_ended(state, &mut progress).and(logged);
         }
         progress.last_turn_end = time::now();
         progress.redactions += record.turn.redaction_count;
@@ -384,10 +405,10 @@ impl Live {
         if is_last {
             // Both steps are one write, so that nothing half done is ever seen.
             let write = SessionWrite { turn, events: record.events, payloads, ..SessionWrite::default() };
-            return self.close(state, progress, Ended::Normally, write);
+            return self.close(state, progress, Ended::Normally, write).and(logged);
         }
         let write = SessionWrite { turn, events: record.events, payloads, ..self.open_write(&mut progress) };
-        self.slot.unless_purged(|| Ok(state.store.write_session(write)?))
+        self.put(state, &mut progress, write).and(logged)
     }
 
     fn close(
@@ -425,12 +446,11 @@ impl Live {
         if !progress.stored && progress.turns == 0 {
             return Ok(());
         }
-        progress.stored = true;
         write.row = self.row(&progress, status, Some(ended_at));
         write.audit_hashes = std::mem::take(&mut progress.unwritten_hashes);
         let summary = super::summary_of(&write.row, &progress.detail, !self.slot.is_alive());
         // Still with the lock in hand, so that whoever is late writes its hashes after these.
-        self.slot.unless_purged(|| Ok(state.store.write_session(write)?))?;
+        self.put(state, &mut progress, write)?;
         drop(progress);
         webhooks::emit(state, &self.slot.account_id, Event::SessionCompleted, || {
             let names = [

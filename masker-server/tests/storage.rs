@@ -1,0 +1,168 @@
+//! What cannot be written down: the caller is told in the place of the end of the answer, and supervisors see it.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod common;
+
+use common::{Answer, Server, streamed_words, words};
+use masker_server::start;
+use serde_json::{Value, json};
+
+const SAID: &str = "I'm Ann Reed, call 415-555-0142";
+
+fn database(server: &Server) -> rusqlite::Connection {
+    rusqlite::Connection::open(server.folder.path().join("data/masker.db")).unwrap()
+}
+
+/// Makes every new row of a table fail.
+fn no_room(server: &Server, table: &str) {
+    let sql =
+        format!("CREATE TRIGGER full BEFORE INSERT ON {table} BEGIN SELECT RAISE(ABORT, 'disk full'); END");
+    database(server).execute_batch(&sql).unwrap();
+}
+
+fn room_again(server: &Server) {
+    database(server).execute_batch("DROP TRIGGER full").unwrap();
+}
+
+async fn chat(server: &Server, agent: &str, stream: bool, headers: &[(&str, &str)]) -> Answer {
+    let body = json!({ "messages": [{ "role": "user", "content": SAID }], "stream": stream });
+    server.call_as("", "POST", &format!("/proxy/{agent}/v1/chat/completions"), Some(body), headers).await
+}
+
+/// The events of a stream.
+fn events(answer: &Answer) -> Vec<&str> {
+    assert_eq!(answer.header("content-type"), "text/event-stream", "{}", answer.text);
+    answer.text.split_terminator("\n\n").map(|event| event.strip_prefix("data: ").unwrap()).collect()
+}
+
+/// Checks that an answer says what is wrong and does not come to its end.
+fn unfinished(answer: Answer, stream: bool) {
+    if !stream {
+        let error = answer.refused(500, "internal_error");
+        assert!(error["type"] == "server_error" && error["param"].is_null(), "{error}");
+        assert!(!error.to_string().contains("0142") && !error.to_string().contains("full"), "{error}");
+        return;
+    }
+    let events = events(&answer);
+    let [.., error, end] = events.as_slice() else { panic!("{events:?}") };
+    let error: Value = serde_json::from_str(error).unwrap();
+    assert_eq!((error["error"]["code"].as_str(), *end), (Some("internal_error"), "[DONE]"), "{events:?}");
+    assert_eq!(error["error"]["request_id"], answer.header("x-request-id"));
+    assert_eq!(events.iter().filter(|event| event.contains("\"error\"")).count(), 1);
+}
+
+#[tokio::test]
+async fn no_answer_ends_before_its_session_is_written() {
+    let server = Server::with(&[("MASKER_METRICS_ADDR", "127.0.0.1:0")]);
+    let agent = server.agent("a", json!({})).await;
+    let handle = start(server.state.clone()).await.unwrap();
+    let metrics = format!("http://{}/metrics", handle.metrics_address.unwrap());
+    let failures = async || {
+        let text = reqwest::get(&metrics).await.unwrap().text().await.unwrap();
+        let line = text.lines().find_map(|line| line.strip_prefix("masker_session_write_failures_total "));
+        line.unwrap().parse::<u32>().unwrap()
+    };
+    assert_eq!(failures().await, 0);
+    let mut failed = 0;
+    for key in [None, Some(("masker-session-id", "call-1"))] {
+        for stream in [false, true] {
+            // The row of a stream is there before its head is; what is written at the end are turns.
+            no_room(&server, "turns");
+            let headers: Vec<_> = key.into_iter().collect();
+            unfinished(chat(&server, &agent, stream, &headers).await, stream);
+            failed += 1;
+            assert_eq!(failures().await, failed);
+            let ready = server.get("/ready").await.expect(503);
+            assert_eq!(ready["reasons"], json!(["db"]));
+            assert_eq!(server.get("/health").await.expect(503)["components"]["db"], "degraded");
+            room_again(&server);
+            let answer = chat(&server, &agent, stream, &headers).await;
+            assert_eq!(answer.status, 200, "{}", answer.text);
+            let said = if stream {
+                assert_eq!(events(&answer).last(), Some(&"[DONE]"));
+                streamed_words(&answer.text)
+            } else {
+                words(&answer.json()).to_owned()
+            };
+            assert_eq!(said, format!("Echo: {SAID}"));
+            assert_eq!(server.get("/ready").await.expect(200)["ready"], true);
+        }
+    }
+    handle.stop().await;
+}
+
+#[tokio::test]
+async fn nothing_goes_upstream_for_a_stream_that_cannot_be_shown() {
+    let server = Server::new();
+    let agent = server.agent("a", json!({})).await;
+    no_room(&server, "sessions");
+    chat(&server, &agent, true, &[]).await.refused(500, "internal_error");
+    assert_eq!(server.get("/ready").await.expect(503)["reasons"], json!(["db"]));
+    // An answer that is an error waits for its row too.
+    for stub in ["status=503", "delay_ms=1"] {
+        chat(&server, &agent, false, &[("masker-stub", stub)]).await.refused(500, "internal_error");
+    }
+    room_again(&server);
+    chat(&server, &agent, false, &[("masker-stub", "status=503")]).await.refused(502, "upstream_error");
+    chat(&server, &agent, true, &[]).await;
+    let rows = server.get("/api/v1/sessions?status=ok,error,partial,in_progress").await.expect(200);
+    assert_eq!(rows["data"].as_array().unwrap().len(), 2, "{rows}");
+}
+
+/// The hashes of a turn that was not written down are not lost to its session.
+#[tokio::test]
+async fn a_session_still_matches_the_log_after_a_turn_that_was_not_written() {
+    let server = Server::new();
+    let agent = server.agent("a", json!({})).await;
+    let key = [("masker-session-id", "call-1")];
+    for broken in [false, true, true, false] {
+        if broken {
+            no_room(&server, "turns");
+        }
+        let answer = chat(&server, &agent, false, &key).await;
+        assert_eq!(answer.status, if broken { 500 } else { 200 }, "{}", answer.text);
+        if broken {
+            room_again(&server);
+        }
+    }
+    let find = "/api/v1/sessions?external_id=call-1&status=in_progress";
+    let id = server.get(find).await.expect(200)["data"][0]["id"].as_str().unwrap().to_owned();
+    server.post(&format!("/api/v1/sessions/{id}/end"), json!({})).await.expect(200);
+    let shown = server.get(&format!("/api/v1/sessions/{id}")).await.expect(200)["session"].clone();
+    let walked = server.post("/api/v1/audit/verify", json!({ "session_id": id })).await.expect(200);
+    assert_eq!(walked["ok"], true);
+    assert_eq!(walked["event_count"], 9, "two findings of each of four turns, and the end");
+    for (shown, walked) in [
+        (&shown["merkle_root_hex"], &walked["merkle_root_hex"]),
+        (&shown["audit_start_hash"], &walked["start_hash"]),
+        (&shown["audit_root_hash"], &walked["root_hash"]),
+    ] {
+        assert_eq!(shown, walked);
+    }
+}
+
+/// A token that could not be restored is in the log before the answer is the caller's.
+#[tokio::test]
+async fn what_was_lost_is_logged_before_it_is_answered() {
+    let token = "MSKV1.PHONE.K_HEALTHCARE.HSEMBUYQUW2TTUOL35UE5SIDMY";
+    for (setting, status) in [("closed", 503), ("open", 200)] {
+        let vars = [("MASKER_AUDIT_FSYNC", "always"), ("MASKER_AUDIT_FAIL", setting)];
+        let server = Server::with(&vars);
+        let agent = server.agent("a", json!({})).await;
+        // Nothing is found in the request, so that the first event is of what came back.
+        let body = json!({ "messages": [{ "role": "user", "content": format!("say {token}") }] });
+        let path = format!("/proxy/{agent}/v1/chat/completions");
+        let answer = server.call_as("", "POST", &path, Some(body.clone()), &[]).await.expect(200);
+        assert_eq!(words(&answer), "Echo: say [REDACTED:PHONE]");
+        assert!(server.audit_log().contains("rehydration_failed"));
+        no_room(&server, "meta");
+        let answer = server.call_as("", "POST", &path, Some(body), &[]).await;
+        assert_eq!(answer.status, status, "{}", answer.text);
+        if status == 503 {
+            answer.refused(503, "audit_unavailable");
+        }
+        assert_eq!(server.get("/ready").await.expect(503)["reasons"], json!(["audit_log"]));
+        let rows = server.get("/api/v1/sessions").await.expect(200);
+        assert_eq!(rows["data"].as_array().unwrap().len(), 2, "the turn has its row all the same");
+    }
+}
