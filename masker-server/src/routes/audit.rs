@@ -13,7 +13,8 @@ use crate::time;
 
 pub(super) const VERIFY_BODY: &str = r#"{"type":"object","additionalProperties":false,"properties":{"session_id":{"type":"string"},
     "from_seq":{"type":"integer","minimum":1},"to_seq":{"type":"integer","minimum":1},"expected_root_hash":{"type":"string","pattern":"^[0-9a-fA-F]{64}$"}}}"#;
-/// How much later than its id an event may have been written down, in milliseconds.
+/// How far the times of events may be from the order in which they stand, in milliseconds: they wait to be written down, and
+/// clocks are set back.
 const LATENESS: i64 = time::DAY;
 
 fn text<'a>(event: &'a Map<String, Value>, name: &str) -> &'a str {
@@ -54,10 +55,11 @@ pub(super) fn list(c: &Context) -> Result<Reply> {
     let mut found = Vec::new();
     state.audit.each_back(|event| {
         let at = time::parse(text(&event, "ts")).unwrap_or_default();
-        if since.is_some_and(|since| at < since) {
+        if since.is_some_and(|since| at < since - LATENESS) {
             return false;
         }
         let is_wanted = text(&event, "account_id") == c.account()
+            && since.is_none_or(|since| at >= since)
             && at < until
             && after.is_none_or(|after| seq(&event) < after)
             && kinds.as_ref().is_none_or(|kinds| kinds.iter().any(|kind| kind == text(&event, "kind")))
