@@ -166,3 +166,25 @@ async fn what_was_lost_is_logged_before_it_is_answered() {
         assert_eq!(rows["data"].as_array().unwrap().len(), 2, "the turn has its row all the same");
     }
 }
+
+/// An agent whose deletion could not be written lives on, and so do its sessions.
+#[tokio::test]
+async fn a_deletion_that_fails_takes_nothing_with_it() {
+    let server = Server::new();
+    let agent = server.agent("a", json!({})).await;
+    let broken = "CREATE TRIGGER full BEFORE DELETE ON records BEGIN SELECT RAISE(ABORT, 'disk full'); END";
+    for mode in ["hard", "soft", "purge"] {
+        if mode == "soft" {
+            no_room(&server, "records");
+        } else {
+            database(&server).execute_batch(broken).unwrap();
+        }
+        server.delete(&format!("/api/v1/agents/{agent}?mode={mode}")).await.refused(500, "internal_error");
+        room_again(&server);
+        let session = chat(&server, &agent, false, &[]).await.header("masker-session-id").to_owned();
+        let shown = server.get(&format!("/api/v1/sessions/{session}")).await.expect(200);
+        assert_eq!(shown["session"]["agent_deleted"], false, "{mode}");
+    }
+    server.delete(&format!("/api/v1/agents/{agent}?mode=purge")).await.expect(204);
+    assert_eq!(server.get("/api/v1/sessions").await.expect(200)["data"], json!([]));
+}

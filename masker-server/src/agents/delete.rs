@@ -312,10 +312,14 @@ fn commit(
         _ => changes.push(Change::Delete(crate::store::Kind::Agent, slot.id.clone())),
     }
     if purge {
-        slot.set_purged();
+        slot.set_purged(true);
         changes.push(Change::PurgeSessions { account: slot.account_id.clone(), agent: slot.id.clone() });
     }
-    state.store.write(changes)?;
+    if let Err(error) = state.store.write(changes) {
+        // It lives on, and so do its sessions.
+        slot.set_purged(false);
+        return Err(error.into());
+    }
     open.closed = true;
     drop(open);
     state.agents.remove(state, slot);

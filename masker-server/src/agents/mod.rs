@@ -156,8 +156,8 @@ impl Slot {
         if *purged { Ok(()) } else { write() }
     }
 
-    fn set_purged(&self) {
-        *self.purged.write().unwrap_or_else(PoisonError::into_inner) = true;
+    fn set_purged(&self, purged: bool) {
+        *self.purged.write().unwrap_or_else(PoisonError::into_inner) = purged;
     }
 
     pub(crate) fn active_calls(&self, state: &State) -> usize {
