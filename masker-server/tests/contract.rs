@@ -269,6 +269,48 @@ async fn a_request_said_again_is_a_turn_of_its_own_and_no_other_gets_its_result(
     }
 }
 
+/// The events of a session stand by turn, path and place, whichever turn was over first.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn events_stand_in_the_order_of_the_contract() {
+    let server = Arc::new(Server::new());
+    let agent = server.agent("a", json!({})).await;
+    let path = format!("/proxy/{agent}/v1/chat/completions");
+    let say = |body: Value, stub: &'static str| {
+        let (server, path) = (server.clone(), path.clone());
+        async move {
+            let headers = [("masker-session-id", "k"), ("masker-stub", stub)];
+            server.call_as("", "POST", &path, Some(body), &headers).await
+        }
+    };
+    // What comes last in the body is the first by its path, and the first turn is over last.
+    let body = json!({
+        "tools": [{ "type": "function", "function": { "name": "f", "description": "ask 415-555-0144 or 415-555-0145" } }],
+        "messages": [{ "role": "user", "content": "call 415-555-0143" }, { "role": "user", "content": SAID }],
+    });
+    let slow = tokio::spawn(say(body.clone(), "delay_ms=600"));
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    let quick = say(body, "delay_ms=0").await;
+    let session = quick.header("masker-session-id").to_owned();
+    slow.await.unwrap().expect(200);
+    let shown = server.get(&format!("/api/v1/sessions/{session}")).await.expect(200)["session"].clone();
+    let place = |event: &Value| {
+        let start = event["span"][0].as_u64().unwrap();
+        (event["turn"].as_u64().unwrap(), event["path"].as_str().unwrap().to_owned(), start)
+    };
+    let places: Vec<_> = shown["events"].as_array().unwrap().iter().map(place).collect();
+    assert_eq!(places.len(), 10, "{shown}");
+    assert!(places.is_sorted(), "{places:?}");
+    let mut paged = Vec::new();
+    let mut next = format!("/api/v1/sessions/{session}/events?limit=3");
+    loop {
+        let page = server.get(&next).await.expect(200);
+        paged.extend(page["data"].as_array().unwrap().iter().map(place));
+        let Some(cursor) = page["next_cursor"].as_str() else { break };
+        next = format!("/api/v1/sessions/{session}/events?limit=3&cursor={cursor}");
+    }
+    assert_eq!(paged, places);
+}
+
 #[tokio::test]
 async fn payloads_are_withheld_from_who_may_not_read_them() {
     let server = Server::new();

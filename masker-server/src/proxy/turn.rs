@@ -120,7 +120,10 @@ impl Turn {
         let upstream_us = self.stages_us[2];
         let returned = Returned::new(&outcome.returned);
         let flawed = outcome.lost.is_empty();
-        let events = std::mem::take(&mut self.events);
+        let mut events = std::mem::take(&mut self.events);
+        events.sort_by(|a, b| {
+            (&a.event.path, a.event.event.span.start).cmp(&(&b.event.path, b.event.event.span.start))
+        });
         let rows = events.into_iter().map(|masked| self.event_row(&masked, &returned, flawed)).collect();
         let status = match outcome.status {
             "ok" if !outcome.lost.is_empty() => "partial",

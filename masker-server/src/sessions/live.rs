@@ -41,6 +41,8 @@ pub(crate) struct Live {
 #[derive(Default)]
 pub(crate) struct Progress {
     pub(crate) turns: i64,
+    /// The number of the last turn that began. One that was refused does not count, and its number is not given again.
+    last_number: i64,
     pub(crate) redactions: i64,
     pub(crate) overhead_us: i64,
     pub(crate) detail: SessionDetail,
@@ -216,7 +218,8 @@ impl Live {
     pub(crate) fn next_turn(&self) -> i64 {
         let mut progress = self.progress();
         progress.turns += 1;
-        progress.turns
+        progress.last_number += 1;
+        progress.last_number
     }
 
     fn row(&self, progress: &Progress, status: &str, ended_at: Option<i64>) -> SessionRow {

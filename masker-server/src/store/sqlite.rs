@@ -363,14 +363,13 @@ impl Store for SqliteStore {
                     .execute(params![r.id, number, doc])?;
             }
             if !events.is_empty() {
-                let first: i64 = t
-                    .prepare_cached("SELECT coalesce(max(n) + 1, 0) FROM events WHERE session = ?")?
-                    .query_row([&r.id], |row| row.get(0))?;
                 let mut insert = t.prepare_cached(
                     "INSERT INTO events (session, n, turn, kind, pass, doc) VALUES (?, ?, ?, ?, ?, ?)",
                 )?;
                 for (n, event) in events.iter().enumerate() {
-                    insert.execute(params![r.id, first + n as i64, event.turn, event.kind, event.pass, event.doc])?;
+                    // Turns stand in their order, whichever was over first.
+                    let n = (event.turn << 32) | n as i64;
+                    insert.execute(params![r.id, n, event.turn, event.kind, event.pass, event.doc])?;
                 }
             }
             for (turn, field, bytes) in payloads {
