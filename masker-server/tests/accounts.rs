@@ -190,6 +190,21 @@ async fn roles_and_teams_keep_people_apart() {
     );
     server.patch(&format!("/api/v1/members/{bob}"), json!({ "team_ids": [team] })).await.expect(200);
     server.call_as(&bob_token, "GET", &format!("/api/v1/agents/{agent}"), None, &[]).await.expect(200);
+    let sees = async || {
+        let one = format!("/api/v1/sessions/{session}");
+        let all = server.call_as(&bob_token, "GET", "/api/v1/sessions", None, &[]).await.expect(200);
+        let seen = all["data"].as_array().unwrap().len() == 1;
+        let status = server.call_as(&bob_token, "GET", &one, None, &[]).await.status;
+        assert_eq!(status, if seen { 200 } else { 403 });
+        seen
+    };
+    // Sessions are seen by whoever sees their agent, wherever that is moved.
+    assert!(sees().await);
+    let other = server.post("/api/v1/teams", json!({ "name": "Days" })).await.expect(201);
+    for (to, seen) in [(&other["team"]["id"], false), (&json!(team), true)] {
+        server.patch(&format!("/api/v1/agents/{agent}"), json!({ "team_id": to })).await.expect(200);
+        assert_eq!(sees().await, seen);
+    }
     let error = server
         .call_as(&bob_token, "DELETE", &format!("/api/v1/agents/{agent}"), None, &[])
         .await
@@ -204,6 +219,7 @@ async fn roles_and_teams_keep_people_apart() {
     server.delete(&format!("/api/v1/teams/{team}")).await.refused(409, "team_in_use");
     server.delete(&format!("/api/v1/teams/{team}?reassign_to=none")).await.expect(204);
     server.get(&format!("/api/v1/teams/{team}")).await.refused(404, "team_not_found");
+    assert!(sees().await, "an agent without a team is everybody's, and so are its sessions");
     assert_eq!(
         server.get(&format!("/api/v1/agents/{agent}")).await.expect(200)["agent"]["team_id"],
         Value::Null

@@ -16,6 +16,7 @@ use crate::error::{ApiError, Code, Result};
 use crate::policies::{self, Loaded};
 use crate::sessions::Live;
 use crate::state::State;
+use crate::store::Change;
 use crate::store::model::{Agent, Deletion, Mode, PolicySource, RehydrateScope, Status};
 
 /// Names of the secrets of an agent.
@@ -331,7 +332,16 @@ pub(crate) fn update(state: &State, slot: &Slot, mut agent: Agent) -> Result<()>
     agent.updated_at = crate::time::now();
     agent.revision += 1;
     let runtime = Runtime::build(state, agent)?;
-    state.store.save(&runtime.agent)?;
+    let mut changes = vec![Change::put(&runtime.agent)];
+    if runtime.agent.team_id != slot.runtime().agent.team_id {
+        // Who may see an agent may see its sessions.
+        changes.push(Change::MoveSessions {
+            account: slot.account_id.clone(),
+            agent: slot.id.clone(),
+            team: runtime.agent.team_id.clone(),
+        });
+    }
+    state.store.write(changes)?;
     slot.set(runtime);
     state.agents.gauge(state);
     Ok(())

@@ -222,6 +222,11 @@ impl Live {
         progress.last_number
     }
 
+    /// The team that sees it: that of the agent, wherever that has gone.
+    fn team(&self) -> Option<String> {
+        self.slot.runtime().agent.team_id.clone()
+    }
+
     fn row(&self, progress: &Progress, status: &str, ended_at: Option<i64>) -> SessionRow {
         let kinds: String =
             progress.detail.redactions_by_kind.keys().map(|kind| format!(",{kind}")).collect();
@@ -230,7 +235,7 @@ impl Live {
             account: self.slot.account_id.clone(),
             agent: self.slot.id.clone(),
             agent_name: self.runtime.agent.name.clone(),
-            team: self.runtime.agent.team_id.clone(),
+            team: self.team(),
             external_id: self.external_id.clone(),
             started_at: self.started_at,
             ended_at,
@@ -469,7 +474,7 @@ impl Live {
             data.extend(names.map(|name| (name.to_owned(), summary[name].clone())));
             data.into()
         });
-        state.feed.publish(&self.slot.account_id, &self.slot.id, self.runtime.agent.team_id.clone(), summary);
+        state.feed.publish(&self.slot.account_id, &self.slot.id, self.team(), summary);
         Ok(())
     }
 

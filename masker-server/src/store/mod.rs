@@ -98,6 +98,12 @@ pub(crate) enum Change {
     DeleteByKey(Kind, String),
     /// Every record of this kind whose `expires_at` is before a time.
     DeleteExpired(Kind, i64),
+    /// Lets the sessions of an agent belong to another team.
+    MoveSessions {
+        account: String,
+        agent: String,
+        team: Option<String>,
+    },
     /// Deletes sessions of an agent with everything that hangs on them.
     PurgeSessions {
         account: String,

@@ -312,6 +312,12 @@ impl Store for SqliteStore {
                         )?
                         .execute(params![kind.as_str(), now])?;
                     }
+                    Change::MoveSessions { account, agent, team } => {
+                        t.prepare_cached(
+                            "UPDATE sessions SET team = ?3 WHERE account = ?1 AND agent = ?2 AND team IS NOT ?3",
+                        )?
+                        .execute(params![account, agent, team])?;
+                    }
                     Change::PurgeSessions { account, agent } => {
                         let values = [Sql::from(account), Sql::from(agent)];
                         drop_sessions(t, "account = ?1 AND agent = ?2", &values)?;
