@@ -295,9 +295,17 @@ pub(crate) fn check_limit(state: &State, account: &str) -> Result<()> {
     Err(ApiError::new(Code::AgentLimitReached, message).with("limit", limit).with("current", current))
 }
 
-/// Names are compared without regard to case.
+/// A name for comparing without regard to case: each letter for itself, as the simple case folding of Unicode has it, so that ß is
+/// not ss while both small forms of the sigma are one.
 pub(crate) fn folded(name: &str) -> String {
-    name.chars().flat_map(char::to_lowercase).collect()
+    fn only(mut letters: impl ExactSizeIterator<Item = char>) -> Option<char> {
+        letters.next().filter(|_| letters.len() == 0)
+    }
+    let fold = |letter: char| {
+        let capital = only(letter.to_uppercase()).unwrap_or(letter);
+        only(capital.to_lowercase()).unwrap_or(capital)
+    };
+    name.chars().map(fold).collect()
 }
 
 /// Refuses a name or phone number that another agent of the account has. The caller holds the registry.
@@ -345,4 +353,21 @@ pub(crate) fn update(state: &State, slot: &Slot, mut agent: Agent) -> Result<()>
     slot.set(runtime);
     state.agents.gauge(state);
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::folded;
+
+    #[test]
+    fn letters_fold_one_by_one() {
+        for (one, other) in
+            [("Refill", "rEFILL"), ("ΣΊΣΥΦΟΣ", "σίσυφος"), ("\u{212a}m", "km"), ("ſo", "So"), ("Ǆ", "ǅ")]
+        {
+            assert_eq!(folded(one), folded(other), "{one}");
+        }
+        for (one, other) in [("straße", "strasse"), ("é", "e"), ("İ", "i")] {
+            assert_ne!(folded(one), folded(other), "{one}");
+        }
+    }
 }
