@@ -188,6 +188,14 @@ async fn roles_and_teams_keep_people_apart() {
         server.call_as(&bob_token, "GET", "/api/v1/sessions", None, &[]).await.expect(200)["data"],
         json!([])
     );
+    // Who may not give an agent to a team is told so before anything else, whether or not there is the agent.
+    let elsewhere = json!({ "team_id": team, "upstream": "nowhere" });
+    for (method, path) in
+        [("POST", "/api/v1/agents"), ("PATCH", "/api/v1/agents/agt_01JZ8Q4M7T0V3X5YB2C9D6EFGH")]
+    {
+        let answer = server.call_as(&bob_token, method, path, Some(elsewhere.clone()), &[]).await;
+        assert_eq!(answer.refused(403, "forbidden")["reason"], "role");
+    }
     server.patch(&format!("/api/v1/members/{bob}"), json!({ "team_ids": [team] })).await.expect(200);
     server.call_as(&bob_token, "GET", &format!("/api/v1/agents/{agent}"), None, &[]).await.expect(200);
     let sees = async || {
@@ -282,9 +290,20 @@ async fn the_account_is_changed_by_those_who_may() {
         server.patch("/api/v1/account", bad).await.refused(422, "validation_failed");
     }
     let (_, admin) = member(&server, "eve", "admin", &["account:write"]).await;
-    let error = server
-        .call_as(&admin, "PATCH", "/api/v1/account", Some(json!({ "agent_limit": 5 })), &[])
-        .await
-        .refused(403, "forbidden");
-    assert_eq!(error["reason"], "instance_admin");
+    for limit in [json!(5), json!("many")] {
+        let body = json!({ "agent_limit": limit });
+        let answer = server.call_as(&admin, "PATCH", "/api/v1/account", Some(body), &[]).await;
+        assert_eq!(answer.refused(403, "forbidden")["reason"], "instance_admin");
+    }
+    // Of many who change what they have all seen, one does.
+    let tag = server.get("/api/v1/account").await.header("etag").to_owned();
+    let headers = [("if-match", tag.as_str())];
+    let change = |days: u32| {
+        let body = json!({ "restore_window_days": days });
+        server.call_as(&server.token, "PATCH", "/api/v1/account", Some(body), &headers)
+    };
+    let answers = futures_util::future::join_all((1..=8).map(change)).await;
+    let mut statuses: Vec<u16> = answers.into_iter().map(|answer| answer.status).collect();
+    statuses.sort_unstable();
+    assert_eq!(statuses, [200, 412, 412, 412, 412, 412, 412, 412]);
 }

@@ -61,6 +61,15 @@ async fn the_life_of_an_agent() {
 #[tokio::test]
 async fn making_one_is_refused_as_the_table_says() {
     let server = Server::new();
+    let nothing = json!({ "name": "nothing said", "upstream": "stub", "status": null, "platform": null, "metadata": null });
+    let made = server.post("/api/v1/agents", nothing).await.expect(201)["agent"].clone();
+    assert_eq!((&made["status"], &made["platform"]), (&json!("active"), &Value::Null));
+    let id = made["id"].as_str().unwrap();
+    server
+        .patch(&format!("/api/v1/agents/{id}"), json!({ "status": null }))
+        .await
+        .refused(422, "validation_failed");
+    server.delete(&format!("/api/v1/agents/{id}")).await.expect(204);
     let post = |body| server.post("/api/v1/agents", body);
     let detail = |error: &Value| (error["details"][0]["field"].clone(), error["details"][0]["issue"].clone());
     let error = post(json!({ "upstream": "stub" })).await.refused(422, "validation_failed");

@@ -139,7 +139,9 @@ pub(crate) fn apply(
     if f.has("status") {
         let statuses: &[&str] =
             if is_new { &["active", "paused"] } else { &["active", "paused", "archived", "ended"] };
-        f.require("status");
+        if !is_new {
+            f.require("status");
+        }
         wishes.status = f.one_of(
             "status",
             |text| statuses.contains(&text).then(|| Status::parse(text)).flatten(),

@@ -76,8 +76,14 @@ pub(super) fn update(c: &Context) -> Result<Reply> {
         "agent_limit",
         "session_retention_days",
     ];
+    if body.contains_key("agent_limit") && !c.caller().user.instance_admin {
+        return Err(ApiError::forbidden("instance_admin", ""));
+    }
+    let _changing = c.state.agents.change();
+    // As it is now: what came with the credential may be out of date.
+    let account: Option<Account> = c.state.store.load(c.account())?;
+    let mut account = account.ok_or_else(|| ApiError::internal(&"a user without an account"))?;
     let mut f = Fields::new(&body, &known);
-    let mut account = c.caller().account.clone();
     for name in ["name", "deletion_profile", "default_delete_mode", "restore_window_days"] {
         if f.has(name) {
             f.require(name);
@@ -104,11 +110,7 @@ pub(super) fn update(c: &Context) -> Result<Reply> {
         account.session_retention_days = f.number("session_retention_days", 1, 3650).map(|days| days as u32);
     }
     f.finish()?;
-    if body.contains_key("agent_limit") && !c.caller().user.instance_admin {
-        return Err(ApiError::forbidden("instance_admin", ""));
-    }
-    let _changing = c.state.agents.change();
-    c.precondition().check(c.caller().account.revision)?;
+    c.precondition().check(account.revision)?;
     if !body.is_empty() {
         let fields: Vec<&String> = body.keys().collect();
         c.state

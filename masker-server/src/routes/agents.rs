@@ -32,14 +32,14 @@ pub(super) fn create(c: &Context) -> Result<Reply> {
     let body = c.object()?;
     let state = &c.state;
     let mut agent = fields::blank(c.account(), &c.caller().user.id, time::now());
+    if body.get("team_id").is_some_and(|team| !team.is_null()) {
+        c.need_role(Role::Admin)?;
+    }
     let wishes = fields::apply(state, &body, &mut agent, true)?;
     if let Some(status) = wishes.status {
         agent.status = status;
     }
     c.begin()?;
-    if agent.team_id.is_some() {
-        c.need_role(Role::Admin)?;
-    }
     if !c.caller().reaches_agent(&agent.id) {
         return Err(ApiError::forbidden("scope", "agent_ids"));
     }
@@ -129,13 +129,13 @@ pub(super) fn update(c: &Context) -> Result<Reply> {
     let body = c.object()?;
     let precondition = c.precondition();
     let state = &c.state;
+    if body.contains_key("team_id") {
+        c.need_role(Role::Admin)?;
+    }
     // Mistakes in the body are told before it is looked whether the agent is there, on an agent of nobody's.
     let mut trial = fields::blank(c.account(), "", 0);
     fields::apply(state, &body, &mut trial, false)?;
     let slot = alive(c)?;
-    if body.contains_key("team_id") {
-        c.need_role(Role::Admin)?;
-    }
     let changing = state.agents.change();
     let before = slot.runtime().agent.clone();
     if !slot.is_alive() {
