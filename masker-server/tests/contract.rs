@@ -269,6 +269,30 @@ async fn a_request_said_again_is_a_turn_of_its_own_and_no_other_gets_its_result(
     }
 }
 
+/// What is longer than a conversation remembers is looked through anew each time, unless repeats are reused.
+#[tokio::test]
+async fn a_repeat_is_looked_through_once_where_the_settings_say_so() {
+    let long = "the patient rested well, ".repeat((9 << 20) / 25) + SAID;
+    for (setting, is_reused) in [("1", true), ("0", false)] {
+        let server = Server::with(&[("MASKER_RETELL_PARTIAL_DEDUP", setting)]);
+        let agent = server.agent("a", json!({})).await;
+        let path = format!("/proxy/{agent}/v1/chat/completions");
+        let body = json!({ "messages": [{ "role": "user", "content": long }] });
+        let mut spent = Vec::new();
+        for turn in 1..=2_u64 {
+            let headers = [("masker-session-id", "k")];
+            let answer = server.call_as("", "POST", &path, Some(body.clone()), &headers).await;
+            let session = format!("/api/v1/sessions/{}", answer.header("masker-session-id"));
+            assert!(words(&answer.expect(200)).ends_with(SAID));
+            let shown = server.get(&session).await.expect(200)["session"].clone();
+            assert_eq!(shown["redaction_count"], 2 * turn);
+            spent.push(shown["stage_durations_us"]["detection"].as_u64().unwrap());
+        }
+        let (first, again) = (spent[0], spent[1] - spent[0]);
+        assert_eq!(again < first / 3, is_reused, "with {setting}: {first} µs, then {again} µs");
+    }
+}
+
 /// The events of a session stand by turn, path and place, whichever turn was over first.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn events_stand_in_the_order_of_the_contract() {
