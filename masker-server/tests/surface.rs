@@ -476,6 +476,23 @@ async fn pages_and_probes_need_nobody() {
     assert_eq!(server.call_as("", "GET", "/live", None, &[]).await.expect(200), json!({ "live": true }));
 }
 
+#[tokio::test]
+async fn who_lacks_a_pass_of_the_default_policy_is_not_ready() {
+    let default = include_str!("../../configs/mask_policy.yaml");
+    for (pass, is_ready) in [("gemma", true), ("gemma: { substitute: false }", false)] {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("mask_policy.yaml");
+        std::fs::write(&file, default.replace("spoken, gemma]", &format!("spoken, {pass}]"))).unwrap();
+        let server = Server::with(&[("MASKER_POLICY_PATH", file.to_str().unwrap())]);
+        let ready = server.call_as("", "GET", "/ready", None, &[]).await;
+        if is_ready {
+            ready.expect(200);
+        } else {
+            assert_eq!(ready.expect(503), json!({ "ready": false, "reasons": ["policy"] }));
+        }
+    }
+}
+
 /// Every path of the description answers, and no answer has a status that the description does not know.
 #[tokio::test]
 async fn the_description_fits_what_is_answered() {
