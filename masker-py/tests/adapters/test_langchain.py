@@ -143,7 +143,7 @@ def test_messages_of_every_kind(surface):
     before = [message.model_copy(deep=True) for message in history]
     MaskedChatModel(inner=inner, source=surface, disable_streaming=True).invoke(history)
     shown = repr(seen) + json.dumps([message.model_dump() for message in seen], default=str)
-    for original in ("Sarah", "Chen", "0142", "7734215"):
+    for original in ("Sarah", "Chen", "55-0142", "7734215"):
         assert original not in shown, f"{original} in {shown}"
     assert [message.type for message in seen[-5:]] == ["system", "human", "ai", "tool", "ai"]
     assert seen[-3].tool_calls[0]["args"]["n"] == 1

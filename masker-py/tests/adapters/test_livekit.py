@@ -51,7 +51,7 @@ class StubLLM(llm.LLM):
     def assert_saw_no_original(self) -> None:
         assert self.received
         for text in self.received:
-            for original in ("Sarah", "Chen", "0142", "example.com", "7734215"):
+            for original in ("Sarah", "Chen", "55-0142", "example.com", "7734215"):
                 assert original not in text, f"{original} in {text}"
 
 
@@ -170,7 +170,7 @@ def test_contexts_are_copied(aliased):
     before = json.dumps(context.to_dict(exclude_timestamp=False), default=str)
     copy = mask_chat_context(aliased.conversation(), context)
     shown = json.dumps(copy.to_dict(), default=str)
-    for original in ("Sarah", "0142", "7734215"):
+    for original in ("Sarah", "55-0142", "7734215"):
         assert original not in shown, shown
     assert [item.type for item in copy.items] == [item.type for item in context.items]
     assert "square brackets" in copy.items[0].text_content
