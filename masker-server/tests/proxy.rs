@@ -193,7 +193,9 @@ async fn tokens_of_others_are_not_restored() {
     let session = answer.header("masker-session-id").to_owned();
     let detail = server.get(&format!("/api/v1/sessions/{session}")).await.expect(200)["session"].clone();
     let masked = detail["payloads"]["masked"].as_str().unwrap();
-    assert!(!masked.contains("55-0142") && detail["payloads"]["request"].as_str().unwrap().contains("55-0142"));
+    assert!(
+        !masked.contains("55-0142") && detail["payloads"]["request"].as_str().unwrap().contains("55-0142")
+    );
     assert!(server.audit_log().contains("payload_viewed"));
     let at = masked.find("MSKV1.PHONE").unwrap();
     let token = &masked[at..at + "MSKV1.PHONE.K_HEALTHCARE.".len() + 26];

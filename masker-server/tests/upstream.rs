@@ -118,7 +118,18 @@ async fn upstream_sees_tokens_and_nothing_of_the_platform() {
     assert_eq!(words(&answer.expect(200)), SAID);
     let (headers, sent) = recorder.last();
     let text = sent.to_string();
-    for leak in ["Ann", "Reed", "55-0142", "5550142", "5550100", "Sarah", "Chen", "ann@example.com", "call-1", "x_made_up"] {
+    for leak in [
+        "Ann",
+        "Reed",
+        "55-0142",
+        "5550142",
+        "5550100",
+        "Sarah",
+        "Chen",
+        "ann@example.com",
+        "call-1",
+        "x_made_up",
+    ] {
         assert!(!text.contains(leak), "{leak}: {text}");
     }
     assert_eq!(
