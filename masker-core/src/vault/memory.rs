@@ -22,9 +22,11 @@ use crate::token::{Kid, Scope};
 /// # Ok::<(), masker_core::VaultError>(())
 /// ```
 pub struct MemoryVault {
-    /// Rows are spread by their tombstone's first byte, so that threads seldom wait for one another. Whoever locks several
-    /// does so in order.
+    /// Rows are spread by the ends of their tokens, which are hashes, so that threads seldom wait for one another. Whoever locks
+    /// several does so in order.
     shards: [RwLock<Shard>; SHARDS],
+    /// Locked after shards, by whoever needs both.
+    tombstones: RwLock<BTreeSet<[u8; 32]>>,
     rows: AtomicUsize,
     limit: Option<usize>,
 }
@@ -34,12 +36,24 @@ const SHARDS: usize = 16;
 #[derive(Default)]
 struct Shard {
     scopes: HashMap<Scope, HashMap<Box<str>, Entry>>,
-    tombstones: BTreeSet<[u8; 32]>,
 }
 
-/// Where a row stands, and its tombstone once it is gone.
-fn place(hash: &[u8; 32]) -> usize {
-    usize::from(hash[0]) % SHARDS
+impl Shard {
+    fn entry(&self, scope: &Scope, token: &str) -> Option<&Entry> {
+        self.scopes.get(scope)?.get(token)
+    }
+}
+
+/// The shard of a row.
+fn place(token: &str) -> usize {
+    let last = token.as_bytes().last_chunk::<4>().copied().unwrap_or_default();
+    // The low bits of letters and digits overlap; a product spreads them over the high ones.
+    u32::from_le_bytes(last).wrapping_mul(0x9E37_79B9) as usize >> (u32::BITS - SHARDS.ilog2())
+}
+
+/// Whether a row was purged. Where none was, nothing is hashed.
+fn is_buried(tombstones: &BTreeSet<[u8; 32]>, scope: &Scope, token: &str) -> bool {
+    !tombstones.is_empty() && tombstones.contains(&tombstone(scope, token))
 }
 
 struct Entry {
@@ -54,7 +68,12 @@ struct Entry {
 
 impl Default for MemoryVault {
     fn default() -> Self {
-        Self { shards: std::array::from_fn(|_| RwLock::default()), rows: AtomicUsize::new(0), limit: None }
+        Self {
+            shards: std::array::from_fn(|_| RwLock::default()),
+            tombstones: RwLock::default(),
+            rows: AtomicUsize::new(0),
+            limit: None,
+        }
     }
 }
 
@@ -76,6 +95,14 @@ impl MemoryVault {
 
     fn write(&self, shard: usize) -> RwLockWriteGuard<'_, Shard> {
         self.shards[shard].write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn buried(&self) -> RwLockReadGuard<'_, BTreeSet<[u8; 32]>> {
+        self.tombstones.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn bury(&self) -> RwLockWriteGuard<'_, BTreeSet<[u8; 32]>> {
+        self.tombstones.write().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn read_all(&self) -> Vec<RwLockReadGuard<'_, Shard>> {
@@ -126,9 +153,8 @@ impl Entry {
 impl Vault for MemoryVault {
     fn get(&self, query: &Query<'_>) -> Result<Vec<Lookup>, VaultError> {
         let lookup = |token: &&crate::token::Token| {
-            let hash = tombstone(query.scope, token.text());
-            let shard = self.read(place(&hash));
-            match shard.scopes.get(query.scope).and_then(|rows| rows.get(token.text())) {
+            let shard = self.read(place(token.text()));
+            match shard.entry(query.scope, token.text()) {
                 Some(entry) if entry.is_expired(query.now) => Lookup::Purged,
                 Some(entry) => Lookup::Found(Sealed {
                     kid: entry.kid.clone(),
@@ -136,7 +162,7 @@ impl Vault for MemoryVault {
                     used: entry.used,
                     referenced: query.reference.is_some_and(|r| entry.references.contains(r)),
                 }),
-                None if shard.tombstones.contains(&hash) => Lookup::Purged,
+                None if is_buried(&self.buried(), query.scope, token.text()) => Lookup::Purged,
                 None => Lookup::Absent,
             }
         };
@@ -144,32 +170,33 @@ impl Vault for MemoryVault {
     }
 
     fn put(&self, write: &Write<'_>) -> Result<Vec<Put>, VaultError> {
-        let hashes: Vec<[u8; 32]> =
-            write.rows.iter().map(|row| tombstone(write.scope, row.token.text())).collect();
-        let needed: BTreeSet<usize> = hashes.iter().map(place).collect();
+        let needed: BTreeSet<usize> = write.rows.iter().map(|row| place(row.token.text())).collect();
         let mut shards: Vec<Option<RwLockWriteGuard<'_, Shard>>> = (0..SHARDS).map(|_| None).collect();
         for shard in needed {
             shards[shard] = Some(self.write(shard));
         }
         let mut answers = Vec::with_capacity(write.rows.len());
         let mut added = 0;
-        for (row, hash) in write.rows.iter().zip(&hashes) {
-            let shard = shards[place(hash)].as_ref().expect("the shard of every row is locked");
-            let dead = match shard.scopes.get(write.scope).and_then(|rows| rows.get(row.token.text())) {
+        let buried = self.buried();
+        for row in write.rows {
+            let token = row.token.text();
+            let shard = shards[place(token)].as_ref().expect("the shard of every row is locked");
+            let dead = match shard.entry(write.scope, token) {
                 Some(entry) => entry.is_expired(write.now),
-                None => shard.tombstones.contains(hash),
+                None => {
+                    let dead = is_buried(&buried, write.scope, token);
+                    added += usize::from(!dead);
+                    dead
+                }
             };
-            let is_new = !dead
-                && shard.scopes.get(write.scope).is_none_or(|rows| !rows.contains_key(row.token.text()));
-            added += usize::from(is_new);
             answers.push(if dead { Put::Purged } else { Put::Stored });
         }
         self.reserve(added)?;
-        for ((row, hash), answer) in write.rows.iter().zip(&hashes).zip(&answers) {
+        for (row, answer) in write.rows.iter().zip(&answers) {
             if *answer == Put::Purged {
                 continue;
             }
-            let shard = shards[place(hash)].as_mut().expect("the shard of every row is locked");
+            let shard = shards[place(row.token.text())].as_mut().expect("the shard of every row is locked");
             let rows = shard.scopes.entry(write.scope.clone()).or_default();
             if let Some(entry) = rows.get_mut(row.token.text()) {
                 entry.kid = row.kid.clone();
@@ -205,13 +232,14 @@ impl Vault for MemoryVault {
 
     fn delete(&self, which: &Selection) -> Result<u64, VaultError> {
         let mut gone = 0;
-        for mut guard in self.write_all() {
-            let shard = &mut *guard;
+        let mut shards = self.write_all();
+        let mut buried = self.bury();
+        for shard in &mut shards {
             for (scope, rows) in &mut shard.scopes {
                 rows.retain(|token, entry| {
                     let goes = entry.loses(scope, which);
                     if goes {
-                        shard.tombstones.insert(tombstone(scope, token));
+                        buried.insert(tombstone(scope, token));
                         gone += 1;
                     } else {
                         match which {
@@ -264,20 +292,13 @@ impl Vault for MemoryVault {
 
     fn tombstones(&self, after: Option<&[u8; 32]>, limit: usize) -> Result<Vec<[u8; 32]>, VaultError> {
         let from = after.map_or(Bound::Unbounded, |hash| Bound::Excluded(*hash));
-        let shards = self.read_all();
-        let mut hashes: Vec<[u8; 32]> = shards
-            .iter()
-            .flat_map(|shard| shard.tombstones.range((from, Bound::Unbounded)).take(limit).copied())
-            .collect();
-        hashes.sort_unstable();
-        hashes.truncate(limit);
-        Ok(hashes)
+        Ok(self.buried().range((from, Bound::Unbounded)).take(limit).copied().collect())
     }
 
     fn reseal(&self, rows: &[Reseal]) -> Result<u64, VaultError> {
         let mut changed = 0;
         for row in rows {
-            let mut shard = self.write(place(&tombstone(&row.key.scope, &row.key.token)));
+            let mut shard = self.write(place(&row.key.token));
             let entry = shard.scopes.get_mut(&row.key.scope).and_then(|rows| rows.get_mut(&row.key.token));
             if let Some(entry) = entry.filter(|entry| entry.bytes == row.before) {
                 entry.kid = row.kid.clone();
@@ -290,24 +311,21 @@ impl Vault for MemoryVault {
 
     fn merge(&self, rows: &[Row], tombstones: &[[u8; 32]]) -> Result<u64, VaultError> {
         let mut shards = self.write_all();
+        let mut buried = self.bury();
         let dead: HashSet<&[u8; 32]> = tombstones.iter().collect();
         let hashes: Vec<[u8; 32]> =
             rows.iter().map(|row| tombstone(&row.key.scope, &row.key.token)).collect();
         // What is taken over is counted before anything changes, each row once however often it is given.
         let mut incoming = HashSet::new();
         for (row, hash) in rows.iter().zip(&hashes) {
-            let shard = &shards[place(hash)];
-            let exists =
-                shard.scopes.get(&row.key.scope).is_some_and(|rows| rows.contains_key(&row.key.token));
-            if !exists && !dead.contains(hash) && !shard.tombstones.contains(hash) {
+            let exists = shards[place(&row.key.token)].entry(&row.key.scope, &row.key.token).is_some();
+            if !exists && !dead.contains(hash) && !buried.contains(hash) {
                 incoming.insert(hash);
             }
         }
         self.reserve(incoming.len())?;
         let mut gone = 0;
-        for hash in tombstones {
-            shards[place(hash)].tombstones.insert(*hash);
-        }
+        buried.extend(tombstones);
         if !tombstones.is_empty() {
             for shard in &mut shards {
                 for (scope, rows) in &mut shard.scopes {
@@ -318,10 +336,10 @@ impl Vault for MemoryVault {
             }
         }
         for (row, hash) in rows.iter().zip(&hashes) {
-            let shard = &mut shards[place(hash)];
-            if shard.tombstones.contains(hash) {
+            if buried.contains(hash) {
                 continue;
             }
+            let shard = &mut shards[place(&row.key.token)];
             let scope = shard.scopes.entry(row.key.scope.clone()).or_default();
             if let Some(entry) = scope.get_mut(&row.key.token) {
                 entry.references.extend(row.references.iter().cloned());
@@ -360,7 +378,7 @@ impl Vault for MemoryVault {
             by_kind.entry(entry.kind.as_str()).or_insert((&entry.kind, 0)).1 += 1;
             *by_kid.entry(entry.kid.clone()).or_insert(0) += 1;
         }
-        stats.tombstones = shards.iter().map(|shard| shard.tombstones.len() as u64).sum();
+        stats.tombstones = self.buried().len() as u64;
         stats.by_kind =
             by_kind.into_values().map(|(kind, rows): (&Kind, u64)| (kind.clone(), rows)).collect();
         stats.by_kid = by_kid.into_iter().collect();
