@@ -1,5 +1,7 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 
+use smallvec::SmallVec;
+
 use super::keep::{Segment, segments};
 use super::{Event, Masked, Masker, Restored};
 use crate::detect::canonical;
@@ -60,7 +62,7 @@ pub(crate) enum Replacement {
 /// What becomes of a finding: each stretch that is replaced, in order, and what its event says of it. What no stretch covers
 /// stays as it is.
 pub(crate) struct Outcome {
-    pub(crate) replaced: Vec<(Span, Replacement)>,
+    pub(crate) replaced: SmallVec<[(Span, Replacement); 1]>,
     pub(crate) action: Action,
     pub(crate) token_kind: Option<TokenKind>,
     pub(crate) kid: Option<Kid>,
@@ -68,6 +70,8 @@ pub(crate) struct Outcome {
 
 /// A stretch of a finding that is to be hidden, and the form in which it is compared.
 struct Part {
+    /// The place of the finding among all.
+    finding: usize,
     span: Span,
     /// Stands before the replacement: the hidden text in a more general form.
     instead: &'static str,
@@ -106,32 +110,36 @@ impl Masker {
     ) -> Result<Vec<Outcome>, Error> {
         let inner = &*self.inner;
         self.check_blocked(findings)?;
-        let parts: Vec<Vec<Part>> = findings.iter().map(|finding| self.parts(text, finding)).collect();
-        let mut mentions: Vec<Mention<'_>> = Vec::new();
-        for (finding, parts) in findings.iter().zip(&parts) {
-            let step = inner.plan.step(&finding.kind);
+        let steps: SmallVec<[&Step; 8]> =
+            findings.iter().map(|finding| inner.plan.step(&finding.kind)).collect();
+        let mut parts = Vec::with_capacity(findings.len());
+        for (index, (finding, step)) in findings.iter().zip(&steps).enumerate() {
+            self.divide(text, index, finding, step, &mut parts);
+        }
+        let mut mentions = Vec::with_capacity(parts.len());
+        for part in &parts {
+            let step = steps[part.finding];
             if (step.action, step.scheme) == (Action::Tokenize, Scheme::VaultDeterministic) {
-                mentions.extend(parts.iter().map(|part| Mention {
-                    kind: &finding.kind,
+                mentions.push(Mention {
+                    kind: &findings[part.finding].kind,
                     kid: &step.kid,
                     original: &text[part.span.range()],
                     normalised: part.normalised.expose(),
-                }));
+                });
             }
         }
         let mut minted = self.mint(scope, &mentions)?.into_iter();
-        if findings.iter().any(|finding| inner.plan.step(&finding.kind).scheme == Scheme::Synthetic) {
+        if steps.iter().any(|step| step.scheme == Scheme::Synthetic) {
             surrogates.note(text, findings);
             // Whole names first: they tell which part is whose, for where one stands alone.
-            let mut names: Vec<(&str, &str)> = findings
+            let mut names: Vec<(&str, &str)> = parts
                 .iter()
-                .zip(&parts)
-                .filter(|(finding, _)| {
-                    let step = inner.plan.step(&finding.kind);
-                    finding.kind == Kind::Name
+                .filter(|part| {
+                    let step = steps[part.finding];
+                    findings[part.finding].kind == Kind::Name
                         && (step.action, step.scheme) == (Action::Tokenize, Scheme::Synthetic)
                 })
-                .flat_map(|(_, parts)| parts.iter().map(|p| (&text[p.span.range()], p.normalised.expose())))
+                .map(|part| (&text[part.span.range()], part.normalised.expose()))
                 .collect();
             names.sort_by_key(|(original, _)| std::cmp::Reverse(original.split_whitespace().count()));
             for (original, normalised) in names {
@@ -139,11 +147,12 @@ impl Masker {
             }
         }
         let mut outcomes = Vec::with_capacity(findings.len());
-        for (finding, parts) in findings.iter().zip(parts) {
-            let step = inner.plan.step(&finding.kind);
+        let mut parts = parts.into_iter().peekable();
+        for (index, (finding, step)) in findings.iter().zip(steps).enumerate() {
             let mut outcome =
-                Outcome { replaced: Vec::new(), action: step.action, token_kind: None, kid: None };
-            for Part { span, instead, normalised } in parts {
+                Outcome { replaced: SmallVec::new(), action: step.action, token_kind: None, kid: None };
+            while let Some(part) = parts.next_if(|part| part.finding == index) {
+                let Part { span, instead, normalised, .. } = part;
                 let original = &text[span.range()];
                 let redact = || {
                     (Replacement::Text(format!("{instead}{}", redacted(&finding.kind))), TokenKind::Redacted)
@@ -200,10 +209,9 @@ impl Masker {
         normalise(&finding.kind, original, written, self.inner.policy.normalization())
     }
 
-    /// Divides a finding into what is kept and what is hidden, and gives the latter. The form of a hidden stretch says which part
-    /// of which value it is, so that its token is shared with no other part and with no whole value.
-    fn parts(&self, text: &str, finding: &Finding) -> Vec<Part> {
-        let step = self.inner.plan.step(&finding.kind);
+    /// Divides the finding at `index` into what is kept and what is hidden, and adds the latter to `parts`. The form of a hidden
+    /// stretch says which part of which value it is, so that its token is shared with no other part and with no whole value.
+    fn divide(&self, text: &str, index: usize, finding: &Finding, step: &Step, parts: &mut Vec<Part>) {
         let whole = self.normalised(text, finding);
         // A surrogate takes the place of the whole value, and so does nothing at all.
         let divides = match step.action {
@@ -217,25 +225,25 @@ impl Masker {
             segments(step.keep, step.action, &finding.kind, original)
         };
         if segments.len() < 2 {
-            return vec![Part { span: finding.span, instead: "", normalised: whole }];
+            parts.push(Part { finding: index, span: finding.span, instead: "", normalised: whole });
+            return;
         }
-        let mut parts = Vec::new();
         let mut at = finding.span.start;
         let mut general = "";
-        for (index, segment) in segments.into_iter().enumerate() {
+        for (place, segment) in segments.into_iter().enumerate() {
             match segment {
                 Segment::Clear(text) => at += text.len(),
                 Segment::Hidden(text) => {
-                    let form = format!("{}\0{}\0{index}", whole.expose(), step.keep);
+                    let form = format!("{}\0{}\0{place}", whole.expose(), step.keep);
                     let span = Span::new(at, at + text.len());
-                    parts.push(Part { span, instead: general, normalised: SecretText::new(form) });
+                    let normalised = SecretText::new(form);
+                    parts.push(Part { finding: index, span, instead: general, normalised });
                     general = "";
                     at += text.len();
                 }
                 Segment::Instead(text) => general = text,
             }
         }
-        parts
     }
 
     fn mint(&self, scope: &Scope, mentions: &[Mention<'_>]) -> Result<Vec<Token>, Error> {

@@ -5,7 +5,7 @@ use zeroize::Zeroizing;
 
 use super::format::{Token, TokenForm};
 use super::keys::{KeyRing, Kid};
-use super::{KeyError, Scope, enc};
+use super::{KeyError, Scope, with_encoded};
 use crate::Kind;
 
 /// The vault token of a value: base 32 of the first 16 bytes of keyed BLAKE3 under the PRF subkey over
@@ -18,17 +18,20 @@ pub(crate) fn vault_token(
     normalised: &str,
     generation: u32,
 ) -> Result<Token, KeyError> {
-    let parts = [scope.as_str(), kind.as_str(), normalised];
-    let mut input =
-        Zeroizing::new(Vec::with_capacity(parts.iter().map(|part| part.len() + 4).sum::<usize>() + 4));
-    for part in parts {
-        enc(&mut input, part.as_bytes());
-    }
-    if generation > 0 {
+    let key = keys.active(kid)?.prf.expose();
+    let parts = [scope.as_str(), kind.as_str(), normalised].map(str::as_bytes);
+    let hash = with_encoded(&parts, |input| {
+        if generation == 0 {
+            return blake3::keyed_hash(key, input);
+        }
+        let mut input = Zeroizing::new(input.to_vec());
+        input.reserve_exact(4);
         input.extend_from_slice(&generation.to_le_bytes());
-    }
-    let hash = blake3::keyed_hash(keys.active(kid)?.prf.expose(), &input);
-    let body = BASE32_NOPAD.encode(&hash.as_bytes()[..16]);
+        blake3::keyed_hash(key, &input)
+    });
+    let mut body = [0; 26];
+    BASE32_NOPAD.encode_mut(&hash.as_bytes()[..16], &mut body);
+    let body = std::str::from_utf8(&body).expect("base 32 is ASCII");
     Ok(Token::from_parts(TokenForm::Vault, kind.clone(), kid.clone(), body))
 }
 

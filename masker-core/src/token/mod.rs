@@ -15,6 +15,8 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use serde::{Serialize, Serializer};
+use smallvec::SmallVec;
+use zeroize::Zeroize as _;
 
 pub use self::error::{KeyError, ParseKidError, ParseScopeError, ParseTokenError, TokenError};
 pub use self::format::{Found, Marker, Token, TokenForm, find_markers, redacted};
@@ -114,7 +116,27 @@ impl fmt::Display for Scope {
 /// Appends `part` after its length in bytes as a little-endian 32-bit number, so that no two sequences of parts have the
 /// same bytes.
 pub(crate) fn enc(out: &mut Vec<u8>, part: &[u8]) {
-    let length = u32::try_from(part.len()).expect("parts of tokens are below 4 GiB, the input limit");
-    out.extend_from_slice(&length.to_le_bytes());
+    out.extend_from_slice(&length_of(part));
     out.extend_from_slice(part);
+}
+
+fn length_of(part: &[u8]) -> [u8; 4] {
+    let length = u32::try_from(part.len()).expect("parts of tokens are below 4 GiB, the input limit");
+    length.to_le_bytes()
+}
+
+/// Lets `read` see parts as [`enc`] writes them one after the other. Short ones lie on the stack; the last one, which may be a
+/// value, is wiped afterwards.
+pub(crate) fn with_encoded<R>(parts: &[&[u8]], read: impl FnOnce(&[u8]) -> R) -> R {
+    let total = parts.iter().map(|part| part.len() + 4).sum();
+    let mut encoded: SmallVec<[u8; 256]> = SmallVec::with_capacity(total);
+    let mut last = 0;
+    for part in parts {
+        encoded.extend_from_slice(&length_of(part));
+        last = encoded.len();
+        encoded.extend_from_slice(part);
+    }
+    let result = read(&encoded);
+    encoded[last..].zeroize();
+    result
 }

@@ -115,23 +115,20 @@ fn phone(text: &str) -> Option<String> {
     if number.chars().any(char::is_alphabetic) {
         return None;
     }
-    let digits: String = number.chars().filter(char::is_ascii_digit).collect();
     let international = number.trim_start_matches(['(', ' ']).starts_with('+');
-    let mut out = String::with_capacity(24);
-    match (international, digits.len()) {
+    let digits = || number.chars().filter(char::is_ascii_digit);
+    let (prefix, skipped) = match (international, digits().count()) {
         (_, 0) => return None,
-        (true, _) => out.push('+'),
-        (false, 10) => out.push_str("+1"),
-        (false, 11) if digits.starts_with('1') => out.push('+'),
-        (false, 11..) if digits.starts_with("011") => {
-            out.push('+');
-            out.push_str(&digits[3..]);
-            return Some(with_extension(out, &extension));
-        }
+        (true, _) => ("+", 0),
+        (false, 10) => ("+1", 0),
+        (false, 11) if digits().next() == Some('1') => ("+", 0),
+        (false, 11..) if digits().take(3).eq("011".chars()) => ("+", 3),
         // A local number has no country to complete.
-        (false, _) => {}
-    }
-    out.push_str(&digits);
+        (false, _) => ("", 0),
+    };
+    let mut out = String::with_capacity(number.len().max(24));
+    out.push_str(prefix);
+    out.extend(digits().skip(skipped));
     Some(with_extension(out, &extension))
 }
 
@@ -162,8 +159,12 @@ pub(super) fn split_extension(text: &str) -> (&str, String) {
 }
 
 fn name(text: &str) -> String {
-    let folded: String = text.chars().flat_map(char::to_uppercase).flat_map(char::to_lowercase).collect();
-    let folded = Zeroizing::new(if folded.is_ascii() { folded } else { folded.nfkc().collect() });
+    let folded = Zeroizing::new(if text.is_ascii() {
+        text.to_ascii_lowercase()
+    } else {
+        let folded: String = text.chars().flat_map(char::to_uppercase).flat_map(char::to_lowercase).collect();
+        if folded.is_ascii() { folded } else { folded.nfkc().collect() }
+    });
     let mut words = folded.split_whitespace().peekable();
     let is_title = |word: &str| TITLES.contains(&word.trim_end_matches('.'));
     let mut rest = words.clone();

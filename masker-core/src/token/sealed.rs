@@ -7,7 +7,7 @@ use zeroize::Zeroizing;
 
 use super::format::{Token, TokenForm};
 use super::keys::{KeyRing, Kid};
-use super::{KeyError, Scope, TokenError, enc};
+use super::{KeyError, Scope, TokenError, enc, with_encoded};
 use crate::Kind;
 use crate::secret::{KeyBytes, SecretText};
 
@@ -88,10 +88,7 @@ fn associated_data(kind: &Kind, kid: &Kid, scope: &Scope) -> Vec<u8> {
 /// A nonce that the associated data and the text determine, which AES-GCM-SIV is made to bear: the first 12 bytes of keyed
 /// BLAKE3 over `enc(associated data) ‖ enc(text)`.
 pub(crate) fn derived_nonce(key: &KeyBytes, associated: &[u8], text: &str) -> [u8; NONCE_LEN] {
-    let mut input = Zeroizing::new(Vec::with_capacity(associated.len() + text.len() + 8));
-    enc(&mut input, associated);
-    enc(&mut input, text.as_bytes());
-    let hash = blake3::keyed_hash(key.expose(), &input);
+    let hash = with_encoded(&[associated, text.as_bytes()], |input| blake3::keyed_hash(key.expose(), input));
     *hash.as_bytes().first_chunk().expect("a hash is longer than a nonce")
 }
 

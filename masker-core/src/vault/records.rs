@@ -4,17 +4,21 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use smallvec::SmallVec;
+
 use super::{Lookup, NewRow, Put, Query, Reference, Reseal, RowKey, Sealed, Vault, VaultError, Write};
 use crate::Kind;
 use crate::secret::SecretText;
 use crate::token::keyed::vault_token;
 use crate::token::keys::Subkeys;
 use crate::token::sealed::{derived_nonce, open_bytes, seal_bytes};
-use crate::token::{KeyError, KeyRing, Kid, Scope, Token, TokenForm, enc, unseal};
+use crate::token::{KeyError, KeyRing, Kid, Scope, Token, TokenForm, unseal, with_encoded};
 
 /// How old a row's last use may be before minting writes it again, in milliseconds: one hour.
 const TOUCH_AFTER: i64 = 3_600_000;
 const PAGE: usize = 1_000;
+/// What a text that somebody says has of values, as a rule: so many need no memory of their own.
+const FEW: usize = 8;
 
 /// A value to be replaced by a vault token.
 #[derive(Clone, Copy)]
@@ -91,21 +95,19 @@ impl<'a> Records<'a> {
     ///
     /// When a key is missing or the vault fails; then no token may be used.
     pub fn mint(&self, mentions: &[Mention<'_>]) -> Result<Vec<Token>, VaultError> {
-        let first_tokens = mentions
-            .iter()
-            .map(|m| vault_token(self.keys, self.scope, m.kind, m.kid, m.normalised, 0))
-            .collect::<Result<Vec<Token>, KeyError>>()?;
-        let mut values: Vec<Value<'_>> = Vec::new();
-        let mut value_of = Vec::with_capacity(mentions.len());
-        let mut seen = HashMap::with_capacity(mentions.len());
-        for (mention, token) in mentions.iter().zip(&first_tokens) {
-            let value = *seen.entry(token.text()).or_insert_with(|| {
-                values.push(Value { mention: *mention, token: token.clone(), generation: 0 });
-                values.len() - 1
-            });
+        let mut values: Vec<Value<'_>> = Vec::with_capacity(mentions.len());
+        let mut value_of: SmallVec<[usize; FEW]> = SmallVec::with_capacity(mentions.len());
+        let mut seen = Seen::default();
+        for mention in mentions {
+            let Mention { kind, kid, normalised, .. } = *mention;
+            let token = vault_token(self.keys, self.scope, kind, kid, normalised, 0)?;
+            let value = seen.place(&values, &token).unwrap_or(values.len());
+            if value == values.len() {
+                values.push(Value { mention: *mention, token, generation: 0 });
+            }
             value_of.push(value);
         }
-        let mut pending: Vec<usize> = (0..values.len()).collect();
+        let mut pending: SmallVec<[usize; FEW]> = (0..values.len()).collect();
         while !pending.is_empty() {
             pending = self.store(&values, &pending)?;
             for &i in &pending {
@@ -114,6 +116,9 @@ impl<'a> Records<'a> {
                 let Mention { kind, kid, normalised, .. } = value.mention;
                 value.token = vault_token(self.keys, self.scope, kind, kid, normalised, value.generation)?;
             }
+        }
+        if values.len() == mentions.len() {
+            return Ok(values.into_iter().map(|value| value.token).collect());
         }
         Ok(value_of.into_iter().map(|i| values[i].token.clone()).collect())
     }
@@ -150,12 +155,12 @@ impl<'a> Records<'a> {
     }
 
     /// Stores the rows that need it and returns the values whose tokens are dead.
-    fn store(&self, values: &[Value<'_>], pending: &[usize]) -> Result<Vec<usize>, VaultError> {
+    fn store(&self, values: &[Value<'_>], pending: &[usize]) -> Result<SmallVec<[usize; FEW]>, VaultError> {
         let now = self.now();
-        let tokens: Vec<&Token> = pending.iter().map(|&i| &values[i].token).collect();
+        let tokens: SmallVec<[&Token; FEW]> = pending.iter().map(|&i| &values[i].token).collect();
         let query = Query { scope: self.scope, reference: Some(self.reference), now, tokens: &tokens };
-        let mut dead = Vec::new();
-        let mut to_write = Vec::new();
+        let mut dead = SmallVec::new();
+        let mut to_write: SmallVec<[usize; FEW]> = SmallVec::new();
         for (&i, lookup) in pending.iter().zip(self.vault.get(&query)?) {
             match lookup {
                 Lookup::Damaged => return Err(VaultError::Corrupt),
@@ -190,8 +195,9 @@ impl<'a> Records<'a> {
             && self.lifetime.is_none()
             && now.saturating_sub(sealed.used) < TOUCH_AFTER
             && self.keys.active(&sealed.kid).is_ok_and(|subkeys| {
-                let associated = row_data(value.token.text(), self.scope, &sealed.kid);
-                let nonce = derived_nonce(&subkeys.record_nonce, &associated, value.mention.original);
+                let nonce = with_row_data(value.token.text(), self.scope, &sealed.kid, |associated| {
+                    derived_nonce(&subkeys.record_nonce, associated, value.mention.original)
+                });
                 sealed.bytes.starts_with(&nonce)
             })
     }
@@ -205,6 +211,23 @@ struct Value<'a> {
     mention: Mention<'a>,
     token: Token,
     generation: u32,
+}
+
+/// Which values of a batch there are already: few are compared one by one, many have a table.
+#[derive(Default)]
+struct Seen(HashMap<Box<str>, usize>);
+
+impl Seen {
+    /// The place of the value that has a token.
+    fn place(&mut self, values: &[Value<'_>], token: &Token) -> Option<usize> {
+        if values.len() <= FEW {
+            return values.iter().position(|value| value.token.text() == token.text());
+        }
+        for (at, value) in values.iter().enumerate().skip(self.0.len()) {
+            self.0.insert(value.token.text().into(), at);
+        }
+        self.0.get(token.text()).copied()
+    }
 }
 
 /// What [`rewrap`] did.
@@ -239,8 +262,8 @@ pub fn rewrap(keys: &KeyRing, vault: &dyn Vault, from: Option<&Kid>, to: &Kid) -
                 done.unreadable += 1;
                 continue;
             }
-            let associated = row_data(&row.key.token, &row.key.scope, to);
-            if row.kid == *to && open_bytes(&subkeys.record, &associated, &row.bytes).is_some() {
+            let opens = |associated: &[u8]| open_bytes(&subkeys.record, associated, &row.bytes).is_some();
+            if row.kid == *to && with_row_data(&row.key.token, &row.key.scope, to, opens) {
                 done.current += 1;
                 continue;
             }
@@ -312,9 +335,10 @@ pub fn verify(keys: &KeyRing, vault: &dyn Vault) -> Result<Checked, VaultError> 
 }
 
 fn seal_row(subkeys: &Subkeys, scope: &Scope, token: &str, kid: &Kid, text: &str) -> Arc<[u8]> {
-    let associated = row_data(token, scope, kid);
-    let nonce = derived_nonce(&subkeys.record_nonce, &associated, text);
-    seal_bytes(&subkeys.record, nonce, &associated, text).into()
+    with_row_data(token, scope, kid, |associated| {
+        let nonce = derived_nonce(&subkeys.record_nonce, associated, text);
+        seal_bytes(&subkeys.record, nonce, associated, text).into()
+    })
 }
 
 fn open_row(keys: &KeyRing, scope: &Scope, token: &str, sealed: &Sealed) -> Option<SecretText> {
@@ -329,17 +353,14 @@ pub(super) fn open_stored(
     kid: &Kid,
     bytes: &[u8],
 ) -> Option<SecretText> {
-    let associated = row_data(token, scope, kid);
-    keys.candidates(kid).find_map(|subkeys| open_bytes(&subkeys.record, &associated, bytes))
+    with_row_data(token, scope, kid, |associated| {
+        keys.candidates(kid).find_map(|subkeys| open_bytes(&subkeys.record, associated, bytes))
+    })
 }
 
-/// The associated data of a row: `enc(token) ‖ enc(scope id) ‖ enc(kid)`, the key id being the one that seals it.
-fn row_data(token: &str, scope: &Scope, kid: &Kid) -> Vec<u8> {
-    let mut out = Vec::with_capacity(128);
-    for part in [token, scope.as_str(), kid.as_str()] {
-        enc(&mut out, part.as_bytes());
-    }
-    out
+/// Lets `read` see the associated data of a row: `enc(token) ‖ enc(scope id) ‖ enc(kid)`, the key id being the one that seals it.
+fn with_row_data<R>(token: &str, scope: &Scope, kid: &Kid, read: impl FnOnce(&[u8]) -> R) -> R {
+    with_encoded(&[token, scope.as_str(), kid.as_str()].map(str::as_bytes), read)
 }
 
 fn now() -> i64 {
