@@ -1,5 +1,5 @@
 use super::dates;
-use super::document::Document;
+use super::document::{Document, word_class};
 use crate::Kind;
 use crate::view::{Class, code_run};
 
@@ -21,13 +21,31 @@ pub fn canonical(kind: &Kind, text: &str) -> Option<String> {
     if text.len() > LONGEST {
         return None;
     }
-    let document = Document::new(text, &[]);
     match kind {
         Kind::Address | Kind::Organization | Kind::Password | Kind::Custom(_) => None,
-        Kind::Date | Kind::Dob => date(&document),
-        Kind::Email | Kind::IpAddress | Kind::Url => address(&document),
-        _ => code(&document),
+        Kind::Date | Kind::Dob => date(&Document::of_value(text)),
+        Kind::Email | Kind::IpAddress | Kind::Url => address(&Document::of_value(text)),
+        _ if !may_say_code(text) => None,
+        _ => code(&Document::of_value(text)),
     }
+}
+
+/// Whether a text may be a spoken code: not where it is written in digits, and not where its first word says none, as in most
+/// names. Anything but plain words and numbers may.
+fn may_say_code(text: &str) -> bool {
+    const LONGEST: usize = 15;
+    let bytes = text.as_bytes();
+    let between = |byte: &u8| matches!(byte, b' ' | b'.' | b',' | b'-' | b'(' | b')');
+    if bytes.iter().all(|byte| byte.is_ascii_digit() || between(byte)) {
+        return false;
+    }
+    if !bytes.iter().all(|byte| byte.is_ascii_alphabetic() || between(byte)) {
+        return true;
+    }
+    let mut first = [0; LONGEST + 1];
+    let letters = bytes.iter().skip_while(|byte| between(byte)).take_while(|byte| !between(byte));
+    let len = first.iter_mut().zip(letters).map(|(to, byte)| *to = byte.to_ascii_lowercase()).count();
+    len > LONGEST || word_class(&first[..len]).class != Class::None
 }
 
 fn date(document: &Document<'_>) -> Option<String> {
@@ -45,7 +63,11 @@ fn date(document: &Document<'_>) -> Option<String> {
 fn code(document: &Document<'_>) -> Option<String> {
     let run = code_run(&document.view, &document.words, 0)?;
     let spoken = run.is_spoken() && run.words.end >= document.len();
-    spoken.then(|| format!("{}{}", if run.plus { "+" } else { "" }, run.compact()))
+    let mut written = spoken.then(|| run.compact())?;
+    if run.plus {
+        written.insert(0, '+');
+    }
+    Some(written)
 }
 
 fn address(document: &Document<'_>) -> Option<String> {
@@ -79,4 +101,41 @@ fn address(document: &Document<'_>) -> Option<String> {
         at += 1;
     }
     Some(out)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn no_code_is_missed(
+            words in proptest::collection::vec(
+                "[a-zA-Z]{1,6}|[0-9]{1,3}|four|Oh|double|plus|alpha|bravo|Twelve|hundred|wait|\\.|,|-",
+                1..8,
+            ),
+            space in "| |-|, ",
+        ) {
+            let text = words.join(&space);
+            if !may_say_code(&text) {
+                prop_assert_eq!(code(&Document::new(&text, &[])), None);
+            }
+        }
+
+        #[test]
+        fn a_value_alone_says_what_it_says_as_a_document(
+            words in proptest::collection::vec(
+                "[a-zA-Z]{1,6}|[0-9]{1,4}|four|oh|double|plus|alpha|march|Twelve|hundred|at|dot|doctor:|speaker 1:|\n|third|o'neil|\u{e9}",
+                1..8,
+            ),
+        ) {
+            let text = words.join(" ");
+            let (value, document) = (Document::of_value(&text), Document::new(&text, &[]));
+            prop_assert_eq!(date(&value), date(&document));
+            prop_assert_eq!(code(&value), code(&document));
+            prop_assert_eq!(address(&value), address(&document));
+        }
+    }
 }

@@ -116,28 +116,22 @@ impl<'s> Document<'s> {
     pub(crate) fn part(source: &'s str, protected: &[Span], capitals: Capitals) -> Self {
         let Buffers { view, mut words, starts } = Buffers::take();
         let view = NormalView::reusing(view, source, protected);
-        let vocabulary = &*VOCABULARY;
-        let known = vocabulary.known();
-        // Every word but the last has a character behind it.
-        let most = view.text().len() / 2 + 1;
+        let most = most_words(&view);
         words.clear();
         words.reserve(most.div_ceil(2));
         let mut sorter = Sorter::new(starts, most);
-        let mut reader = Words::new(&view);
-        loop {
-            if let Some(word) = reader.read_plain() {
-                let index = vocabulary.index(word.hash);
-                sorter.sort(words.len(), &word, &known[index as usize]);
-                words.push(Token { word, known: index });
-            } else if let Some(word) = reader.read() {
-                let token = Token::new(word, vocabulary, &view);
-                sorter.sort(words.len(), &token.word, &known[token.known as usize]);
-                words.push(token);
-            } else {
-                break;
-            }
-        }
+        read_words(&view, &mut words, |at, word, known| sorter.sort(at, word, known));
         Self::of(view, words, sorter, capitals)
+    }
+
+    /// The words of a value alone. Where in it something may begin is not worked out.
+    pub(crate) fn of_value(source: &'s str) -> Self {
+        let Buffers { view, mut words, starts } = Buffers::take();
+        let view = NormalView::reusing(view, source, &[]);
+        words.clear();
+        read_words(&view, &mut words, |_, _, _| {});
+        let settled = words.len();
+        Self { view, words, known: VOCABULARY.known(), starts, marked: false, settled }
     }
 
     /// The same part with more of it protected: `protected` spans, sorted and disjoint, are replaced by barriers.
@@ -458,6 +452,37 @@ impl<'s> Document<'s> {
     }
 }
 
+/// What a word in small letters says in a code or an address.
+pub(crate) fn word_class(word: &[u8]) -> WordClass {
+    VOCABULARY.known()[VOCABULARY.index(hash_word(word)) as usize].class
+}
+
+/// A bound of the number of words: every one but the last has a character behind it.
+fn most_words(view: &NormalView<'_>) -> usize {
+    view.text().len() / 2 + 1
+}
+
+/// Reads the words of a view, and shows each with its place and what is known of it.
+#[inline(always)]
+fn read_words(view: &NormalView<'_>, words: &mut Vec<Token>, mut show: impl FnMut(usize, &Word, &Known)) {
+    let vocabulary = &*VOCABULARY;
+    let known = vocabulary.known();
+    let mut reader = Words::new(view);
+    loop {
+        if let Some(word) = reader.read_plain() {
+            let index = vocabulary.index(word.hash);
+            show(words.len(), &word, &known[index as usize]);
+            words.push(Token { word, known: index });
+        } else if let Some(word) = reader.read() {
+            let token = Token::new(word, vocabulary, view);
+            show(words.len(), &token.word, &known[token.known as usize]);
+            words.push(token);
+        } else {
+            break;
+        }
+    }
+}
+
 /// Puts words into the sets that they are in by themselves, and sorts out those that need a second look.
 struct Sorter {
     starts: Starts,
@@ -509,7 +534,11 @@ fn flags_of(word: &Word, known: &Known, cased: bool, next: Option<Gap>) -> Flags
         } else {
             flags.has(Flags::CAPITAL_NAME) || has_next(Gap::COMMA)
         };
-        return flags.with(Flags::NAME.when(name)).with(Flags::LEARNT.when(name || word.len() > 1));
+        let state = Flags::STATE.when(known.entry.state() > 0);
+        return flags
+            .with(state)
+            .with(Flags::NAME.when(name))
+            .with(Flags::LEARNT.when(name || word.len() > 1));
     }
     let long = word.len() > 1;
     let name = long && (tags.has(Tags::PARTICLE) || flags.has(Flags::SMALL_NAME) && !cased);

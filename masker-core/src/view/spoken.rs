@@ -293,7 +293,11 @@ pub struct CodeRun {
 impl CodeRun {
     /// The compact form, upper case.
     pub fn compact(&self) -> String {
-        self.pieces.iter().map(|piece| char::from(piece.char)).collect()
+        let mut compact = String::with_capacity(self.pieces.len());
+        for piece in &self.pieces {
+            compact.push(char::from(piece.char));
+        }
+        compact
     }
 
     /// How many of the characters are digits.
