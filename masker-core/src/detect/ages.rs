@@ -13,8 +13,9 @@ pub(crate) fn find(document: &Document<'_>, runs: &[CodeRun], out: &mut Vec<Cand
         }
         let spoken = run.is_spoken();
         let mut words = run.words.clone();
-        let compact = run.compact();
-        let (Ok(age), false) = (compact.parse::<u32>(), run.amount) else { continue };
+        let digit = |char: u8| char.is_ascii_digit().then(|| u32::from(char - b'0'));
+        let value = run.pieces.iter().try_fold(0, |value, piece| Some(value * 10 + digit(piece.char)?));
+        let (Some(age), false) = (value, run.amount) else { continue };
         if document.class(words.start) == Class::Hundred {
             words.start -= 1;
         }

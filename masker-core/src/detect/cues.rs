@@ -119,7 +119,7 @@ impl CueTable {
     /// All cues in a document, in order of their first word; of two cues of one kind and role that begin at one word, the
     /// longer.
     pub(crate) fn find(&self, document: &Document<'_>) -> Vec<CueHit> {
-        let mut hits: Vec<CueHit> = Vec::with_capacity(16);
+        let mut hits: Vec<CueHit> = Vec::with_capacity(32);
         for start in document.starts.of(Flags::CUE) {
             let first = hits.len();
             let mut hash = document.hash(start);

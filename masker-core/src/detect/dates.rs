@@ -20,9 +20,13 @@ pub(crate) struct Date {
 impl Date {
     /// `1982-03-14`, with `--` for a missing year and nothing for a missing day.
     pub(crate) fn to_iso(self) -> String {
-        let year = self.year.map_or_else(|| "--".to_owned(), |year| format!("{year:04}-"));
-        let day = self.day.map_or_else(String::new, |day| format!("-{day:02}"));
-        format!("{year}{:02}{day}", self.month)
+        let month = self.month;
+        match (self.year, self.day) {
+            (Some(year), Some(day)) => format!("{year:04}-{month:02}-{day:02}"),
+            (Some(year), None) => format!("{year:04}-{month:02}"),
+            (None, Some(day)) => format!("--{month:02}-{day:02}"),
+            (None, None) => format!("--{month:02}"),
+        }
     }
 
     fn is_possible(self) -> bool {
@@ -254,6 +258,8 @@ fn day_alone(document: &Document<'_>, at: usize) -> Option<DateHit> {
 pub(crate) fn date_at(document: &Document<'_>, at: usize) -> Option<DateHit> {
     match document.class(at) {
         Class::Month => month_first(document, at).or_else(|| month_alone(document, at)),
+        // "four of july", but no day of the month otherwise.
+        Class::Digit | Class::Teen if document.stem(skip_fillers(document, at + 1)) != "of" => None,
         Class::Digit | Class::Teen | Class::Tens | Class::Ordinal => {
             day_first(document, at).or_else(|| day_alone(document, at))
         }

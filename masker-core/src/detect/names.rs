@@ -134,9 +134,15 @@ impl<'d, 's> Leads<'d, 's> {
         }
         self.knowledge = context.knowledge();
         self.candidates.add_all(&self.document.starts.set(Flags::LEARNT));
-        for at in from..self.document.len() {
-            if context.knows_name(self.document.hash(at)) || self.follows_known(context, at) {
-                self.candidates.add(at);
+        // What follows a name may begin two words behind it.
+        for at in from.saturating_sub(2)..self.document.len() {
+            if context.knows_name(self.document.hash(at)) {
+                if at >= from {
+                    self.candidates.add(at);
+                }
+                if at + 2 >= from && at + 2 < self.document.len() && self.follows_known(context, at + 2) {
+                    self.candidates.add(at + 2);
+                }
             }
         }
     }

@@ -698,17 +698,20 @@ fn value_word(document: &Document<'_>, cues: &[CueHit], cue: &CueHit, secret: bo
             return None;
         }
         let word = &document.words[at];
-        let chunk = chunk(document, word.start as usize);
+        // Most words stand alone between spaces.
+        let alone = word.shape == Shape::Letters && document.gap(at + 1) == Gap::SPACE;
+        let chunk = || chunk(document, word.start as usize);
         if secret {
             // "password reset" and "pin the note" name no secret; a colon or "is" announces one.
             let announced = (cue.end..at).any(|i| matches!(document.stem(i), "is" | "was" | "be" | "it"))
                 || (cue.end..=at).any(|i| document.gap(i).has(Gap::COLON));
             if !LINKS.contains(&document.stem(at)) {
+                let chunk = chunk();
                 let joined = chunk.trim_end_matches(|c: char| !c.is_alphanumeric()).contains(['_', '@', '.']);
                 let odd = joined || chunk.bytes().any(|b| b.is_ascii_digit());
                 return (odd || announced && is_odd_word(document, at)).then_some(at);
             }
-        } else if chunk.bytes().any(|b| b.is_ascii_digit()) {
+        } else if !alone && chunk().bytes().any(|b| b.is_ascii_digit()) {
             return (!document.is_bare_year(at)).then_some(at);
         } else if begins_code(document, at) {
             return Some(at);

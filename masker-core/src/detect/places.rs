@@ -2,9 +2,9 @@
 
 use super::Pass;
 use super::candidate::Candidate;
-use super::cues::{CueHit, label_before};
+use super::cues::{CueHit, Role, label_before};
 use super::document::Document;
-use super::starts::Flags;
+use super::starts::{Flags, WordSet};
 use super::vocabulary::Tags;
 use crate::Kind;
 use crate::lexicon::Entry;
@@ -12,8 +12,8 @@ use crate::view::{Case, Class, Gap, Shape};
 
 pub(crate) fn find(document: &Document<'_>, cues: &[CueHit], out: &mut Vec<Candidate>) {
     let mut floor = 0;
-    let labelled = cues.iter().any(|cue| Kind::BUILT_IN[usize::from(cue.kind)] == Kind::Address);
-    for at in document.starts.places(labelled).iter() {
+    let asked = asked_for(document, cues);
+    for at in document.starts.places(&asked).iter() {
         if at < floor {
             continue;
         }
@@ -32,7 +32,7 @@ pub(crate) fn find(document: &Document<'_>, cues: &[CueHit], out: &mut Vec<Candi
             .flatten()
             .or_else(|| street.then(|| self::street(document, cues, at, floor)).flatten())
             .or_else(|| {
-                (town && tells_town(document, labelled, at)).then(|| self::town(document, cues, at)).flatten()
+                (town && tells_town(document, &asked, at)).then(|| self::town(document, cues, at)).flatten()
             })
             .or_else(|| county.then(|| self::county(document, at)).flatten());
         if let Some(found) = found {
@@ -73,6 +73,22 @@ pub(crate) fn find(document: &Document<'_>, cues: &[CueHit], out: &mut Vec<Candi
     }
 }
 
+/// How far a label says that a place comes, in words.
+const LABEL_REACH: usize = 3;
+
+/// The words at which a label says that a place may begin.
+fn asked_for(document: &Document<'_>, cues: &[CueHit]) -> WordSet {
+    let mut asked = document.starts.no_words();
+    for cue in cues {
+        if cue.role == Role::Label && Kind::BUILT_IN[usize::from(cue.kind)] == Kind::Address {
+            for at in cue.end..document.len().min(cue.end + LABEL_REACH + 1) {
+                asked.add(at);
+            }
+        }
+    }
+    asked
+}
+
 /// The longest name of a street before its suffix, in words, with a direction.
 const STREET_WORDS: usize = 8;
 /// The longest name of a town, in words.
@@ -84,11 +100,11 @@ fn leads_to_street(document: &Document<'_>, at: usize) -> bool {
 }
 
 /// Whether something around a word tells that a town may begin there.
-fn tells_town(document: &Document<'_>, labelled: bool, at: usize) -> bool {
+fn tells_town(document: &Document<'_>, asked: &WordSet, at: usize) -> bool {
     if document.is_cased(at) && document.words[at].case == Case::Lower {
         return false;
     }
-    labelled
+    asked.has(at)
         || document.is_before(at, Tags::LEADS_TOWN)
         || document.starts.any(Flags::STATE, at + 1, at + TOWN_WORDS + 1)
 }
@@ -509,11 +525,13 @@ fn unit_here(document: &Document<'_>, at: usize) -> Option<usize> {
 
 /// After "my address is 42 Winding …": a number and one to three capitalised or unknown words count as a street.
 fn labelled_street(document: &Document<'_>, cues: &[CueHit], at: usize, next: usize) -> Option<usize> {
-    let labelled =
-        label_before(cues, &Kind::Address, at, 3).is_some_and(|cue| document.same_turn(cue.end - 1, at));
+    let labelled = || {
+        label_before(cues, &Kind::Address, at, LABEL_REACH)
+            .is_some_and(|cue| document.same_turn(cue.end - 1, at))
+    };
     let digits = document.words[at].shape == Shape::Digits && document.words[at].len() >= 2;
     let spoken = document.words[at].shape == Shape::Letters && is_plain_suffix(document.stem(next));
-    if !labelled || !(digits || spoken) {
+    if !(digits || spoken) || !labelled() {
         return None;
     }
     // "address fifty avenue"

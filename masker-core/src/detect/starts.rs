@@ -169,8 +169,14 @@ impl Starts {
         WordSet(self.blocks.iter().map(|sets| sets[index]).collect())
     }
 
-    /// The words that may begin a place. A street shows by its suffix and a town by a state, unless a place is `expected`.
-    pub(crate) fn places(&self, expected: bool) -> WordSet {
+    /// An empty set of words of the document.
+    pub(crate) fn no_words(&self) -> WordSet {
+        WordSet(SmallVec::from_elem(0, self.blocks.len()))
+    }
+
+    /// The words that may begin a place. A street shows by its suffix and a town by a state, unless a place is `expected` at a
+    /// word.
+    pub(crate) fn places(&self, expected: &WordSet) -> WordSet {
         let mut places = SmallVec::with_capacity(self.blocks.len());
         // What stands before the block at hand, and behind it.
         let mut before = [0; 2];
@@ -185,11 +191,8 @@ impl Starts {
             let state = reach_back::<8>(sets[Flags::STATE.index()], next[Flags::STATE.index()]);
             let number = sets[Flags::NUMBER.index()] | sets[Flags::DIGITS.index()];
             let town = sets[Flags::TOWN.index()];
-            places.push(if expected {
-                sets[Flags::PLACE.index()] | number | led_to_street & suffix | town
-            } else {
-                sets[Flags::PLACE.index()] | (number | led_to_street) & suffix | town & (led_to_town | state)
-            });
+            let street = (number | led_to_street) & suffix | number & expected.0[at];
+            places.push(sets[Flags::PLACE.index()] | street | town & (led_to_town | state | expected.0[at]));
         }
         WordSet(places)
     }

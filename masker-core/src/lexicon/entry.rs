@@ -28,9 +28,9 @@ impl Entry {
         self.town() | self.county() | self.begins_town() | self.begins_county() != 0
     }
 
-    /// Whether it is the name of a state or begins one.
+    /// Whether it is the name of a state or begins one. An abbreviation is one in capitals only.
     pub(crate) fn may_begin_state(self) -> bool {
-        self.state() | self.begins_state() != 0
+        self.state() == 3 || self.begins_state() != 0
     }
 }
 
