@@ -177,7 +177,13 @@ fn keep_longest_labels(hits: &mut Vec<CueHit>) {
         };
         rival && a.kind != b.kind && a.start < b.end && b.start < a.end
     };
-    if hits.len() < 2 {
+    let mut reach = 0;
+    let overlap = hits.iter().any(|hit| {
+        let before = reach;
+        reach = reach.max(hit.end);
+        hit.start < before
+    });
+    if !overlap {
         return;
     }
     let beaten: SmallVec<[bool; 64]> = hits

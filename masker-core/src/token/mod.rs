@@ -129,14 +129,17 @@ fn length_of(part: &[u8]) -> [u8; 4] {
 /// value, is wiped afterwards.
 pub(crate) fn with_encoded<R>(parts: &[&[u8]], read: impl FnOnce(&[u8]) -> R) -> R {
     let total = parts.iter().map(|part| part.len() + 4).sum();
-    let mut encoded: SmallVec<[u8; 256]> = SmallVec::with_capacity(total);
-    let mut last = 0;
+    let mut encoded: SmallVec<[u8; 256]> = SmallVec::from_elem(0, total);
+    let mut rest = &mut encoded[..];
     for part in parts {
-        encoded.extend_from_slice(&length_of(part));
-        last = encoded.len();
-        encoded.extend_from_slice(part);
+        let (length, behind) = rest.split_at_mut(4);
+        length.copy_from_slice(&length_of(part));
+        let (bytes, behind) = behind.split_at_mut(part.len());
+        bytes.copy_from_slice(part);
+        rest = behind;
     }
     let result = read(&encoded);
-    encoded[last..].zeroize();
+    let last = parts.last().map_or(0, |part| part.len());
+    encoded[total - last..].zeroize();
     result
 }
