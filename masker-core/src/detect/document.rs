@@ -82,7 +82,7 @@ struct Buffers {
 
 impl Buffers {
     fn take() -> Self {
-        SPARE.take().unwrap_or_default()
+        SPARE.with(|spare| spare.iter().find_map(Cell::take)).unwrap_or_default()
     }
 
     fn give_back(self) {
@@ -90,13 +90,19 @@ impl Buffers {
         const MOST: usize = 1 << 18;
         let held = self.view.capacity() + self.words.capacity() * size_of::<Token>() + self.starts.capacity();
         if held <= MOST {
-            SPARE.set(Some(self));
+            SPARE.with(|[first, second]| {
+                let other = first.replace(Some(self));
+                if other.is_some() {
+                    second.set(other);
+                }
+            });
         }
     }
 }
 
 thread_local! {
-    static SPARE: Cell<Option<Buffers>> = const { Cell::new(None) };
+    // A text and the same text with findings covered are there at a time.
+    static SPARE: [Cell<Option<Buffers>>; 2] = const { [Cell::new(None), Cell::new(None)] };
 }
 
 impl Drop for Document<'_> {
