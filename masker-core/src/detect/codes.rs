@@ -15,6 +15,8 @@ use crate::view::{Class, CodePiece, CodeRun, Gap, Shape, code_run};
 const LONGEST: usize = 40;
 /// How far before a code its label may stand, in words.
 const REACH: usize = 9;
+/// The shortest code of any kind.
+const SHORTEST: usize = 3;
 
 /// The codes of a document, in order and disjoint.
 pub(crate) fn code_runs(document: &Document<'_>) -> Vec<CodeRun> {
@@ -92,6 +94,9 @@ pub(crate) fn find(
     let mut secret: Option<usize> = None;
     // No code is made of letters alone.
     for run in runs.iter().filter(|run| run.has_digit()) {
+        if is_too_short(document, run, context) {
+            continue;
+        }
         let trimmed = without_label(cues, run);
         let run = trimmed.as_ref().unwrap_or(run);
         let is_secret =
@@ -118,6 +123,14 @@ pub(crate) fn find(
             out.push(candidate(document, run, 0, run.pieces.len(), Kind::Id, "strict_number", 0.5, false));
         }
     }
+}
+
+/// Whether a run is shorter than every code, and neither an extension nor all that somebody answers.
+fn is_too_short(document: &Document<'_>, run: &CodeRun, context: &Context) -> bool {
+    let start = run.words.start;
+    let answers = || run.pieces.len() > 1 && context.is_number_turn(start);
+    let extends = || start > 0 && document.class(start - 1) == Class::Extension;
+    run.pieces.len() < SHORTEST && !answers() && !extends()
 }
 
 /// "… oh one seven five extension three two": the rest of the telephone number that was found last.
@@ -480,5 +493,16 @@ fn candidate(
         validated,
         pass: if spoken { Pass::Spoken } else { Pass::Regex },
         recognizer: recognizer.into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_code_is_shorter_than_the_shortest() {
+        let shapes = Kind::BUILT_IN.iter().flat_map(|kind| kinds::spec(kind).codes);
+        assert_eq!(shapes.map(|shape| usize::from(shape.length.0)).min(), Some(SHORTEST));
     }
 }

@@ -57,6 +57,9 @@ pub(crate) struct DateHit {
     recognizer: &'static str,
 }
 
+/// The fewest digits of a date in digits alone.
+const SHORTEST: usize = 4;
+
 pub(crate) fn find(
     document: &Document<'_>,
     cues: &[CueHit],
@@ -76,7 +79,7 @@ pub(crate) fn find(
             hits.push(hit);
         }
     }
-    for run in runs {
+    for run in runs.iter().filter(|run| run.pieces.len() >= SHORTEST) {
         // "d o b oh three oh nine …": the label is spelled in one run with its value.
         let trimmed = codes::without_label(cues, run);
         hits.extend(numeric(document, trimmed.as_ref().unwrap_or(run)));
@@ -965,7 +968,7 @@ fn iso_time_end(document: &Document<'_>, mut at: usize) -> usize {
 /// A date said or written as plain numbers: "three fourteen eighty two".
 pub(crate) fn numeric(document: &Document<'_>, run: &CodeRun) -> Option<DateHit> {
     let pieces = &run.pieces;
-    if !(4..=8).contains(&pieces.len())
+    if !(SHORTEST..=8).contains(&pieces.len())
         || pieces.iter().any(|piece| !piece.char.is_ascii_digit())
         || run.amount
     {
