@@ -181,14 +181,10 @@ impl Vault for MemoryVault {
         for row in write.rows {
             let token = row.token.text();
             let shard = shards[place(token)].as_ref().expect("the shard of every row is locked");
-            let dead = match shard.entry(write.scope, token) {
-                Some(entry) => entry.is_expired(write.now),
-                None => {
-                    let dead = is_buried(&buried, write.scope, token);
-                    added += usize::from(!dead);
-                    dead
-                }
-            };
+            let entry = shard.entry(write.scope, token);
+            let dead = entry
+                .map_or_else(|| is_buried(&buried, write.scope, token), |entry| entry.is_expired(write.now));
+            added += usize::from(entry.is_none() && !dead);
             answers.push(if dead { Put::Purged } else { Put::Stored });
         }
         self.reserve(added)?;
