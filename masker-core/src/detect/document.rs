@@ -489,6 +489,16 @@ fn read_words(view: &NormalView<'_>, words: &mut Vec<Token>, mut show: impl FnMu
     }
 }
 
+/// What may stand before a word so that it is in other sets than those it is in by itself.
+const TELLING: Gap = Gap::START
+    .with(Gap::BARRIER)
+    .with(Gap::TURN)
+    .with(Gap::PROTECTED)
+    .with(Gap::STOP)
+    .with(Gap::PAUSE)
+    .with(Gap::COLON)
+    .with(Gap::OTHER);
+
 /// Puts words into the sets that they are in by themselves, and sorts out those that need a second look.
 struct Sorter {
     starts: Starts,
@@ -512,7 +522,7 @@ impl Sorter {
         let letters = word.shape == Shape::Letters;
         self.cue_goes_on = known.tags.has(Tags::CUE) & letters;
         // Most words.
-        let plain = known.plain && word.gap == Gap::SPACE && word.case == Case::Lower && letters;
+        let plain = known.plain && !word.gap.has(TELLING) && word.case == Case::Lower && letters;
         self.starts.add(at, if plain { known.flags } else { Flags::ODD });
     }
 

@@ -158,7 +158,8 @@ pub(crate) struct Known {
     pub(crate) tags: Tags,
     pub(crate) flags: Flags,
     pub(crate) class: WordClass,
-    /// In small letters behind a space it is in no set for what stands around it, but for that of cues.
+    /// In small letters it is in no set for what stands around it, but for that of cues and unless what stands before it tells
+    /// something.
     pub(crate) plain: bool,
 }
 
