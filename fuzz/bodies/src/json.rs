@@ -64,9 +64,8 @@ fn walk(
     }
     if masked.json.len() < promises::ONE_PIECE {
         let again = mask(&masked.json).unwrap();
-        let found = again.events.iter().map(|found| &found.event);
-        assert!(promises::may_come_to_light(found), "{again:?} when masked again");
-        assert_eq!(again.redaction_count() == 0, again.json == masked.json);
+        assert_eq!(again.redaction_count(), 0, "{again:?} when masked again");
+        assert_eq!(again.json, masked.json);
     }
     let restored = restore(&masked.json).unwrap();
     let Some(read) = read else { return };

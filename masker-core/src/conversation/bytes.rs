@@ -218,7 +218,9 @@ impl Writer {
     }
 
     fn lesson(&mut self, lesson: &Lesson) {
-        self.number(lesson.asked.map_or(0, |kind| u64::from(kind) + 1));
+        let code = |asked: Option<u8>| asked.map_or(0, |kind| u64::from(kind) + 1);
+        let masked = if lesson.asked_masked == lesson.asked { 0 } else { 1 + code(lesson.asked_masked) };
+        self.number(code(lesson.asked) + (masked << 8));
         self.list(&lesson.learnt, |out, (hash, what)| {
             out.number(hash.0);
             out.bytes(&[what.code()]);
@@ -259,11 +261,17 @@ impl<'b> Reader<'b> {
     }
 
     fn lesson(&mut self) -> Option<Lesson> {
-        let asked = match self.number()? {
-            0 => None,
-            kind => {
-                Some(u8::try_from(kind - 1).ok().filter(|&kind| usize::from(kind) < Kind::BUILT_IN.len())?)
+        let decoded = |code: u64| match code {
+            0 => Some(None),
+            _ => {
+                u8::try_from(code - 1).ok().filter(|&kind| usize::from(kind) < Kind::BUILT_IN.len()).map(Some)
             }
+        };
+        let number = self.number()?;
+        let asked = decoded(number & 0xFF)?;
+        let asked_masked = match number >> 8 {
+            0 => asked,
+            masked => decoded(masked - 1)?,
         };
         let learnt = (0..self.number()?)
             .map(|_| {
@@ -272,7 +280,7 @@ impl<'b> Reader<'b> {
                 Some((hash, Learnt::from_code(code)?))
             })
             .collect::<Option<_>>()?;
-        Some(Lesson { asked, learnt })
+        Some(Lesson { asked, asked_masked, learnt })
     }
 
     fn event(&mut self) -> Option<Event> {

@@ -120,7 +120,8 @@ impl Draft {
             return Ok(masked);
         }
         // On an error the message stays as it was.
-        let mut cursor = Cursor { done: self.done, pieces: self.pieces, context: self.context.clone() };
+        let mut cursor =
+            Cursor { done: self.done, pieces: self.pieces.clone(), context: self.context.clone() };
         while cut.is_some() {
             self.piece(shared, state, &mut cursor, &markers, cut, commit, &mut masked)?;
             cut = cut_at(cursor.pieces.start);
@@ -327,8 +328,9 @@ impl Draft {
         self.text.drain(..from);
         self.base += from;
         self.done -= from;
-        let Pieces { left, start, floor } = &mut self.pieces;
-        for place in [left, start, floor] {
+        let Pieces { left, start, floor, tail } = &mut self.pieces;
+        let ends = tail.iter_mut().flat_map(|span| [&mut span.start, &mut span.end]);
+        for place in [left, start, floor].into_iter().chain(ends) {
             *place = place.saturating_sub(from);
         }
     }

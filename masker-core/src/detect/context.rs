@@ -15,8 +15,10 @@ use crate::view::{Class, Gap, Shape, WordHash, WordHashBuilder, hash_word};
 /// by turn are read alike.
 #[derive(Clone, Debug, Default)]
 pub struct Context {
-    /// The kind that the last turn asked for, as an index into `Kind::BUILT_IN`.
-    asked: Option<u8>,
+    /// What comes from before the piece at hand.
+    carried: Carried,
+    /// What comes from before it where all values that were found are replaced: what masked text says when it is read.
+    masked: Carried,
     /// What was learnt so far, by the hash of a word or of the compact form of a number.
     learnt: HashMap<WordHash, Learnt, WordHashBuilder>,
     /// A bit for every word of a name that was learnt, by its hash: most words are known to be none by that.
@@ -25,10 +27,15 @@ pub struct Context {
     new: Vec<(WordHash, Learnt)>,
     /// Within the document at hand: its turns.
     turns: SmallVec<[Turn; 4]>,
+}
+
+/// What is carried over from one piece of a text to the next, besides what was learnt.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Carried {
+    /// The kind that the last turn asked for, as an index into `Kind::BUILT_IN`.
+    asked: Option<u8>,
     /// What the turn that the piece at hand begins in asked for before that piece.
     pending: Option<u8>,
-    /// What the turns of the document at hand are known to ask for, because they were read before values in them were replaced.
-    known: SmallVec<[Option<u8>; 4]>,
     /// The capitals seen in the turn that the piece at hand begins in, before that piece.
     capitals: Capitals,
 }
@@ -52,7 +59,7 @@ impl Context {
         let len = document.len();
         let turns = document.starts.of(Flags::RARE).filter(|&at| at > 0 && document.gap(at).has(Gap::TURN));
         for end in turns.chain((len > 0).then_some(len)) {
-            let mut asked = if start == 0 { self.pending } else { None };
+            let mut asked = if start == 0 { self.carried.pending } else { None };
             while let Some(cue) = cues.get(next_cue).filter(|cue| cue.start < end) {
                 let says_where = asked.is_some() && says_where(document, cue.start);
                 if cue.role == Role::Label && !says_where {
@@ -80,28 +87,30 @@ impl Context {
                 && said.clone().all(|at| document.is(at, Tags::ACKNOWLEDGES))
                 && !replaced();
             if asked.is_none() && (listens || numeric) {
-                asked = self.turns.last().map_or(self.asked, |turn| turn.asked);
+                asked = self.turns.last().map_or(self.carried.asked, |turn| turn.asked);
             }
             self.turns.push(Turn { start, asked, numeric });
             start = end;
         }
-        if self.known.len() == self.turns.len() {
-            for (turn, asked) in self.turns.iter_mut().zip(&self.known) {
-                turn.asked = *asked;
-            }
-        }
     }
 
-    /// The context for reading the document at hand again with values replaced: as it was `before`, with what this reading found
-    /// its turns to ask for.
-    pub(crate) fn for_rereading(&self, before: &Self) -> Self {
-        Self { known: self.turns.iter().map(|turn| turn.asked).collect(), ..before.clone() }
+    /// The context for reading the piece at hand with values replaced: nothing is learnt from what is replaced.
+    pub(crate) fn of_masked(&self) -> Self {
+        Self { carried: self.masked, ..Self::default() }
+    }
+
+    /// Whether a document in which nothing is replaced says the same where what came before it is masked.
+    pub(crate) fn reads_alike(&self, document: &Document<'_>) -> bool {
+        let (heard, masked) = (&self.carried, &self.masked);
+        heard.asked == masked.asked
+            && heard.pending == masked.pending
+            && document.is_cased_alike(heard.capitals, masked.capitals)
     }
 
     /// The kind that the turn before the one beginning at word `turn` asked for.
     pub(crate) fn asked_before(&self, turn: usize) -> Option<u8> {
         match self.turns.partition_point(|earlier| earlier.start < turn) {
-            0 => self.asked,
+            0 => self.carried.asked,
             index => self.turns[index - 1].asked,
         }
     }
@@ -120,27 +129,38 @@ impl Context {
         self.turns[..self.turns.partition_point(|turn| turn.start <= at)].last()
     }
 
-    /// Carries over to the next message what the turns asked for.
-    pub(crate) fn end_message(&mut self) {
-        if let Some(turn) = self.turns.last() {
-            self.asked = turn.asked;
-        }
+    /// Goes on to the next message, or to the next piece of the same message, which is looked at from a byte on. `masked` is what
+    /// reading the document with values replaced gave; where it says the same, none.
+    pub(crate) fn end(&mut self, document: &Document<'_>, next: Option<usize>, masked: Option<Carried>) {
+        let carried = self.after(document, next);
+        self.masked = match (masked, next) {
+            (Some(masked), _) => masked,
+            (None, Some(next)) if !self.carried.capitals.is_like(self.masked.capitals) => {
+                let capitals = document.capitals_before(document.word_at(next), self.masked.capitals);
+                Carried { capitals, ..carried }
+            }
+            (None, _) => carried,
+        };
+        self.carried = carried;
         self.turns.clear();
-        self.pending = None;
-        self.capitals = Capitals::default();
     }
 
-    /// Carries over to the next piece of the same message, which is looked at from `word` on, what came before that word.
-    pub(crate) fn end_piece(&mut self, document: &Document<'_>, word: usize) {
-        self.asked = self.asked_before(self.turn_start(word));
-        self.pending = self.turn(word).and_then(|turn| turn.asked);
-        self.capitals = document.capitals_before(word, self.capitals);
-        self.turns.clear();
+    /// What is carried over to the next message, or to the next piece of the same message, which is looked at from a byte on.
+    pub(crate) fn after(&self, document: &Document<'_>, next: Option<usize>) -> Carried {
+        let Some(word) = next.map(|next| document.word_at(next)) else {
+            let asked = self.turns.last().map_or(self.carried.asked, |turn| turn.asked);
+            return Carried { asked, ..Carried::default() };
+        };
+        Carried {
+            asked: self.asked_before(self.turn_start(word)),
+            pending: self.turn(word).and_then(|turn| turn.asked),
+            capitals: document.capitals_before(word, self.carried.capitals),
+        }
     }
 
     /// The capitals seen in the turn that the piece at hand begins in.
     pub(crate) fn capitals(&self) -> Capitals {
-        self.capitals
+        self.carried.capitals
     }
 
     /// How much was learnt.
@@ -156,7 +176,7 @@ impl Context {
     /// Whether a turn of the document at hand, or the one before it, asks for a kind.
     pub(crate) fn asks_for(&self, kind: &Kind) -> bool {
         let is = |asked: Option<u8>| asked.is_some_and(|asked| Kind::BUILT_IN[usize::from(asked)] == *kind);
-        is(self.asked) || self.turns.iter().any(|turn| is(turn.asked))
+        is(self.carried.asked) || self.turns.iter().any(|turn| is(turn.asked))
     }
 
     /// Whether a word was part of a name.
@@ -217,19 +237,24 @@ impl Context {
 
     /// What was learnt since the last call of this, between two messages.
     pub(crate) fn take_lesson(&mut self) -> Lesson {
-        Lesson { asked: self.asked, learnt: std::mem::take(&mut self.new) }
+        Lesson { learnt: std::mem::take(&mut self.new), ..self.asked() }
     }
 
     /// All that is known between two messages, in an order of its own.
     pub(crate) fn summary(&self) -> Lesson {
         let mut learnt: Vec<_> = self.learnt.iter().map(|(hash, what)| (*hash, *what)).collect();
         learnt.sort_unstable();
-        Lesson { asked: self.asked, learnt }
+        Lesson { learnt, ..self.asked() }
+    }
+
+    fn asked(&self) -> Lesson {
+        Lesson { asked: self.carried.asked, asked_masked: self.masked.asked, learnt: Vec::new() }
     }
 
     /// Learns what an earlier message taught.
     pub(crate) fn recall(&mut self, lesson: &Lesson) {
-        self.asked = lesson.asked;
+        self.carried.asked = lesson.asked;
+        self.masked.asked = lesson.asked_masked;
         self.learnt.extend(lesson.learnt.iter().copied());
         let names = lesson.learnt.iter().filter(|(_, what)| *what == Learnt::Name);
         self.names = names.fold(self.names, |names, (hash, _)| names | name_bit(*hash));
@@ -275,8 +300,10 @@ impl Learnt {
 /// What one message taught.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub(crate) struct Lesson {
-    /// As [`Context::asked`], after the message.
+    /// The kind that its last turn asked for, as an index into `Kind::BUILT_IN`.
     pub(crate) asked: Option<u8>,
+    /// What its last turn asked for once its values were replaced.
+    pub(crate) asked_masked: Option<u8>,
     /// What was new.
     pub(crate) learnt: Vec<(WordHash, Learnt)>,
 }

@@ -359,6 +359,21 @@ impl<'s> Document<'s> {
         capitals.behind(at)
     }
 
+    /// Whether capitals mean the same everywhere in a part, and behind it, after these and after those.
+    pub(crate) fn is_cased_alike(&self, these: Capitals, those: Capitals) -> bool {
+        let (mut these, mut those) = (these, those);
+        let mut odd = self.starts.of(Flags::ODD);
+        while !these.is_like(those) {
+            let Some(at) = odd.next() else { return false };
+            if these.until.min(at) != those.until.min(at) {
+                return false;
+            }
+            these.see(&self.words[at], at);
+            those.see(&self.words[at], at);
+        }
+        true
+    }
+
     /// The first word that begins at or after a byte of the source.
     pub(crate) fn word_at(&self, source: usize) -> usize {
         self.words.partition_point(|word| {
@@ -621,6 +636,11 @@ impl Capitals {
             self.until = at + Self::REACH;
         }
         at < self.until
+    }
+
+    /// Whether both go on alike.
+    pub(crate) fn is_like(self, other: Self) -> bool {
+        self.until == other.until && self.starts.min(1) == other.starts.min(1)
     }
 
     /// The same for a text that begins at a word.

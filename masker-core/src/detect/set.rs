@@ -1,9 +1,12 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::sync::{Arc, LazyLock};
 
+use smallvec::SmallVec;
+
 use super::candidate::Candidate;
-use super::context::Context;
+use super::context::{Carried, Context};
 use super::cues::CUES;
 use super::custom::{self, AllowList, CustomRecognizer, WordList};
 use super::document::Document;
@@ -192,64 +195,80 @@ impl DetectorSet {
         };
         let mut document = Document::part(window, &protected, context.capitals());
         document.settle(end - pieces.left);
-        let first = found.len();
-        let before = context.clone();
+        // What reaches behind the last cut is not looked at again.
+        let floor = pieces.floor.max(pieces.start) - pieces.left;
+        let within = floor..end - pieces.left;
+        let left = cut.map(|cut| left_of(window, cut.at - pieces.left, &protected));
         let mut here = self.find_admitted(&document, &protected, context);
-        if !here.is_empty() {
-            let again = context.for_rereading(&before);
-            self.find_behind(&document, &protected, &again, &mut here);
-        }
-        let mut floor = pieces.floor.max(pieces.start);
-        for mut candidate in here {
-            let start = pieces.left + candidate.span.start;
-            candidate.span = Span::new(start, pieces.left + candidate.span.end);
-            if start < end && (start >= floor || clip(text, &mut candidate.span, floor)) {
-                found.push(candidate);
-            }
-        }
-        let Some(cut) = cut else {
-            context.end_message();
-            return;
+        here.retain_mut(|candidate| reaches(window, &mut candidate.span, floor));
+        let masked = if here.is_empty() && pieces.tail.is_empty() && context.reads_alike(&document) {
+            None
+        } else {
+            let tail = pieces
+                .tail
+                .iter()
+                .map(|span| Span::new(span.start.saturating_sub(pieces.left), span.end - pieces.left));
+            let covered: Vec<Span> = protected.iter().copied().chain(tail).collect();
+            Some(self.find_behind(&document, &covered, &within, left, &context.of_masked(), &mut here))
         };
-        // What reaches behind the cut is not looked at again there.
-        floor = found[first..].iter().map(|candidate| candidate.span.end).fold(floor, usize::max);
-        let left = left_of(window, cut.at - pieces.left, &protected) + pieces.left;
-        context.end_piece(&document, document.word_at(left - pieces.left));
-        *pieces = Pieces { left, start: cut.at, floor };
+        context.end(&document, left, masked);
+        let base = pieces.left;
+        let here = here.into_iter().filter(|candidate| candidate.span.start < within.end);
+        let here = here.map(|candidate| {
+            let span = Span::new(base + candidate.span.start, base + candidate.span.end);
+            Candidate { span, ..candidate }
+        });
+        let first = found.len();
+        found.extend(here);
+        if let Some((cut, left)) = cut.zip(left) {
+            let left = left + base;
+            let spans = || found[first..].iter().map(|candidate| candidate.span);
+            *pieces = Pieces {
+                left,
+                start: cut.at,
+                floor: spans().map(|span| span.end).fold(floor + base, usize::max),
+                tail: spans().filter(|span| span.end > left).collect(),
+            };
+        }
     }
 
     /// Finds what shows only once the findings are replaced, so that masked text masked again stays as it is: a value that
-    /// another finding's words explained away, or that stood in its shadow.
+    /// another finding's words explained away, or that stood in its shadow. Gives what the last reading, which found nothing
+    /// more, carries over.
+    ///
+    /// `covered` is what is replaced already, in any order; what is found begins `within` the piece at hand, or behind it.
     fn find_behind(
         &self,
         document: &Document<'_>,
-        protected: &[Span],
+        covered: &[Span],
+        within: &Range<usize>,
+        left: Option<usize>,
         before: &Context,
         here: &mut Vec<Candidate>,
-    ) {
-        /// Every round covers more of a text; what is left after so many is nothing or an artefact.
-        const ROUNDS: usize = 16;
-        for _ in 0..ROUNDS {
-            if here.is_empty() {
-                return;
-            }
-            let mut covered: Vec<Span> =
-                here.iter().map(|candidate| candidate.span).chain(protected.iter().copied()).collect();
-            covered.sort_unstable();
-            covered.dedup_by(|next, last| {
-                let joined = last.overlaps(*next);
-                if joined {
-                    *last = last.cover(*next);
-                }
-                joined
-            });
+    ) -> Carried {
+        /// Every reading covers more. What one value after another brings to light for longer than that is no text that
+        /// somebody wrote: the rest of the piece is covered with it, which ends it.
+        const READINGS: usize = 16;
+        let text = document.view.source();
+        for reading in 0.. {
+            let covered = united(covered.iter().copied().chain(here.iter().map(|candidate| candidate.span)));
             let again = document.covered(&covered, before.capitals());
-            let more = self.find_admitted(&again, &covered, &mut before.clone());
-            if more.is_empty() {
-                return;
+            let mut context = before.clone();
+            let mut more = self.find_admitted(&again, &covered, &mut context);
+            more.retain_mut(|candidate| reaches(text, &mut candidate.span, within.start));
+            if reading == READINGS
+                && let Some(first) = more.first()
+            {
+                let all = Candidate { span: Span::new(within.start, within.end), ..first.clone() };
+                more.push(all);
+                outside(&covered, &mut more, text);
             }
-            here.extend(more);
+            if more.is_empty() || reading > READINGS {
+                return context.after(&again, left);
+            }
+            here.append(&mut more);
         }
+        unreachable!("the last reading returns")
     }
 
     fn find_admitted(
@@ -329,7 +348,7 @@ impl DetectorSet {
 }
 
 /// How far the pieces of a text have been looked at.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Pieces {
     /// Where the text begins that is looked at with the next piece.
     pub(crate) left: usize,
@@ -337,10 +356,15 @@ pub(crate) struct Pieces {
     pub(crate) start: usize,
     /// Where what was found so far ends.
     pub(crate) floor: usize,
+    /// What was found that the next piece is looked at together with.
+    pub(crate) tail: SmallVec<[Span; 4]>,
 }
 
 /// Takes what stands before `floor` off a span; whether a letter or digit is left.
-fn clip(text: &str, span: &mut Span, floor: usize) -> bool {
+fn reaches(text: &str, span: &mut Span, floor: usize) -> bool {
+    if span.start >= floor {
+        return true;
+    }
     if span.end <= floor {
         return false;
     }
@@ -351,6 +375,20 @@ fn clip(text: &str, span: &mut Span, floor: usize) -> bool {
         }
         None => false,
     }
+}
+
+/// The spans, disjoint and in order; those that only touch stay apart.
+fn united(spans: impl Iterator<Item = Span>) -> Vec<Span> {
+    let mut united: Vec<Span> = spans.collect();
+    united.sort_unstable();
+    united.dedup_by(|next, last| {
+        let joined = last.overlaps(*next);
+        if joined {
+            *last = last.cover(*next);
+        }
+        joined
+    });
+    united
 }
 
 /// Cuts the protected spans out of the candidates: what a plug-in or a user's pattern finds may reach into them.
