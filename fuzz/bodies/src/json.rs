@@ -62,7 +62,7 @@ fn walk(
     if masked.events.is_empty() && masker.policy().non_text() != NonText::Drop && !text.contains("\"type\"") {
         assert_eq!(masked.json, text, "where nothing is found nothing is changed");
     }
-    if masked.json.len() < promises::ONE_PIECE {
+    if text.len().max(masked.json.len()) < promises::ONE_PIECE {
         let again = mask(&masked.json).unwrap();
         assert_eq!(again.redaction_count(), 0, "{again:?} when masked again");
         assert_eq!(again.json, masked.json);

@@ -7,6 +7,9 @@ use crate::{Error, Finding, Kind, Span};
 /// The longest name of a field that is read as a label, in bytes.
 const MAX_LABEL: usize = 64;
 
+/// How often a value is read again with what was found in it covered. Ordinary values need one reading.
+const READINGS: usize = 16;
+
 impl Masker {
     /// Masks the value of a named field: the name is read as a label, as "date of birth: " before the value would be.
     ///
@@ -51,10 +54,22 @@ impl Masker {
     pub fn detect_field(&self, name: &str, text: &str) -> Result<Vec<Finding>, Error> {
         let protected = self.protected(text)?;
         let alone = self.find(text, &protected)?;
-        Ok(match label(name) {
-            Some(label) => merge(self.find_labelled(&label, text, &protected)?, alone),
-            None => alone,
-        })
+        let Some(label) = label(name) else { return Ok(alone) };
+        let labelled = self.find_labelled(&label, text, &protected)?;
+        let spans = |findings: &[Finding]| findings.iter().map(|finding| finding.span).collect::<Vec<_>>();
+        let mut is_settled = spans(&labelled) == spans(&alone);
+        let mut found = merge(labelled, alone);
+        // Each reading is settled by itself. What only one of them covers may bring something to light in the other.
+        for _ in 0..READINGS {
+            let covered = joined(&protected, spans(&found));
+            if is_settled || is_covered(text, &covered) {
+                break;
+            }
+            let more = merge(self.find_labelled(&label, text, &covered)?, self.find(text, &covered)?);
+            is_settled = more.is_empty();
+            found = merge(found, more);
+        }
+        Ok(found)
     }
 
     /// Findings in the value behind a label, in bytes of the value.
@@ -82,6 +97,23 @@ impl Masker {
         }
         Ok(found)
     }
+}
+
+/// Markers and findings as one list; no finding reaches into a marker.
+fn joined(markers: &[Span], found: Vec<Span>) -> Vec<Span> {
+    let mut spans = found;
+    spans.extend_from_slice(markers);
+    spans.sort_unstable();
+    spans
+}
+
+/// Whether no letter or digit is left outside the spans, which are disjoint and in order.
+fn is_covered(text: &str, spans: &[Span]) -> bool {
+    let starts = std::iter::once(0).chain(spans.iter().map(|span| span.end));
+    let ends = spans.iter().map(|span| span.start).chain([text.len()]);
+    starts
+        .zip(ends)
+        .all(|(start, end)| !text.get(start..end).is_some_and(|rest| rest.contains(char::is_alphanumeric)))
 }
 
 /// The whole value of a field such as "full name", where a part of it was found: a nickname in quotes, a title or a particle
