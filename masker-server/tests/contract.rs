@@ -579,6 +579,11 @@ async fn a_turn_that_goes_on_can_be_seen_and_cut_off() {
         server.post(&format!("/api/v1/sessions/{id}/terminate"), json!({})).await.expect(200)["session"]
             .clone();
     assert_eq!((cut["status"].clone(), cut["error_code"].clone()), (json!("error"), json!("terminated")));
+    for shown in [&open[0], &cut] {
+        let by_kind = shown["redactions_by_kind"].as_object().unwrap();
+        let sum: i64 = by_kind.values().map(|count| count.as_i64().unwrap()).sum();
+        assert!(sum > 0 && shown["redaction_count"] == sum, "{shown}");
+    }
     call.await.unwrap().refused(410, "session_terminated");
     // One that is cut off before anybody could see it is written down all the same.
     let call = {

@@ -43,7 +43,6 @@ pub(crate) struct Progress {
     pub(crate) turns: i64,
     /// The number of the last turn that began. One that was refused does not count, and its number is not given again.
     last_number: i64,
-    pub(crate) redactions: i64,
     pub(crate) overhead_us: i64,
     pub(crate) detail: SessionDetail,
     masked: Sha256,
@@ -241,7 +240,7 @@ impl Live {
             ended_at,
             last_at: progress.last_turn_end,
             status: status.to_owned(),
-            redactions: progress.redactions,
+            redactions: progress.detail.redaction_count(),
             turns: progress.turns,
             duration_ms: ended_at.map(|at| (at - self.started_at).max(0)),
             overhead_us: progress.overhead_us,
@@ -383,7 +382,6 @@ impl Live {
             return self.write_ended(state, &mut progress).and(logged);
         }
         progress.last_turn_end = time::now();
-        progress.redactions += record.turn.redaction_count;
         progress.overhead_us += record.overhead_us;
         let fully = record.error_code.is_none() && record.lost.is_empty();
         let answered = matches!(record.turn.status.as_str(), "ok" | "partial");
@@ -445,7 +443,7 @@ impl Live {
             .agent(&self.slot.id)
             .session(&self.id)
             .data("status", status)
-            .data("redaction_count", progress.redactions)
+            .data("redaction_count", progress.detail.redaction_count())
             .data("turn_count", progress.turns)
             .data("masked_transcript_sha256", progress.detail.masked_sha256.clone());
         // The one event that may be missing: what it tells of has happened.
@@ -599,6 +597,7 @@ fn close_orphan(state: &State, mut row: SessionRow) -> Result<()> {
     row.duration_ms = Some((row.last_at - row.started_at).max(0));
     row.turns = turns.len() as i64;
     let mut detail: SessionDetail = serde_json::from_str(&row.doc).unwrap_or_default();
+    row.redactions = detail.redaction_count();
     if cut && detail.error_code.is_none() {
         detail.error_code = Some("internal_error".to_owned());
     }

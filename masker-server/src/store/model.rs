@@ -500,6 +500,12 @@ pub(crate) struct SessionDetail {
     pub(crate) payloads_stored: bool,
 }
 
+impl SessionDetail {
+    pub(crate) fn redaction_count(&self) -> i64 {
+        self.redactions_by_kind.values().sum()
+    }
+}
+
 /// One turn of a session, as it is answered.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Turn {
