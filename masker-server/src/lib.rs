@@ -37,6 +37,7 @@ mod limits;
 mod metrics;
 mod openapi;
 mod outgoing;
+mod owed;
 mod policies;
 mod probe;
 mod proxy;

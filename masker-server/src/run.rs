@@ -20,6 +20,8 @@ use crate::store::{Change, Kind};
 use crate::time::DAY;
 use crate::{agents, connections, sessions};
 
+/// How often writes that failed are tried again.
+const PAY_EVERY: Duration = Duration::from_secs(2);
 /// How often keyed sessions are looked at.
 const IDLE_EVERY: Duration = Duration::from_secs(5);
 /// How often the databases put in order what they wrote.
@@ -166,7 +168,12 @@ pub async fn start(state: Arc<State>) -> Result<Handle, StartError> {
         let _ = told.wait_for(|stop| *stop).await;
     };
     let done = tokio::spawn(connections::serve(listener, crate::router::app(state.clone()), HEAD_WAIT, told));
-    let chores: [Chore; 3] = [(IDLE_EVERY, sessions::close_idle), (TIDY_EVERY, tidy), (SWEEP_EVERY, sweep)];
+    let chores: [Chore; 4] = [
+        (PAY_EVERY, |state| state.owed.pay(state)),
+        (IDLE_EVERY, sessions::close_idle),
+        (TIDY_EVERY, tidy),
+        (SWEEP_EVERY, sweep),
+    ];
     for (period, work) in chores {
         tokio::spawn(every(state.clone(), stopped.clone(), period, work));
     }

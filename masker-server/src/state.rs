@@ -20,6 +20,7 @@ use crate::config::{self, Config, StartError, VaultPlace};
 use crate::crypto::ServerKeys;
 use crate::limits::{AUTH_RATE, Limiter};
 use crate::metrics::Metrics;
+use crate::owed::Owed;
 use crate::policies::Policies;
 use crate::probe::Probe;
 use crate::sessions::Feed;
@@ -73,6 +74,8 @@ pub struct State {
     pub(crate) policies: Policies,
     pub(crate) agents: Registry,
     pub(crate) feed: Feed,
+    /// What the store is to be told once it can be written again.
+    pub(crate) owed: Owed,
     pub(crate) webhooks: Webhooks,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) api_limiter: Option<Limiter>,
@@ -147,6 +150,7 @@ impl State {
             policies,
             agents: Registry::default(),
             feed: Feed::default(),
+            owed: Owed::default(),
             metrics,
             api_limiter: config.rates.api.map(Limiter::new),
             proxy_limiter: config.rates.proxy.map(Limiter::new),
@@ -286,6 +290,7 @@ impl State {
 
     /// Says in the log that the server ends, and writes everything down.
     pub(crate) fn stop(&self) {
+        self.owed.pay(self);
         let stopped = AuditEvent::new(EventKind::ServerStopped, "").actor("system", "server");
         let _ = self.audit.append_one(stopped);
     }

@@ -3,6 +3,8 @@
 
 mod common;
 
+use std::time::Duration;
+
 use common::{Answer, Server, streamed_words, words};
 use masker_server::start;
 use serde_json::{Value, json};
@@ -109,6 +111,54 @@ async fn nothing_goes_upstream_for_a_stream_that_cannot_be_shown() {
     assert_eq!(rows["data"].as_array().unwrap().len(), 2, "{rows}");
 }
 
+/// What could not be ended is ended when it can be, by the server that has it.
+#[tokio::test(start_paused = true)]
+async fn with_room_again_no_session_stays_open() {
+    let server = Server::new();
+    let agent = server.agent("a", json!({})).await;
+    let handle = start(server.state.clone()).await.unwrap();
+    let key = [("masker-session-id", "call-1")];
+    chat(&server, &agent, false, &key).await.expect(200);
+    let find = "/api/v1/sessions?external_id=call-1&status=in_progress";
+    let call = server.get(find).await.expect(200)["data"][0]["id"].as_str().unwrap().to_owned();
+    let no_end = "CREATE TRIGGER full BEFORE UPDATE OF ended_at ON sessions WHEN NEW.ended_at IS NOT NULL \
+        BEGIN SELECT RAISE(ABORT, 'disk full'); END";
+    database(&server).execute_batch(no_end).unwrap();
+    let answer = chat(&server, &agent, true, &[]).await;
+    let streamed = answer.header("masker-session-id").to_owned();
+    unfinished(answer, true);
+    server.post(&format!("/api/v1/sessions/{call}/end"), json!({})).await.refused(500, "internal_error");
+    tokio::time::sleep(Duration::from_secs(20)).await;
+    let open = server.get("/api/v1/sessions?status=in_progress").await.expect(200);
+    assert_eq!(open["data"].as_array().unwrap().len(), 2, "{open}");
+    room_again(&server);
+    tokio::time::sleep(Duration::from_secs(20)).await;
+    // A probe waits for what it asks by the clock.
+    tokio::time::resume();
+    assert_eq!(server.get("/ready").await.expect(200)["ready"], true);
+    let open = server.get("/api/v1/sessions?status=in_progress").await.expect(200);
+    assert_eq!(open["data"], json!([]));
+    for (id, status, code, turns) in
+        [(&streamed, "error", json!("internal_error"), 0), (&call, "ok", Value::Null, 1)]
+    {
+        let shown = server.get(&format!("/api/v1/sessions/{id}")).await.expect(200)["session"].clone();
+        assert_eq!((&shown["status"], &shown["error_code"]), (&json!(status), &code), "{shown}");
+        assert_eq!((&shown["turn_count"], shown["turns"].as_array().unwrap().len()), (&json!(turns), turns));
+        assert!(shown["ended_at"].is_string() && shown["redaction_count"] == 2, "{shown}");
+        let walked = server.post("/api/v1/audit/verify", json!({ "session_id": id })).await.expect(200);
+        assert_eq!(shown["merkle_root_hex"], walked["merkle_root_hex"]);
+        let log = server.audit_log();
+        let ends: Vec<Value> = log
+            .lines()
+            .filter(|line| line.contains("session_completed") && line.contains(id.as_str()))
+            .map(|line| serde_json::from_str(line).unwrap())
+            .collect();
+        assert_eq!(ends.last().unwrap()["data"]["status"], status, "{ends:?}");
+        assert!(ends.len() <= 2, "the log is not told of every try: {ends:?}");
+    }
+    handle.stop().await;
+}
+
 /// The hashes of a turn that was not written down are not lost to its session.
 #[tokio::test]
 async fn a_session_still_matches_the_log_after_a_turn_that_was_not_written() {
@@ -132,6 +182,9 @@ async fn a_session_still_matches_the_log_after_a_turn_that_was_not_written() {
     let walked = server.post("/api/v1/audit/verify", json!({ "session_id": id })).await.expect(200);
     assert_eq!(walked["ok"], true);
     assert_eq!(walked["event_count"], 9, "two findings of each of four turns, and the end");
+    // Two callers were told that their turns failed.
+    assert_eq!((&shown["status"], &shown["error_code"]), (&json!("partial"), &json!("internal_error")));
+    assert_eq!((&shown["turn_count"], shown["turns"].as_array().unwrap().len()), (&json!(2), 2));
     for (shown, walked) in [
         (&shown["merkle_root_hex"], &walked["merkle_root_hex"]),
         (&shown["audit_start_hash"], &walked["start_hash"]),

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use masker_core::audit::{AuditEvent, EventKind, Stored, hash_hex};
 use masker_core::{Conversation, Kind, MaskedPayload, Masker};
-use serde_json::json;
+use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 use tokio::sync::watch;
 
@@ -57,6 +57,13 @@ pub(crate) struct Progress {
     last_turn_end: i64,
     /// The hash of the last request and what masking made of it, where repeats are reused.
     pub(crate) last_request: Option<([u8; 32], MaskedPayload)>,
+}
+
+/// What a turn that is over changes, and one that is lost did not.
+#[derive(Clone, Copy, Default)]
+struct SoFar {
+    answered: bool,
+    payloads_stored: bool,
 }
 
 /// How a session comes to its end.
@@ -257,15 +264,23 @@ impl Live {
         progress.unwritten_hashes.extend(stored.iter().flat_map(|stored| stored.this_hash));
     }
 
-    /// Writes a step of it down. Where that fails, the hashes wait for the next write.
+    /// Writes a step of it down.
     fn put(&self, state: &State, progress: &mut Progress, write: SessionWrite) -> Result<()> {
+        let written = self.try_put(state, progress, write);
+        if written.is_err() {
+            state.metrics.unwritten.inc();
+        }
+        written
+    }
+
+    /// Writes a step of it down. Where that fails, the hashes wait for the next write.
+    fn try_put(&self, state: &State, progress: &mut Progress, write: SessionWrite) -> Result<()> {
         let hashes = write.audit_hashes.clone();
         let written = self.slot.unless_purged(|| Ok(state.store.write_session(write)?));
         state.store_gauge.note(written.is_ok());
         if written.is_ok() {
             progress.stored = true;
         } else {
-            state.metrics.unwritten.inc();
             progress.unwritten_hashes.splice(0..0, hashes);
         }
         written
@@ -309,12 +324,31 @@ impl Live {
         Ok(stored)
     }
 
-    /// Writes the row of a session that is over once more, with what was noted since.
-    fn write_ended(&self, state: &State, progress: &mut Progress) -> Result<()> {
-        let Some((status, ended_at)) = progress.ended.filter(|_| progress.stored) else { return Ok(()) };
+    /// The row of a session that is over and has one, with what was noted since it was written.
+    fn ended_write(&self, progress: &mut Progress) -> Option<SessionWrite> {
+        let (status, ended_at) = progress.ended.filter(|_| progress.stored)?;
         let audit_hashes = std::mem::take(&mut progress.unwritten_hashes);
         let row = self.row(progress, status, Some(ended_at));
-        self.put(state, progress, SessionWrite { row, audit_hashes, ..SessionWrite::default() })
+        Some(SessionWrite { row, audit_hashes, ..SessionWrite::default() })
+    }
+
+    /// Writes the row of a session that is over once more.
+    fn write_ended(&self, state: &State, progress: &mut Progress) -> Result<()> {
+        match self.ended_write(progress) {
+            Some(write) => self.put(state, progress, write),
+            None => Ok(()),
+        }
+    }
+
+    /// Writes down that it is over, which could not be written when it was.
+    fn end_at_last(&self, state: &State) -> Result<()> {
+        let mut progress = self.progress();
+        let Some(write) = self.ended_write(&mut progress) else { return Ok(()) };
+        let summary = self.summary(&write.row, &progress);
+        self.try_put(state, &mut progress, write)?;
+        drop(progress);
+        self.announce(state, summary);
+        Ok(())
     }
 
     /// Writes down an open session that is not written down yet, so that it can be seen and cut off. A turn that is over at
@@ -345,7 +379,7 @@ impl Live {
     /// # Errors
     ///
     /// When it is not in the store, or the log lacks that tokens were lost. Then the caller must not have the answer.
-    pub(crate) fn finished(&self, state: &State, record: TurnRecord) -> Result<()> {
+    pub(crate) fn finished(self: &Arc<Self>, state: &State, record: TurnRecord) -> Result<()> {
         let is_last = !self.is_keyed();
         let mut audit = Vec::new();
         for (reason, kind) in &record.lost {
@@ -381,6 +415,7 @@ impl Live {
         if progress.ended.is_some() {
             return self.write_ended(state, &mut progress).and(logged);
         }
+        let before = progress.so_far();
         progress.last_turn_end = time::now();
         progress.overhead_us += record.overhead_us;
         let fully = record.error_code.is_none() && record.lost.is_empty();
@@ -414,11 +449,15 @@ impl Live {
             return self.close(state, progress, Ended::Normally, write).and(logged);
         }
         let write = SessionWrite { turn, events: record.events, payloads, ..self.open_write(&mut progress) };
-        self.put(state, &mut progress, write).and(logged)
+        let written = self.put(state, &mut progress, write);
+        if written.is_err() {
+            progress.lose_turn(before);
+        }
+        written.and(logged)
     }
 
     fn close(
-        &self,
+        self: &Arc<Self>,
         state: &State,
         mut progress: MutexGuard<'_, Progress>,
         how: Ended,
@@ -430,15 +469,40 @@ impl Live {
         if how == Ended::Terminated {
             progress.detail.error_code = Some("terminated".to_owned());
         }
-        let status = match (how, progress.answered, progress.flawed) {
-            (Ended::Terminated, ..) => "error",
-            (_, false, _) if progress.turns > 0 => "error",
-            (_, _, true) => "partial",
-            _ => "ok",
-        };
         let ended_at = progress.last_turn_end.max(self.started_at);
-        progress.ended = Some((status, ended_at));
         self.remove(state);
+        self.log_end(state, &mut progress, how, ended_at);
+        if !progress.stored && progress.turns == 0 {
+            return Ok(());
+        }
+        // A turn that ends its session is the only one of it.
+        let is_turn = write.turn.is_some();
+        write.row = self.row(&progress, progress.status(how), Some(ended_at));
+        write.audit_hashes = std::mem::take(&mut progress.unwritten_hashes);
+        let summary = self.summary(&write.row, &progress);
+        // Still with the lock in hand, so that whoever is late writes its hashes after these.
+        if let Err(error) = self.put(state, &mut progress, write) {
+            if is_turn {
+                progress.lose_turn(SoFar::default());
+                self.log_end(state, &mut progress, how, ended_at);
+            }
+            if progress.stored {
+                // Its row says that it goes on. There is one such write at most for each that succeeded, so that a store
+                // which stays broken does not fill the memory.
+                let live = self.clone();
+                state.owed.add(move |state| live.end_at_last(state));
+            }
+            return Err(error);
+        }
+        drop(progress);
+        self.announce(state, summary);
+        Ok(())
+    }
+
+    /// Notes that it is over, and tells the log.
+    fn log_end(&self, state: &State, progress: &mut Progress, how: Ended, ended_at: i64) {
+        let status = progress.status(how);
+        progress.ended = Some((status, ended_at));
         let completed = AuditEvent::new(EventKind::SessionCompleted, &self.slot.account_id)
             .agent(&self.slot.id)
             .session(&self.id)
@@ -448,16 +512,15 @@ impl Live {
             .data("masked_transcript_sha256", progress.detail.masked_sha256.clone());
         // The one event that may be missing: what it tells of has happened.
         let stored = state.audit.append(vec![completed]).unwrap_or_default();
-        Self::noted(&mut progress, &stored);
-        if !progress.stored && progress.turns == 0 {
-            return Ok(());
-        }
-        write.row = self.row(&progress, status, Some(ended_at));
-        write.audit_hashes = std::mem::take(&mut progress.unwritten_hashes);
-        let summary = super::summary_of(&write.row, &progress.detail, !self.slot.is_alive());
-        // Still with the lock in hand, so that whoever is late writes its hashes after these.
-        self.put(state, &mut progress, write)?;
-        drop(progress);
+        Self::noted(progress, &stored);
+    }
+
+    fn summary(&self, row: &SessionRow, progress: &Progress) -> Value {
+        super::summary_of(row, &progress.detail, !self.slot.is_alive())
+    }
+
+    /// Tells listeners that it is over.
+    fn announce(&self, state: &State, summary: Value) {
         webhooks::emit(state, &self.slot.account_id, Event::SessionCompleted, || {
             let names = [
                 "agent_id",
@@ -473,7 +536,6 @@ impl Live {
             data.into()
         });
         state.feed.publish(&self.slot.account_id, &self.slot.id, self.team(), summary);
-        Ok(())
     }
 
     fn remove(&self, state: &State) {
@@ -615,6 +677,28 @@ fn close_orphan(state: &State, mut row: SessionRow) -> Result<()> {
 }
 
 impl Progress {
+    fn status(&self, how: Ended) -> &'static str {
+        match (how, self.answered, self.flawed) {
+            (Ended::Terminated, ..) => "error",
+            (_, false, flawed) if flawed || self.turns > 0 => "error",
+            (_, _, true) => "partial",
+            _ => "ok",
+        }
+    }
+
+    fn so_far(&self) -> SoFar {
+        SoFar { answered: self.answered, payloads_stored: self.detail.payloads_stored }
+    }
+
+    /// Takes back a turn that could not be written down: its caller was told that it failed, and nobody finds it.
+    fn lose_turn(&mut self, before: SoFar) {
+        self.turns -= 1;
+        self.answered = before.answered;
+        self.detail.payloads_stored = before.payloads_stored;
+        self.flawed = true;
+        self.detail.error_code = Some("internal_error".to_owned());
+    }
+
     /// Counts what was found in a turn that begins.
     pub(crate) fn count(&mut self, kind: &str, pass: &str, action: &str) {
         let add = |map: &mut BTreeMap<String, i64>, name: &str| *map.entry(name.to_owned()).or_default() += 1;
