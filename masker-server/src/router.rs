@@ -89,11 +89,7 @@ pub(crate) struct Route {
 pub fn app(state: Arc<State>) -> Router {
     let mut router = Router::new();
     for route in ROUTES.iter() {
-        let filter =
-            MethodFilter::try_from(route.method.clone()).expect("methods of the list are common ones");
-        let state = state.clone();
-        let handler = move |params: RawPathParams, request: Request| dispatch(state, route, params, request);
-        router = router.route(route.path, on(filter, handler));
+        router = mount(router, state.clone(), route);
     }
     let (missing, not_allowed) = (state.clone(), state);
     router
@@ -105,6 +101,12 @@ pub fn app(state: Arc<State>) -> Router {
             let error = ApiError::new(Code::NotFound, "There is nothing at this path.");
             std::future::ready(refuse(&missing, error, &request))
         })
+}
+
+fn mount(router: Router, state: Arc<State>, route: &'static Route) -> Router {
+    let filter = MethodFilter::try_from(route.method.clone()).expect("methods of the list are common ones");
+    let handler = move |params: RawPathParams, request: Request| dispatch(state, route, params, request);
+    router.route(route.path, on(filter, handler))
 }
 
 fn refuse(state: &State, error: ApiError, request: &Request) -> Response {
@@ -261,7 +263,7 @@ fn settle(context: &Context, result: Result<Reply>) -> Result<Reply> {
     match claim {
         Claim::None => result,
         Claim::Replay(reply) => Ok(reply),
-        Claim::Taken { credential, path, key } => {
+        Claim::Taken(taken) => {
             let reply = match result {
                 Ok(reply) => reply,
                 Err(error) => {
@@ -271,13 +273,16 @@ fn settle(context: &Context, result: Result<Reply>) -> Result<Reply> {
                     reply
                 }
             };
-            let remembered = reply.status < 500 && reply.status != 429;
+            if reply.status >= 500 || reply.status == 429 {
+                // A repeat may go better; with the claim the key goes free.
+                return Ok(reply);
+            }
             let lines = reply.headers.iter().filter(|(name, _)| *name != header::CONTENT_TYPE);
             let headers: String = lines
                 .filter_map(|(name, value)| Some(format!("{name}: {}\n", value.to_str().ok()?)))
                 .collect();
             let kept = KeptAnswer { status: reply.status, headers, body: reply.body.to_vec() };
-            context.state.store.settle(&credential, &path, &key, remembered.then_some(&kept))?;
+            taken.keep(&kept)?;
             Ok(reply)
         }
     }
@@ -392,4 +397,53 @@ fn check_media_type(headers: &axum::http::HeaderMap, body: &Bytes) -> Result<()>
 /// A status for pages that only send somewhere else.
 pub(crate) fn redirect(to: &str) -> Reply {
     Reply::empty(StatusCode::FOUND.as_u16()).with(header::LOCATION, to)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    use tower::ServiceExt as _;
+
+    use super::*;
+    use crate::config::Config;
+
+    static WORKS: AtomicBool = AtomicBool::new(false);
+
+    fn panics_at_first(c: &Context) -> Result<Reply> {
+        c.begin()?;
+        assert!(WORKS.swap(true, Ordering::Relaxed), "the first one panics, as is meant here");
+        Ok(Reply::json(201, &serde_json::json!({})))
+    }
+
+    #[tokio::test]
+    async fn a_handler_that_panics_gives_its_key_free() {
+        let folder = tempfile::tempdir().unwrap();
+        let vars = [("MASKER_DEV", "1"), ("MASKER_DATA_DIR", folder.path().to_str().unwrap())];
+        let config =
+            Config::from_vars(vars.map(|(name, value)| (name.to_owned(), value.to_owned()))).unwrap();
+        let made = crate::bootstrap(config.database(), config.public_url(), "alice", true, false).unwrap();
+        let token = made.token.unwrap();
+        let state = State::open(config).unwrap();
+        let doc = Doc { tag: "", summary: "", query: Vec::new(), body: "", answers: &[], errors: &[] };
+        let route = Box::leak(Box::new(Route {
+            method: Method::POST,
+            path: "/test",
+            access: Access::Any,
+            group: Group::Api,
+            run: Run::Blocking(panics_at_first),
+            doc,
+        }));
+        let router = mount(Router::new(), state, route);
+        let mut seen = Vec::new();
+        for _ in 0..3 {
+            let request = Request::post("/test")
+                .header("authorization", format!("Bearer {token}"))
+                .header("idempotency-key", "k")
+                .body(Body::empty());
+            let response = router.clone().oneshot(request.unwrap()).await.unwrap();
+            seen.push((response.status().as_u16(), response.headers().contains_key("idempotency-replayed")));
+        }
+        assert_eq!(seen, [(500, false), (201, false), (201, true)]);
+    }
 }

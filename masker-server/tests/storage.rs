@@ -159,6 +159,29 @@ async fn with_room_again_no_session_stays_open() {
     handle.stop().await;
 }
 
+/// A request whose answer could not be kept has failed, and may be repeated.
+#[tokio::test(start_paused = true)]
+async fn with_room_again_no_key_stays_taken() {
+    let server = Server::new();
+    let handle = start(server.state.clone()).await.unwrap();
+    let no_settling = "CREATE TRIGGER full BEFORE UPDATE ON idempotency BEGIN SELECT RAISE(ABORT, 'disk full'); END; \
+        CREATE TRIGGER stuck BEFORE DELETE ON idempotency BEGIN SELECT RAISE(ABORT, 'disk full'); END";
+    database(&server).execute_batch(no_settling).unwrap();
+    let make = async || {
+        let body = json!({ "name": "a", "upstream": "stub" });
+        let headers = [("idempotency-key", "k")];
+        server.call_as(&server.token, "POST", "/api/v1/agents", Some(body), &headers).await
+    };
+    make().await.refused(500, "internal_error");
+    make().await.refused(409, "idempotency_in_progress");
+    room_again(&server);
+    database(&server).execute_batch("DROP TRIGGER stuck").unwrap();
+    tokio::time::sleep(Duration::from_secs(20)).await;
+    // It runs again, and finds what the first run did.
+    make().await.refused(409, "name_taken");
+    handle.stop().await;
+}
+
 /// The hashes of a turn that was not written down are not lost to its session.
 #[tokio::test]
 async fn a_session_still_matches_the_log_after_a_turn_that_was_not_written() {

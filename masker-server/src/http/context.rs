@@ -11,8 +11,8 @@ use crate::error::{ApiError, Code, Result};
 use crate::ids::{self, Prefix};
 use crate::limits::Verdict;
 use crate::state::State;
-use crate::store::Claimed;
 use crate::store::model::Role;
+use crate::store::{Claimed, KeptAnswer};
 use crate::time;
 
 /// A request on its way through a handler.
@@ -40,9 +40,49 @@ pub(crate) enum Claim {
     #[default]
     None,
     /// Its answer is to be kept.
-    Taken { credential: String, path: String, key: String },
+    Taken(Taken),
     /// The answer of its first run.
     Replay(Reply),
+}
+
+/// An idempotency key that a request has. It is given free when this is dropped, unless an answer was kept under it: a handler
+/// that panics leaves none.
+pub(crate) struct Taken {
+    state: Arc<State>,
+    /// Credential, path and key; nothing once the key is settled.
+    place: Option<(String, String, String)>,
+}
+
+impl Taken {
+    /// Keeps an answer for repeats of the request.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be kept; the key is given free then.
+    pub(crate) fn keep(mut self, answer: &KeptAnswer) -> Result<()> {
+        if let Some((credential, path, key)) = &self.place {
+            self.state.store.settle(credential, path, key, Some(answer))?;
+        }
+        self.place = None;
+        Ok(())
+    }
+}
+
+impl Drop for Taken {
+    fn drop(&mut self) {
+        let Some((credential, path, key)) = self.place.take() else { return };
+        let free = move |state: &State| Ok(state.store.settle(&credential, &path, &key, None)?);
+        // A repeat would be told that the request is running until the key has had its day.
+        if free(&self.state).is_err() {
+            self.state.owed.add(free);
+        }
+    }
+}
+
+impl std::fmt::Debug for Taken {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Taken").finish_non_exhaustive()
+    }
 }
 
 /// What `If-Match` asks for.
@@ -148,7 +188,8 @@ impl Context {
         let body = crate::crypto::sha256(&self.body);
         match self.state.store.claim(&credential, &self.path, key, &body, time::now())? {
             Claimed::New => {
-                let claim = Claim::Taken { credential, path: self.path.clone(), key: key.to_owned() };
+                let place = Some((credential, self.path.clone(), key.to_owned()));
+                let claim = Claim::Taken(Taken { state: self.state.clone(), place });
                 *self.claim.lock().expect("nothing panics with the claim in hand") = claim;
                 Ok(())
             }
