@@ -19,6 +19,8 @@ pub(crate) const DETAIL_EVENTS: usize = 1_000;
 pub(crate) const HEAD_WAIT: Duration = Duration::from_secs(75);
 /// The longest silence of a caller in the middle of a body.
 pub(crate) const BODY_WAIT: Duration = Duration::from_secs(30);
+/// The longest time for a body to come whole, however steadily it comes: the longest one at 35 kB a second.
+pub(crate) const BODY_TIME: Duration = Duration::from_mins(5);
 /// Sign-ins by address: 10 a minute.
 pub(crate) const AUTH_RATE: Rate = Rate { per_second: 10.0 / 60.0, burst: 10.0 };
 /// Buckets kept before full ones are dropped.
@@ -98,8 +100,8 @@ mod tests {
             .lines()
             .filter_map(|line| line.split('|').nth(2)?.trim().replace(',', "").parse().ok())
             .collect();
-        let [head, body] = [HEAD_WAIT, BODY_WAIT].map(|wait| wait.as_secs() as usize);
-        assert_eq!(numbers, [MANAGEMENT_BODY, TEXT_BODY, TEXTS, DETAIL_EVENTS, head, body]);
+        let [head, silence, whole] = [HEAD_WAIT, BODY_WAIT, BODY_TIME].map(|wait| wait.as_secs() as usize);
+        assert_eq!(numbers, [MANAGEMENT_BODY, TEXT_BODY, TEXTS, DETAIL_EVENTS, head, silence, whole]);
     }
 
     #[test]

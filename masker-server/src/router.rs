@@ -20,7 +20,7 @@ use crate::error::{ApiError, Code, Result};
 use crate::http::context::Claim;
 use crate::http::{Context, Query, Reply};
 use crate::ids::{self, Prefix};
-use crate::limits::{BODY_WAIT, MANAGEMENT_BODY, TEXT_BODY, Verdict};
+use crate::limits::{BODY_TIME, BODY_WAIT, MANAGEMENT_BODY, TEXT_BODY, Verdict};
 use crate::openapi::Doc;
 use crate::routes::ROUTES;
 use crate::state::State;
@@ -362,10 +362,12 @@ async fn read_body(headers: &axum::http::HeaderMap, body: Body, limit: usize) ->
     }
     let cut_off = || ApiError::field("", "invalid_json", "The body was cut off.");
     let mut stream = body.into_data_stream();
+    let at_most = tokio::time::Instant::now() + BODY_TIME;
     // What is announced is not believed before it comes, nor waited for without end.
     let mut bytes = BytesMut::with_capacity(announced.unwrap_or(0).min(FIRST_BUFFER) as usize);
     loop {
-        let next = tokio::time::timeout(BODY_WAIT, stream.next()).await.map_err(|_| cut_off())?;
+        let patience = at_most.min(tokio::time::Instant::now() + BODY_WAIT);
+        let next = tokio::time::timeout_at(patience, stream.next()).await.map_err(|_| cut_off())?;
         let Some(chunk) = next else { break };
         let chunk = chunk.map_err(|_| cut_off())?;
         if bytes.len() + chunk.len() > limit {

@@ -14,8 +14,9 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep, timeout};
 
-/// The number of the page of limits.
+/// The numbers of the page of limits.
 const HEAD_WAIT: Duration = Duration::from_secs(75);
+const BODY_TIME: Duration = Duration::from_mins(5);
 
 async fn started() -> (Server, Handle) {
     let server = Server::new();
@@ -120,7 +121,7 @@ async fn a_body_may_be_slow_and_an_answer_long() {
     let (server, handle) = started().await;
     let agent = server.agent("a", json!({})).await;
     let body = json!({ "messages": [{ "role": "user", "content": "call 415-555-0142, please, as soon as you can" }] });
-    let (mut body, pieces) = (body, 12);
+    let (mut body, pieces) = (body, 10);
     for stream in [false, true] {
         body["stream"] = json!(stream);
         let text = body.to_string();
@@ -144,6 +145,40 @@ async fn a_body_may_be_slow_and_an_answer_long() {
         } else {
             assert!(answer.contains("415-555-0142"), "{answer}");
         }
+    }
+    handle.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_body_that_trickles_in_is_not_waited_for_longer() {
+    let (server, handle) = started().await;
+    let agent = server.agent("a", json!({})).await;
+    for path in [format!("/proxy/{agent}/v1/chat/completions"), "/api/v1/auth/local".to_owned()] {
+        let (mut reading, mut writing) = connect(&handle).await.into_split();
+        let head = format!(
+            "POST {path} HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\ncontent-length: 1000\r\n\r\n"
+        );
+        writing.write_all(head.as_bytes()).await.unwrap();
+        let slowly = async {
+            // The other end is closed meanwhile.
+            while writing.write_all(b" ").await.is_ok() {
+                sleep(Duration::from_secs(20)).await;
+            }
+        };
+        let began = Instant::now();
+        let mut text = Vec::new();
+        // Of what comes too late the end is a reset.
+        let reading = async { while reading.read_buf(&mut text).await.is_ok_and(|count| count > 0) {} };
+        tokio::select! {
+            () = slowly => panic!("the answer comes first"),
+            () = reading => {}
+        }
+        about(began.elapsed(), BODY_TIME);
+        let text = String::from_utf8(text).unwrap();
+        let (head, body) = text.split_once("\r\n\r\n").unwrap();
+        assert!(head.starts_with("HTTP/1.1 422"), "{head}");
+        let body: serde_json::Value = serde_json::from_str(body).unwrap();
+        assert_eq!(body["error"]["details"][0]["issue"], "invalid_json", "{body}");
     }
     handle.stop().await;
 }
