@@ -86,7 +86,10 @@ pub(crate) fn document(public_url: &str) -> Value {
         "info": {
             "title": "masker server",
             "version": env!("CARGO_PKG_VERSION"),
-            "description": "Finds PHI in text, replaces it with reversible tokens, and restores it. Agents stand between a voice platform and a model.",
+            "description": "Finds PHI in text, replaces it with reversible tokens, and restores it. Agents stand between a voice platform and a model.\n\n\
+                Every error has the schema `Error`. Only what is no request of HTTP/1.1 never comes to an operation: a malformed line or \
+                header is 400, a path that is too long 414, a head that is too long 431, each with an empty body and the end of the \
+                connection.",
             "license": { "name": "MIT OR Apache-2.0", "identifier": "MIT OR Apache-2.0" },
         },
         "servers": [{ "url": public_url }],

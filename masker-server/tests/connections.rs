@@ -182,3 +182,40 @@ async fn a_body_that_trickles_in_is_not_waited_for_longer() {
     }
     handle.stop().await;
 }
+
+/// What is no request of HTTP never comes to a route: the library that reads it refuses it, as the page on the server says.
+#[tokio::test(start_paused = true)]
+async fn what_is_no_request_is_refused_without_a_body() {
+    let (_server, handle) = started().await;
+    let of_headers = |count| format!("GET /live HTTP/1.1\r\n{}\r\n", "x: y\r\n".repeat(count));
+    let of_bytes = |count| format!("GET /live HTTP/1.1\r\nx: {}\r\n\r\n", "y".repeat(count));
+    let of_path = |count| format!("GET /{} HTTP/1.1\r\nhost: a\r\n\r\n", "y".repeat(count));
+    for (request, status) in [
+        (of_headers(100), "200 OK"),
+        (of_bytes(400_000), "200 OK"),
+        (of_path(65_000), "404 Not Found"),
+        ("GET /live\r\n\r\n".to_owned(), "400 Bad Request"),
+        ("GET /live HTTP/1.1\r\nno header\r\n\r\n".to_owned(), "400 Bad Request"),
+        ("GET /live HTTP/1.1\r\ncontent-length: many\r\n\r\n".to_owned(), "400 Bad Request"),
+        (of_path(66_000), "414 URI Too Long"),
+        (of_headers(101), "431 Request Header Fields Too Large"),
+        (of_bytes(1_000_000), "431 Request Header Fields Too Large"),
+    ] {
+        let mut connection = connect(&handle).await;
+        // The end of what is too long may come after the answer.
+        let _ = connection.write_all(request.as_bytes()).await;
+        let is_answered = status.starts_with("200") || status.starts_with("404");
+        let mut text = Vec::new();
+        if is_answered {
+            text = answer(&mut connection).await.into_bytes();
+        } else {
+            while connection.read_buf(&mut text).await.is_ok_and(|count| count > 0) {}
+        }
+        let text = String::from_utf8(text).unwrap();
+        let (head, body) = text.split_once("\r\n\r\n").unwrap_or_else(|| panic!("{status}: {text}"));
+        assert!(head.starts_with(&format!("HTTP/1.1 {status}\r\n")), "{status}: {head}");
+        assert_eq!(head.contains("x-request-id: req_"), is_answered, "{head}");
+        assert_eq!(body.is_empty(), !is_answered, "{status}: {body}");
+    }
+    handle.stop().await;
+}
