@@ -115,12 +115,26 @@ pub(super) fn begin(c: &Context) -> Result<Turn> {
         Some(subject) => agents::masker(state, &runtime.agent, &runtime.policy, subject)?,
         None => runtime.masker.clone(),
     };
-    let Admission { live, is_new } = Live::admit(state, &slot, &masker, key.as_deref(), true, c.received_at)?;
-    let masked = mask_and_log(c, &live, &runtime, prepared);
-    if masked.is_err() {
-        live.retract(state, is_new);
+    let admission = Live::admit(state, &slot, &masker, key.as_deref(), true, c.received_at)?;
+    let mut entered = Entered { state, admission, is_begun: false };
+    let turn = mask_and_log(c, &entered.admission.live, &runtime, prepared)?;
+    entered.is_begun = true;
+    Ok(turn)
+}
+
+/// A turn in a session. One that is refused, or whose masking panics, is taken back.
+struct Entered<'a> {
+    state: &'a State,
+    admission: Admission,
+    is_begun: bool,
+}
+
+impl Drop for Entered<'_> {
+    fn drop(&mut self) {
+        if !self.is_begun {
+            self.admission.live.retract(self.state, self.admission.is_new);
+        }
     }
-    masked
 }
 
 fn mask_and_log(c: &Context, live: &Arc<Live>, runtime: &Arc<Runtime>, prepared: Prepared) -> Result<Turn> {

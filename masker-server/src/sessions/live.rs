@@ -487,10 +487,8 @@ impl Live {
                 self.log_end(state, &mut progress, how, ended_at);
             }
             if progress.stored {
-                // Its row says that it goes on. There is one such write at most for each that succeeded, so that a store
-                // which stays broken does not fill the memory.
-                let live = self.clone();
-                state.owed.add(move |state| live.end_at_last(state));
+                // Its row says that it goes on.
+                self.owe_end(state);
             }
             return Err(error);
         }
@@ -550,17 +548,29 @@ impl Live {
         }
     }
 
-    /// Takes back a session that was opened for a turn which then was refused.
+    /// Takes back a turn that did not begin, and the session that was opened for it.
     pub(crate) fn retract(self: &Arc<Self>, state: &State, is_new: bool) {
         self.leave();
+        let mut progress = self.progress();
+        progress.turns -= 1;
         if is_new {
-            let mut progress = self.progress();
             progress.ended = Some(("error", progress.last_turn_end));
-            drop(progress);
             self.remove(state);
-        } else {
-            self.progress().turns -= 1;
+            if progress.stored {
+                // Others saw it, before something failed that should not.
+                progress.detail.error_code = Some("internal_error".to_owned());
+                if self.write_ended(state, &mut progress).is_err() {
+                    self.owe_end(state);
+                }
+            }
         }
+    }
+
+    /// Has its end written later. There is one such write at most for each session that could be written down when it began, so
+    /// that a store which stays broken does not fill the memory.
+    fn owe_end(self: &Arc<Self>, state: &State) {
+        let live = self.clone();
+        state.owed.add(move |state| live.end_at_last(state));
     }
 }
 
