@@ -1,27 +1,10 @@
 //! Signing in, tokens, members, teams: who may do what.
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod common;
 
 use common::Server;
 use masker_server::{Config, bootstrap, login_link};
 use serde_json::{Value, json};
-
-/// Another member of the account, with a token of theirs.
-async fn member(server: &Server, login: &str, role: &str, scopes: &[&str]) -> (String, String) {
-    let invited =
-        server.post("/api/v1/invitations", json!({ "login": login, "role": role })).await.expect(201);
-    let url = invited["invitation"]["url"].as_str().unwrap();
-    let code = url.split("#invitation=").nth(1).unwrap();
-    let joined =
-        server.call_as("", "POST", "/api/v1/invitations/accept", Some(json!({ "code": code })), &[]).await;
-    let cookie = joined.header("set-cookie").split(';').next().unwrap().to_owned();
-    let id = joined.expect(200)["user"]["id"].as_str().unwrap().to_owned();
-    let body = json!({ "name": "t", "scopes": scopes });
-    let made = server.call_as("", "POST", "/api/v1/tokens", Some(body), &[("cookie", &cookie)]).await;
-    let token = if made.status == 201 { made.json()["secret"].as_str().unwrap().to_owned() } else { cookie };
-    (id, token)
-}
 
 #[tokio::test]
 async fn a_code_signs_in_once_and_a_cookie_lasts() {
@@ -168,7 +151,7 @@ async fn roles_and_teams_keep_people_apart() {
     let team = team["team"]["id"].as_str().unwrap().to_owned();
     server.post("/api/v1/teams", json!({ "name": "night SHIFT" })).await.refused(409, "name_taken");
     let (bob, bob_token) =
-        member(&server, "bob", "member", &["agents:write", "sessions:read", "text:mask"]).await;
+        server.member("bob", "member", &["agents:write", "sessions:read", "text:mask"]).await;
     let agent = server.agent("a", json!({ "team_id": team })).await;
     let error = server
         .call_as(&bob_token, "GET", &format!("/api/v1/agents/{agent}"), None, &[])
@@ -240,7 +223,7 @@ async fn roles_and_teams_keep_people_apart() {
         .patch(&format!("/api/v1/members/{owner}"), json!({ "role": "admin" }))
         .await
         .refused(409, "last_owner");
-    let (_, admin) = member(&server, "eve", "admin", &["members:write"]).await;
+    let (_, admin) = server.member("eve", "admin", &["members:write"]).await;
     server
         .call_as(&admin, "PATCH", &format!("/api/v1/members/{owner}"), Some(json!({ "role": "viewer" })), &[])
         .await
@@ -289,7 +272,7 @@ async fn the_account_is_changed_by_those_who_may() {
     ] {
         server.patch("/api/v1/account", bad).await.refused(422, "validation_failed");
     }
-    let (_, admin) = member(&server, "eve", "admin", &["account:write"]).await;
+    let (_, admin) = server.member("eve", "admin", &["account:write"]).await;
     for limit in [json!(5), json!("many")] {
         let body = json!({ "agent_limit": limit });
         let answer = server.call_as(&admin, "PATCH", "/api/v1/account", Some(body), &[]).await;
@@ -306,4 +289,48 @@ async fn the_account_is_changed_by_those_who_may() {
     let mut statuses: Vec<u16> = answers.into_iter().map(|answer| answer.status).collect();
     statuses.sort_unstable();
     assert_eq!(statuses, [200, 412, 412, 412, 412, 412, 412, 412]);
+}
+
+/// What an agent leaves behind when it is deleted is seen by its team, as the agent was.
+#[tokio::test]
+async fn the_history_of_an_agent_stays_with_its_team() {
+    let server = Server::new();
+    let team = server.post("/api/v1/teams", json!({ "name": "Night shift" })).await.expect(201);
+    let team = team["team"]["id"].as_str().unwrap().to_owned();
+    let (bob, token) = server.member("bob", "member", &["sessions:read"]).await;
+    let shared = server.agent("shared", json!({})).await;
+    let agent = server.agent("a", json!({ "team_id": team })).await;
+    for id in [&shared, &agent] {
+        server.chat(id, "call 415-555-0142").await.expect(200);
+    }
+    let sees = async || {
+        let mut seen = Vec::new();
+        for filter in ["", "?status=ok", "?kind=PHONE", &format!("?agent_id={agent}&since=all")] {
+            let path = format!("/api/v1/sessions{filter}");
+            let rows = server.call_as(&token, "GET", &path, None, &[]).await.expect(200);
+            let rows = rows["data"].as_array().unwrap().clone();
+            let own = rows.iter().find(|row| row["agent_id"] == agent.as_str());
+            assert_eq!(rows.len(), usize::from(own.is_some()) + usize::from(!filter.contains("agent_id")));
+            seen.push(own.is_some());
+        }
+        assert!(seen.iter().all(|one| *one == seen[0]), "{seen:?}");
+        seen[0]
+    };
+    let (path, restore) = (format!("/api/v1/agents/{agent}"), format!("/api/v1/agents/{agent}/restore"));
+    let member = format!("/api/v1/members/{bob}");
+    for step in ["alive", "soft", "restored", "hard"] {
+        match step {
+            "soft" | "hard" => drop(server.delete(&format!("{path}?mode={step}")).await.expect(204)),
+            "restored" => drop(server.post(&restore, json!({})).await.expect(200)),
+            _ => {}
+        }
+        assert!(!sees().await, "{step}");
+        server.patch(&member, json!({ "team_ids": [team] })).await.expect(200);
+        assert!(sees().await, "{step}");
+        server.patch(&member, json!({ "team_ids": [] })).await.expect(200);
+    }
+    // With its last agent gone the team may go; nobody but administrators sees what it had.
+    server.delete(&format!("/api/v1/teams/{team}")).await.expect(204);
+    assert!(!sees().await);
+    assert_eq!(server.get("/api/v1/sessions").await.expect(200)["data"].as_array().unwrap().len(), 2);
 }

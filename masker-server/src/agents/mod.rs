@@ -331,7 +331,11 @@ pub(crate) fn check_unique(state: &State, agent: &Agent) -> Result<()> {
 /// Stores a new agent and lets it serve. The caller holds the registry.
 pub(crate) fn insert(state: &State, agent: Agent) -> Result<Arc<Slot>> {
     let runtime = Runtime::build(state, agent)?;
-    state.store.save(&runtime.agent)?;
+    let mut changes = vec![Change::put(&runtime.agent)];
+    if runtime.agent.team_id.is_some() {
+        changes.push(set_team(&runtime.agent));
+    }
+    state.store.write(changes)?;
     Ok(state.agents.add(state, runtime))
 }
 
@@ -342,17 +346,21 @@ pub(crate) fn update(state: &State, slot: &Slot, mut agent: Agent) -> Result<()>
     let runtime = Runtime::build(state, agent)?;
     let mut changes = vec![Change::put(&runtime.agent)];
     if runtime.agent.team_id != slot.runtime().agent.team_id {
-        // Who may see an agent may see its sessions.
-        changes.push(Change::MoveSessions {
-            account: slot.account_id.clone(),
-            agent: slot.id.clone(),
-            team: runtime.agent.team_id.clone(),
-        });
+        changes.push(set_team(&runtime.agent));
     }
     state.store.write(changes)?;
     slot.set(runtime);
     state.agents.gauge(state);
     Ok(())
+}
+
+/// Who may see an agent may see its sessions.
+fn set_team(agent: &Agent) -> Change {
+    Change::SetTeam {
+        account: agent.account_id.clone(),
+        agent: agent.id.clone(),
+        team: agent.team_id.clone(),
+    }
 }
 
 #[cfg(test)]

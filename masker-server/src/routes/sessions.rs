@@ -96,7 +96,7 @@ pub(super) fn visible(c: &Context) -> Result<SessionRow> {
     let id = c.id("session_id", Prefix::Session).ok_or_else(ApiError::session_not_found)?;
     let row = c.state.store.session(&id)?.filter(|row| row.account == c.account());
     let row = row.ok_or_else(ApiError::session_not_found)?;
-    c.caller().check_agent(&row.agent, row.team.as_deref())?;
+    c.caller().check_agent(&row.agent, c.state.store.team_of(&row.account, &row.agent)?.as_deref())?;
     Ok(row)
 }
 

@@ -241,7 +241,6 @@ impl Live {
             account: self.slot.account_id.clone(),
             agent: self.slot.id.clone(),
             agent_name: self.runtime.agent.name.clone(),
-            team: self.team(),
             external_id: self.external_id.clone(),
             started_at: self.started_at,
             ended_at,

@@ -98,18 +98,18 @@ pub(crate) enum Change {
     DeleteByKey(Kind, String),
     /// Every record of this kind whose `expires_at` is before a time.
     DeleteExpired(Kind, i64),
-    /// Lets the sessions of an agent belong to another team.
-    MoveSessions {
-        account: String,
-        agent: String,
-        team: Option<String>,
-    },
-    /// Deletes sessions of an agent with everything that hangs on them.
+    /// Deletes sessions of an agent with everything that hangs on them, and whose they were.
     PurgeSessions {
         account: String,
         agent: String,
     },
     Put(Record),
+    /// Lets an agent, and with it its sessions, belong to a team or to none. It outlives the agent.
+    SetTeam {
+        account: String,
+        agent: String,
+        team: Option<String>,
+    },
     /// Sets one time in a record, if it is still there; the rest of it stays as others have left it.
     Touch {
         kind: Kind,
@@ -142,7 +142,6 @@ pub(crate) struct SessionRow {
     pub(crate) account: String,
     pub(crate) agent: String,
     pub(crate) agent_name: String,
-    pub(crate) team: Option<String>,
     pub(crate) external_id: Option<String>,
     pub(crate) started_at: i64,
     pub(crate) ended_at: Option<i64>,
@@ -193,7 +192,7 @@ pub(crate) struct SessionQuery {
     pub(crate) min_redactions: i64,
     pub(crate) kind: Option<String>,
     pub(crate) external_id: Option<String>,
-    /// Teams whose sessions are seen beside those of no team; `None` for all.
+    /// Teams whose agents' sessions are seen, beside those of agents without a team; `None` for all.
     pub(crate) teams: Option<Vec<String>>,
     /// Agents whose sessions are seen; `None` for all.
     pub(crate) agents: Option<Vec<String>>,
@@ -262,6 +261,8 @@ pub(crate) trait Store: Send + Sync {
     fn session(&self, id: &str) -> Result<Option<SessionRow>>;
     /// Sessions, newest first.
     fn sessions(&self, query: &SessionQuery) -> Result<Vec<SessionRow>>;
+    /// The team that an agent of the account belongs to, or did before it was deleted.
+    fn team_of(&self, account: &str, agent: &str) -> Result<Option<String>>;
     /// How many sessions an agent of the account has.
     fn session_count(&self, account: &str, agent: &str) -> Result<i64>;
     /// How many payloads of an agent of the account are stored.

@@ -67,6 +67,16 @@ const MIGRATIONS: &[&str] = &["
     CREATE INDEX sessions_by_agent ON sessions (account, agent, started_at, id, status, redactions, kinds);
     DROP INDEX sessions_by_account;
     CREATE INDEX sessions_by_account ON sessions (account, started_at, id, agent, status, redactions, kinds);
+",
+    // Who sees a session is asked of its agent, also of one that is gone, so that a change of team is one row. The column of
+    // sessions that said it is left unused: to drop it, SQLite would write every row anew.
+    "
+    CREATE TABLE agent_teams (
+        account TEXT NOT NULL, agent TEXT NOT NULL, team TEXT NOT NULL, PRIMARY KEY (account, agent)
+    ) STRICT, WITHOUT ROWID;
+    INSERT INTO agent_teams SELECT account, agent, max(team) FROM sessions WHERE team IS NOT NULL GROUP BY account, agent;
+    INSERT OR REPLACE INTO agent_teams SELECT account, id, doc ->> '$.team_id' FROM records
+        WHERE kind = 'agent' AND doc ->> '$.team_id' IS NOT NULL;
 "];
 
 /// How long a call waits for the write of another process, such as `masker admin bootstrap`.
@@ -198,7 +208,7 @@ fn migrate(connection: &mut Connection) -> Result<()> {
     Ok(())
 }
 
-const SESSION_COLUMNS: &str = "id, account, agent, agent_name, team, external_id, started_at, ended_at, last_at, status, \
+const SESSION_COLUMNS: &str = "id, account, agent, agent_name, external_id, started_at, ended_at, last_at, status, \
     redactions, turns, duration_ms, overhead_us, kinds, doc";
 
 fn session_row(row: &Row<'_>) -> rusqlite::Result<SessionRow> {
@@ -207,18 +217,17 @@ fn session_row(row: &Row<'_>) -> rusqlite::Result<SessionRow> {
         account: row.get(1)?,
         agent: row.get(2)?,
         agent_name: row.get(3)?,
-        team: row.get(4)?,
-        external_id: row.get(5)?,
-        started_at: row.get(6)?,
-        ended_at: row.get(7)?,
-        last_at: row.get(8)?,
-        status: row.get(9)?,
-        redactions: row.get(10)?,
-        turns: row.get(11)?,
-        duration_ms: row.get(12)?,
-        overhead_us: row.get(13)?,
-        kinds: row.get(14)?,
-        doc: row.get(15)?,
+        external_id: row.get(4)?,
+        started_at: row.get(5)?,
+        ended_at: row.get(6)?,
+        last_at: row.get(7)?,
+        status: row.get(8)?,
+        redactions: row.get(9)?,
+        turns: row.get(10)?,
+        duration_ms: row.get(11)?,
+        overhead_us: row.get(12)?,
+        kinds: row.get(13)?,
+        doc: row.get(14)?,
     })
 }
 
@@ -312,13 +321,9 @@ impl Store for SqliteStore {
                         )?
                         .execute(params![kind.as_str(), now])?;
                     }
-                    Change::MoveSessions { account, agent, team } => {
-                        t.prepare_cached(
-                            "UPDATE sessions SET team = ?3 WHERE account = ?1 AND agent = ?2 AND team IS NOT ?3",
-                        )?
-                        .execute(params![account, agent, team])?;
-                    }
                     Change::PurgeSessions { account, agent } => {
+                        t.prepare_cached("DELETE FROM agent_teams WHERE account = ? AND agent = ?")?
+                            .execute([&account, &agent])?;
                         let values = [Sql::from(account), Sql::from(agent)];
                         drop_sessions(t, "account = ?1 AND agent = ?2", &values)?;
                     }
@@ -329,6 +334,14 @@ impl Store for SqliteStore {
                              at = excluded.at, doc = excluded.doc",
                         )?
                         .execute(params![r.kind.as_str(), r.id, r.account, r.key, r.at, r.doc])?;
+                    }
+                    Change::SetTeam { account, agent, team: Some(team) } => {
+                        t.prepare_cached("INSERT OR REPLACE INTO agent_teams (account, agent, team) VALUES (?, ?, ?)")?
+                            .execute([account, agent, team])?;
+                    }
+                    Change::SetTeam { account, agent, team: None } => {
+                        t.prepare_cached("DELETE FROM agent_teams WHERE account = ? AND agent = ?")?
+                            .execute([account, agent])?;
                     }
                     Change::Touch { kind, id, field, at } => {
                         t.prepare_cached(
@@ -353,15 +366,15 @@ impl Store for SqliteStore {
         let SessionWrite { row: r, turn, events, audit_hashes, payloads } = write;
         self.change(|t| {
             t.prepare_cached(
-                "INSERT INTO sessions (id, account, agent, agent_name, team, external_id, started_at, ended_at, last_at, \
+                "INSERT INTO sessions (id, account, agent, agent_name, external_id, started_at, ended_at, last_at, \
                  status, redactions, turns, duration_ms, overhead_us, kinds, doc, audit_hashes) \
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17) \
-                 ON CONFLICT (id) DO UPDATE SET ended_at = ?8, last_at = ?9, status = ?10, redactions = ?11, turns = ?12, \
-                 duration_ms = ?13, overhead_us = ?14, kinds = ?15, doc = ?16, \
-                 audit_hashes = CAST(audit_hashes || ?17 AS BLOB)",
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16) \
+                 ON CONFLICT (id) DO UPDATE SET ended_at = ?7, last_at = ?8, status = ?9, redactions = ?10, turns = ?11, \
+                 duration_ms = ?12, overhead_us = ?13, kinds = ?14, doc = ?15, \
+                 audit_hashes = CAST(audit_hashes || ?16 AS BLOB)",
             )?
             .execute(params![
-                r.id, r.account, r.agent, r.agent_name, r.team, r.external_id, r.started_at, r.ended_at, r.last_at,
+                r.id, r.account, r.agent, r.agent_name, r.external_id, r.started_at, r.ended_at, r.last_at,
                 r.status, r.redactions, r.turns, r.duration_ms, r.overhead_us, r.kinds, r.doc, audit_hashes
             ])?;
             if let Some((number, doc)) = turn {
@@ -438,8 +451,13 @@ impl Store for SqliteStore {
             also("instr(kinds, ?) > 0", vec![format!(",{kind},").into()]);
         }
         if let Some(teams) = &q.teams {
-            let list = format!("(team IS NULL OR team IN ({}))", question_marks(teams.len()));
-            also(&list, teams.iter().map(|team| team.clone().into()).collect());
+            // By what is not seen, which an account has less of, and which needs no list of agents that are gone.
+            let hidden = format!(
+                "NOT EXISTS (SELECT 1 FROM agent_teams t WHERE t.account = sessions.account AND t.agent = sessions.agent \
+                 AND t.team NOT IN ({}))",
+                question_marks(teams.len())
+            );
+            also(&hidden, teams.iter().map(|team| team.clone().into()).collect());
         }
         if let Some(agents) = &q.agents {
             let list = format!("agent IN ({})", question_marks(agents.len()));
@@ -448,6 +466,14 @@ impl Store for SqliteStore {
         sql.push_str(" ORDER BY started_at DESC, id DESC LIMIT ?");
         values.push((q.limit as i64).into());
         self.read(|c| c.prepare_cached(&sql)?.query_map(params_from_iter(values), session_row)?.collect())
+    }
+
+    fn team_of(&self, account: &str, agent: &str) -> Result<Option<String>> {
+        self.read(|c| {
+            c.prepare_cached("SELECT team FROM agent_teams WHERE account = ? AND agent = ?")?
+                .query_row([account, agent], |row| row.get(0))
+                .optional()
+        })
     }
 
     fn session_count(&self, account: &str, agent: &str) -> Result<i64> {
@@ -836,6 +862,40 @@ mod tests {
         assert_eq!(store.meta("a").unwrap(), None);
         store.set_meta("a", "c").unwrap();
         assert_eq!(store.meta("a").unwrap().as_deref(), Some("c"));
+    }
+
+    #[test]
+    fn teams_that_sessions_had_become_those_of_their_agents() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("masker.db");
+        let before = Connection::open(&path).unwrap();
+        for step in &MIGRATIONS[..2] {
+            before.execute_batch(step).unwrap();
+        }
+        before.pragma_update(None, "user_version", 2).unwrap();
+        let rows = [("1", "gone", Some("tea_1")), ("2", "alive", Some("tea_1")), ("3", "free", None)];
+        for (id, agent, team) in rows {
+            let sql = "INSERT INTO sessions (id, account, agent, agent_name, team, started_at, last_at, status, redactions, \
+                turns, overhead_us, kinds, doc) VALUES (?, 'acc', ?, 'a', ?, 5, 5, 'ok', 0, 1, 0, '', '{}')";
+            before.execute(sql, params![id, agent, team]).unwrap();
+        }
+        for (id, team) in [("alive", "\"tea_2\""), ("fresh", "\"tea_3\""), ("free", "null")] {
+            let sql = "INSERT INTO records VALUES ('agent', ?, 'acc', '', 0, ?)";
+            before.execute(sql, [id, &format!("{{\"team_id\":{team}}}")]).unwrap();
+        }
+        drop(before);
+        let store = SqliteStore::open(&path).unwrap();
+        for (agent, team) in
+            [("gone", Some("tea_1")), ("alive", Some("tea_2")), ("fresh", Some("tea_3")), ("free", None)]
+        {
+            assert_eq!(store.team_of("acc", agent).unwrap().as_deref(), team, "{agent}");
+        }
+        let mut query =
+            SessionQuery { account: "acc".into(), until: 10, limit: 9, ..SessionQuery::default() };
+        for (teams, seen) in [(vec![], 1), (vec!["tea_1".to_owned()], 2), (vec!["tea_2".to_owned()], 2)] {
+            query.teams = Some(teams);
+            assert_eq!(store.sessions(&query).unwrap().len(), seen, "{query:?}");
+        }
     }
 
     #[test]

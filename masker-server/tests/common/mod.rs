@@ -171,6 +171,23 @@ impl Server {
         self.post("/api/v1/tokens", body).await.expect(201)["secret"].as_str().unwrap().to_owned()
     }
 
+    /// A member of the account in no team; gives the id, and a token, or a cookie where the role has no tokens.
+    pub async fn member(&self, login: &str, role: &str, scopes: &[&str]) -> (String, String) {
+        let invited =
+            self.post("/api/v1/invitations", json!({ "login": login, "role": role })).await.expect(201);
+        let url = invited["invitation"]["url"].as_str().unwrap();
+        let code = url.split("#invitation=").nth(1).unwrap();
+        let joined =
+            self.call_as("", "POST", "/api/v1/invitations/accept", Some(json!({ "code": code })), &[]).await;
+        let cookie = joined.header("set-cookie").split(';').next().unwrap().to_owned();
+        let id = joined.expect(200)["user"]["id"].as_str().unwrap().to_owned();
+        let body = json!({ "name": "t", "scopes": scopes });
+        let made = self.call_as("", "POST", "/api/v1/tokens", Some(body), &[("cookie", &cookie)]).await;
+        let token =
+            if made.status == 201 { made.json()["secret"].as_str().unwrap().to_owned() } else { cookie };
+        (id, token)
+    }
+
     pub fn audit_log(&self) -> String {
         std::fs::read_to_string(self.folder.path().join("data/audit.log")).unwrap()
     }
