@@ -408,7 +408,6 @@ mod tests {
     use tower::ServiceExt as _;
 
     use super::*;
-    use crate::config::Config;
 
     static WORKS: AtomicBool = AtomicBool::new(false);
 
@@ -420,13 +419,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_handler_that_panics_gives_its_key_free() {
-        let folder = tempfile::tempdir().unwrap();
-        let vars = [("MASKER_DEV", "1"), ("MASKER_DATA_DIR", folder.path().to_str().unwrap())];
-        let config =
-            Config::from_vars(vars.map(|(name, value)| (name.to_owned(), value.to_owned()))).unwrap();
-        let made = crate::bootstrap(config.database(), config.public_url(), "alice", true, false).unwrap();
-        let token = made.token.unwrap();
-        let state = State::open(config).unwrap();
+        let (_folder, state, token) = crate::state::testing::opened();
         let doc = Doc { tag: "", summary: "", query: Vec::new(), body: "", answers: &[], errors: &[] };
         let route = Box::leak(Box::new(Route {
             method: Method::POST,

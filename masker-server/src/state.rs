@@ -339,3 +339,19 @@ fn client(config: &Config) -> Result<reqwest::Client, StartError> {
         .build()
         .map_err(|error| StartError::Failure(format!("HTTP client: {}", error.without_url())))
 }
+
+/// A server for tests of what has no path of its own.
+#[cfg(test)]
+pub(crate) mod testing {
+    use super::*;
+
+    /// One in a temporary folder, with the token of its owner.
+    pub(crate) fn opened() -> (tempfile::TempDir, Arc<State>, String) {
+        let folder = tempfile::tempdir().unwrap();
+        let vars = [("MASKER_DEV", "1"), ("MASKER_DATA_DIR", folder.path().to_str().unwrap())];
+        let config =
+            Config::from_vars(vars.map(|(name, value)| (name.to_owned(), value.to_owned()))).unwrap();
+        let made = crate::bootstrap(config.database(), config.public_url(), "alice", true, false).unwrap();
+        (folder, State::open(config).unwrap(), made.token.unwrap())
+    }
+}

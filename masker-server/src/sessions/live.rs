@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 use tokio::sync::watch;
 
-use crate::agents::{Runtime, Slot};
+use crate::agents::{Open, Runtime, Slot};
 use crate::error::{ApiError, Code, Result};
 use crate::ids::{self, Prefix};
 use crate::state::State;
@@ -536,7 +536,10 @@ impl Live {
     }
 
     fn remove(&self, state: &State) {
-        let mut open = self.slot.open();
+        self.remove_from(&mut self.slot.open(), state);
+    }
+
+    fn remove_from(&self, open: &mut Open, state: &State) {
         if open.sessions.remove(&self.id).is_some() {
             state.metrics.active_sessions.dec();
         }
@@ -547,20 +550,23 @@ impl Live {
         }
     }
 
-    /// Takes back a turn that did not begin, and the session that was opened for it.
+    /// Takes back a turn that did not begin, and the session that was opened for it unless others are in it by its key.
     pub(crate) fn retract(self: &Arc<Self>, state: &State, is_new: bool) {
-        self.leave();
         let mut progress = self.progress();
         progress.turns -= 1;
-        if is_new {
-            progress.ended = Some(("error", progress.last_turn_end));
-            self.remove(state);
-            if progress.stored {
-                // Others saw it, before something failed that should not.
-                progress.detail.error_code = Some("internal_error".to_owned());
-                if self.write_ended(state, &mut progress).is_err() {
-                    self.owe_end(state);
-                }
+        let mut open = self.slot.open();
+        self.leave();
+        if !is_new || progress.turns > 0 || !self.is_at_rest() {
+            return;
+        }
+        self.remove_from(&mut open, state);
+        drop(open);
+        progress.ended = Some(("error", progress.last_turn_end));
+        if progress.stored {
+            // Others saw it, before something failed that should not.
+            progress.detail.error_code = Some("internal_error".to_owned());
+            if self.write_ended(state, &mut progress).is_err() {
+                self.owe_end(state);
             }
         }
     }
@@ -718,5 +724,63 @@ impl Progress {
         }
         add(&mut self.detail.redactions_by_kind, kind);
         add(&mut self.detail.redactions_by_pass, pass);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::body::Body;
+    use axum::http::Request;
+    use tower::ServiceExt as _;
+
+    use super::*;
+    use crate::state::testing;
+
+    /// A server with one agent over the stub.
+    async fn slot() -> (tempfile::TempDir, Arc<State>, Arc<Slot>) {
+        let (folder, state, token) = testing::opened();
+        let request = Request::post("/api/v1/agents")
+            .header("authorization", format!("Bearer {token}"))
+            .header("content-type", "application/json")
+            .body(Body::from(r#"{"name":"a","upstream":"stub"}"#));
+        let made = crate::app(state.clone()).oneshot(request.unwrap()).await.unwrap();
+        assert_eq!(made.status(), 201);
+        let slot = state.agents.all().remove(0);
+        (folder, state, slot)
+    }
+
+    fn admit(state: &State, slot: &Arc<Slot>, key: Option<&str>) -> Admission {
+        let admission = Live::admit(state, slot, &slot.runtime().masker, key, true, time::now()).unwrap();
+        admission.live.next_turn();
+        admission
+    }
+
+    #[tokio::test]
+    async fn a_refused_turn_takes_only_its_own_session_with_it() {
+        let (_folder, state, slot) = slot().await;
+        let refused = admit(&state, &slot, Some("call-1"));
+        let other = admit(&state, &slot, Some("call-1"));
+        assert!(refused.is_new && !other.is_new && refused.live.id == other.live.id);
+        refused.live.retract(&state, refused.is_new);
+        assert_eq!(slot.active_calls(&state), 1, "the other goes on");
+        other.live.show(&state).unwrap();
+        assert!(state.store.session(&other.live.id).unwrap().is_some());
+        for key in [None, Some("call-2")] {
+            let alone = admit(&state, &slot, key);
+            alone.live.retract(&state, alone.is_new);
+            assert_eq!(slot.open().sessions.len(), 1);
+            assert!(state.store.session(&alone.live.id).unwrap().is_none());
+        }
+    }
+
+    #[tokio::test]
+    async fn a_session_that_was_seen_ends_when_its_turn_is_taken_back() {
+        let (_folder, state, slot) = slot().await;
+        let admission = admit(&state, &slot, None);
+        admission.live.show(&state).unwrap();
+        admission.live.retract(&state, true);
+        let row = state.store.session(&admission.live.id).unwrap().unwrap();
+        assert_eq!((row.status.as_str(), row.turns, row.ended_at.is_some()), ("error", 0, true));
+        assert_eq!(slot.active_calls(&state), 0);
     }
 }
