@@ -78,6 +78,8 @@ struct Part {
     normalised: SecretText,
 }
 
+type Parts = SmallVec<[Part; 8]>;
+
 impl Masker {
     /// Builds the masked text from the findings and nothing else: what is between them is copied, they are replaced.
     pub(super) fn rewrite(&self, text: &str, findings: Vec<Finding>) -> Result<Masked, Error> {
@@ -112,23 +114,25 @@ impl Masker {
         self.check_blocked(findings)?;
         let steps: SmallVec<[&Step; 8]> =
             findings.iter().map(|finding| inner.plan.step(&finding.kind)).collect();
-        let mut parts = Vec::with_capacity(findings.len());
+        let mut parts: Parts = SmallVec::with_capacity(findings.len());
         for (index, (finding, step)) in findings.iter().zip(&steps).enumerate() {
             self.divide(text, index, finding, step, &mut parts);
         }
-        let mut mentions = Vec::with_capacity(parts.len());
-        for part in &parts {
-            let step = steps[part.finding];
-            if (step.action, step.scheme) == (Action::Tokenize, Scheme::VaultDeterministic) {
-                mentions.push(Mention {
+        let mut minted = {
+            let vaulted =
+                |step: &Step| (step.action, step.scheme) == (Action::Tokenize, Scheme::VaultDeterministic);
+            let mentions: SmallVec<[Mention<'_>; 8]> = parts
+                .iter()
+                .filter(|part| vaulted(steps[part.finding]))
+                .map(|part| Mention {
                     kind: &findings[part.finding].kind,
-                    kid: &step.kid,
+                    kid: &steps[part.finding].kid,
                     original: &text[part.span.range()],
                     normalised: part.normalised.expose(),
-                });
-            }
-        }
-        let mut minted = self.mint(scope, &mentions)?.into_iter();
+                })
+                .collect();
+            self.mint(scope, &mentions)?.into_iter()
+        };
         if steps.iter().any(|step| step.scheme == Scheme::Synthetic) {
             surrogates.note(text, findings);
             // Whole names first: they tell which part is whose, for where one stands alone.
@@ -211,7 +215,7 @@ impl Masker {
 
     /// Divides the finding at `index` into what is kept and what is hidden, and adds the latter to `parts`. The form of a hidden
     /// stretch says which part of which value it is, so that its token is shared with no other part and with no whole value.
-    fn divide(&self, text: &str, index: usize, finding: &Finding, step: &Step, parts: &mut Vec<Part>) {
+    fn divide(&self, text: &str, index: usize, finding: &Finding, step: &Step, parts: &mut Parts) {
         let whole = self.normalised(text, finding);
         // A surrogate takes the place of the whole value, and so does nothing at all.
         let divides = match step.action {
@@ -344,7 +348,7 @@ impl Surrogates {
         }
         let Self { drawn, originals, used, .. } = self;
         let taken = |candidate: &str| originals.contains(&candidate.to_lowercase());
-        let mut parts = Parts { drawn, used };
+        let mut parts = NameParts { drawn, used };
         let surrogate =
             masker.inner.synthesizer.surrogate_among(kind, original, normalised, &mut parts, &taken);
         self.used.insert(surrogate.to_lowercase());
@@ -355,19 +359,19 @@ impl Surrogates {
 }
 
 /// The parts of names among the surrogates.
-struct Parts<'a> {
+struct NameParts<'a> {
     drawn: &'a mut HashMap<(Kind, String), String>,
     used: &'a mut HashSet<String>,
 }
 
-impl Parts<'_> {
+impl NameParts<'_> {
     fn key(word: &str) -> (Kind, String) {
         // No key of a whole value begins like this: a normalised name has no control characters at its start.
         (Kind::Name, format!("\u{1}{word}"))
     }
 }
 
-impl Memory for Parts<'_> {
+impl Memory for NameParts<'_> {
     fn word(&self, word: &str) -> Option<String> {
         self.drawn.get(&Self::key(word)).cloned()
     }

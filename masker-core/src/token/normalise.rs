@@ -215,6 +215,9 @@ impl WrittenDate {
 }
 
 fn date(text: &str) -> Option<String> {
+    if is_iso(text) {
+        return Some(text.to_owned());
+    }
     let date = parse_date(text)?;
     let month = date.month.value;
     Some(match (date.full_year(), date.day) {
@@ -223,6 +226,14 @@ fn date(text: &str) -> Option<String> {
         (None, Some(day)) => format!("--{month:02}-{:02}", day.value),
         (None, None) => return None,
     })
+}
+
+/// Whether a text is a date in the form that a spoken one has: reading it would give it back.
+fn is_iso(text: &str) -> bool {
+    let &[a, b, c, d, b'-', e, f, b'-', g, h] = text.as_bytes() else { return false };
+    let digits = [a, b, c, d, e, f, g, h].iter().all(u8::is_ascii_digit);
+    // No month has fewer days.
+    digits && (b"01"..=b"12").contains(&&[e, f]) && (b"01"..=b"28").contains(&&[g, h])
 }
 
 /// Reads a written date, month before day where digits leave it open. Places are those of the text in lower case.
