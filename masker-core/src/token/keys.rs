@@ -13,6 +13,7 @@ use zeroize::Zeroizing;
 
 use super::error::{KeyError, ParseKidError};
 use super::provider::{EnvKeys, KeyProvider as _};
+use super::sealed::Derived;
 use crate::secret::KeyBytes;
 
 const PRF_CONTEXT: &str = "masker 2026 token prf v1";
@@ -147,6 +148,8 @@ pub(crate) struct Subkeys {
     pub(crate) record: Aes256GcmSiv,
     /// Keys the hash that makes nonces of vault rows.
     pub(crate) record_nonce: KeyBytes,
+    /// What that key gave lately.
+    pub(crate) record_nonces: Derived,
     /// Seals `MSK1` tokens.
     pub(crate) aead: Aes256GcmSiv,
     /// Keys the hash that makes nonces of deterministic `MSK1` tokens.
@@ -169,6 +172,7 @@ impl Subkeys {
             prf: subkey(PRF_CONTEXT),
             record: cipher(RECORD_CONTEXT),
             record_nonce: subkey(RECORD_NONCE_CONTEXT),
+            record_nonces: Derived::default(),
             aead: cipher(AEAD_CONTEXT),
             nonce: subkey(NONCE_CONTEXT),
             pseudonym: subkey(PSEUDONYM_CONTEXT),

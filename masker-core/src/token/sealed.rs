@@ -1,5 +1,8 @@
 //! Tokens of scheme `reversible-aead`: the value itself, sealed. AES-256-GCM-SIV as in RFC 8452.
 
+use std::hash::{BuildHasher as _, RandomState};
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use aes_gcm_siv::aead::{Aead, Payload};
 use aes_gcm_siv::{Aes256GcmSiv, Nonce};
 use data_encoding::BASE32_NOPAD;
@@ -92,6 +95,43 @@ pub(crate) fn derived_nonce(key: &KeyBytes, associated: &[u8], text: &str) -> [u
     *hash.as_bytes().first_chunk().expect("a hash is longer than a nonce")
 }
 
+/// The nonces that were derived lately with one key, so that what is masked again and again need not derive them anew. It holds
+/// hashes of 64 bits whose key no other process has, and nothing that a text or a nonce could be read from.
+pub(crate) struct Derived {
+    hasher: RandomState,
+    slots: [AtomicU64; Self::SLOTS],
+}
+
+impl Derived {
+    const SLOTS: usize = 512;
+
+    /// Whether `nonce` is what `derive` gives, which depends on `token` and `text` alone.
+    pub(crate) fn is(
+        &self,
+        nonce: &[u8; NONCE_LEN],
+        token: &str,
+        text: &str,
+        derive: impl FnOnce() -> [u8; NONCE_LEN],
+    ) -> bool {
+        let hash = self.hasher.hash_one((nonce, token, text));
+        let slot = &self.slots[hash as usize % Self::SLOTS];
+        if slot.load(Ordering::Relaxed) == hash {
+            return true;
+        }
+        let is_derived = derive() == *nonce;
+        if is_derived {
+            slot.store(hash, Ordering::Relaxed);
+        }
+        is_derived
+    }
+}
+
+impl Default for Derived {
+    fn default() -> Self {
+        Self { hasher: RandomState::new(), slots: std::array::from_fn(|_| AtomicU64::default()) }
+    }
+}
+
 /// `nonce ‖ ciphertext ‖ tag` of the padded text.
 pub(crate) fn seal_bytes(
     cipher: &Aes256GcmSiv,
@@ -161,6 +201,29 @@ mod tests {
 
     fn ring() -> KeyRing {
         KeyRing::builder().key(&kid(), std::array::from_fn(|i| i as u8)).build().unwrap()
+    }
+
+    #[test]
+    fn a_nonce_is_derived_once() {
+        let (derived, nonce) = (Derived::default(), [7; NONCE_LEN]);
+        let calls = std::cell::Cell::new(0);
+        let is = |nonce: [u8; NONCE_LEN], token: &str, text: &str| {
+            derived.is(&nonce, token, text, || {
+                calls.set(calls.get() + 1);
+                if text == "a" { [7; NONCE_LEN] } else { [8; NONCE_LEN] }
+            })
+        };
+        assert!(is(nonce, "t", "a") && is(nonce, "t", "a"));
+        assert_eq!(calls.get(), 1);
+        // What was not confirmed is derived each time.
+        for (nonce, token, text, expected) in
+            [(nonce, "t", "b", false), ([9; NONCE_LEN], "t", "a", false), (nonce, "u", "a", true)]
+        {
+            let before = calls.get();
+            assert_eq!(is(nonce, token, text), expected);
+            assert_eq!(calls.get(), before + 1, "{token} {text}");
+        }
+        assert!(is(nonce, "t", "a"));
     }
 
     #[test]

@@ -195,10 +195,15 @@ impl<'a> Records<'a> {
             && self.lifetime.is_none()
             && now.saturating_sub(sealed.used) < TOUCH_AFTER
             && self.keys.active(&sealed.kid).is_ok_and(|subkeys| {
-                let nonce = with_row_data(value.token.text(), self.scope, &sealed.kid, |associated| {
-                    derived_nonce(&subkeys.record_nonce, associated, value.mention.original)
-                });
-                sealed.bytes.starts_with(&nonce)
+                let (token, text) = (value.token.text(), value.mention.original);
+                // The token tells its scope, and the key its key id.
+                let derive = || {
+                    with_row_data(token, self.scope, &sealed.kid, |associated| {
+                        derived_nonce(&subkeys.record_nonce, associated, text)
+                    })
+                };
+                let nonce = sealed.bytes.first_chunk();
+                nonce.is_some_and(|nonce| subkeys.record_nonces.is(nonce, token, text, derive))
             })
     }
 
