@@ -323,8 +323,8 @@ impl CodeRun {
 pub fn code_run<W: SaidWord>(view: &NormalView<'_>, words: &[W], start: usize) -> Option<CodeRun> {
     let mut reader = Reader { view, words, run: CodeRun { words: start..start, ..CodeRun::default() } };
     reader.read(start);
-    let run = reader.run;
-    (!run.pieces.is_empty()).then_some(run)
+    // Most begin none, and need not be moved.
+    if reader.run.pieces.is_empty() { None } else { Some(reader.run) }
 }
 
 struct Reader<'v, 's, W> {
