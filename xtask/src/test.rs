@@ -37,7 +37,7 @@ pub(crate) fn run_long(workspace: &Workspace) -> Outcome {
     println!("MASKER_RANDOM_SEED={seed}");
     shell::run(
         workspace
-            .cargo(["test", "--workspace", "--all-features", "--release"])
+            .cargo(["test", "--workspace", "--all-features", "--profile", "long"])
             .env("MASKER_RANDOM_CHATS", "10000")
             .env("MASKER_RANDOM_SEED", &seed)
             .env("PROPTEST_CASES", "20000")
@@ -48,7 +48,8 @@ pub(crate) fn run_long(workspace: &Workspace) -> Outcome {
         "--package",
         "masker-core",
         "--all-features",
-        "--release",
+        "--profile",
+        "long",
         "--test",
         "kill",
         "--",
