@@ -38,9 +38,9 @@ pub(crate) fn run_long(workspace: &Workspace) -> Outcome {
     shell::run(
         workspace
             .cargo(["test", "--workspace", "--all-features", "--profile", "long"])
-            .env("MASKER_RANDOM_CHATS", "10000")
+            .env("MASKER_RANDOM_CHATS", "2000")
             .env("MASKER_RANDOM_SEED", &seed)
-            .env("PROPTEST_CASES", "20000")
+            .env("PROPTEST_CASES", "2000")
             .env("PROPTEST_RNG_SEED", &seed),
     )?;
     shell::run(&mut workspace.cargo([
