@@ -122,7 +122,8 @@ impl<'s> Document<'s> {
     pub(crate) fn part(source: &'s str, protected: &[Span], capitals: Capitals) -> Self {
         let Buffers { view, mut words, starts } = Buffers::take();
         let view = NormalView::reusing(view, source, protected);
-        let most = most_words(&view);
+        // Every word but the last has a character behind it.
+        let most = view.text().len() / 2 + 1;
         words.clear();
         words.reserve(most.div_ceil(2));
         let mut sorter = Sorter::new(starts, most);
@@ -478,11 +479,6 @@ pub(crate) fn word_class(word: &[u8]) -> WordClass {
     VOCABULARY.known()[VOCABULARY.index(hash_word(word)) as usize].class
 }
 
-/// A bound of the number of words: every one but the last has a character behind it.
-fn most_words(view: &NormalView<'_>) -> usize {
-    view.text().len() / 2 + 1
-}
-
 /// Reads the words of a view, and shows each with its place and what is known of it.
 #[inline(always)]
 fn read_words(view: &NormalView<'_>, words: &mut Vec<Token>, mut show: impl FnMut(usize, &Word, &Known)) {
@@ -504,15 +500,9 @@ fn read_words(view: &NormalView<'_>, words: &mut Vec<Token>, mut show: impl FnMu
     }
 }
 
-/// What may stand before a word so that it is in other sets than those it is in by itself.
-const TELLING: Gap = Gap::START
-    .with(Gap::BARRIER)
-    .with(Gap::TURN)
-    .with(Gap::PROTECTED)
-    .with(Gap::STOP)
-    .with(Gap::PAUSE)
-    .with(Gap::COLON)
-    .with(Gap::OTHER);
+/// What may stand before a word so that it is in other sets than those it is in by itself, or begins a turn.
+const TELLING: Gap =
+    Gap::START.with(Gap::BARRIER).with(Gap::STOP).with(Gap::PAUSE).with(Gap::COLON).with(Gap::OTHER);
 
 /// Puts words into the sets that they are in by themselves, and sorts out those that need a second look.
 struct Sorter {
@@ -665,6 +655,31 @@ mod tests {
     /// Everything that detection reads of a document.
     fn shown(document: &Document<'_>) -> String {
         format!("{:?} {:?} {:?}", document.view.text(), document.words, document.starts)
+    }
+
+    #[test]
+    fn plain_words_are_in_the_sets_that_they_are_in_by_themselves() {
+        let word = |len| Word {
+            start: 0,
+            end: len,
+            shape: Shape::Letters,
+            case: Case::Lower,
+            apostrophe: false,
+            possessive: false,
+            gap: Gap::COMMA.with(Gap::SPACE),
+            hash: WordHash::default(),
+        };
+        let mut seen = 0;
+        for known in VOCABULARY.known().iter().filter(|known| known.plain) {
+            assert!(!known.may_be_led(Case::Lower) && !known.tags.has(Tags::ROLE));
+            for (len, cased) in [(1, false), (1, true), (7, false), (7, true)] {
+                for next in [None, Some(Gap::SPACE), Some(Gap::COMMA), Some(Gap::STOP), Some(Gap::HYPHEN)] {
+                    assert_eq!(flags_of(&word(len), known, cased, next), known.flags);
+                }
+            }
+            seen += 1;
+        }
+        assert!(seen > 1_000, "{seen}");
     }
 
     proptest! {

@@ -140,7 +140,7 @@ impl<'d, 's> Leads<'d, 's> {
                 if at >= from {
                     self.candidates.add(at);
                 }
-                if at + 2 >= from && at + 2 < self.document.len() && self.follows_known(context, at + 2) {
+                if at + 2 < self.document.len() && self.follows_known(context, at + 2) {
                     self.candidates.add(at + 2);
                 }
             }

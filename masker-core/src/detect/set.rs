@@ -250,7 +250,8 @@ impl DetectorSet {
         /// somebody wrote: the rest of the piece is covered with it, which ends it.
         const READINGS: usize = 16;
         let text = document.view.source();
-        for reading in 0.. {
+        let mut reading = 0;
+        loop {
             let covered = united(covered.iter().copied().chain(here.iter().map(|candidate| candidate.span)));
             let again = document.covered(&covered, before.capitals());
             let mut context = before.clone();
@@ -267,8 +268,8 @@ impl DetectorSet {
                 return context.after(&again, left);
             }
             here.append(&mut more);
+            reading += 1;
         }
-        unreachable!("the last reading returns")
     }
 
     fn find_admitted(

@@ -451,7 +451,10 @@ mod tests {
             prop_assert_eq!(form(&Kind::Date, &format!("{month}/{day}/{year}")), iso.clone());
             let word = MONTHS[month as usize - 1];
             prop_assert_eq!(form(&Kind::Date, &format!("{word} {day}, {year}")), iso.clone());
-            prop_assert_eq!(form(&Kind::Date, &iso.replace('-', "")), iso);
+            prop_assert_eq!(form(&Kind::Date, &iso.replace('-', "")), iso.clone());
+            let read = parse_date(&iso).unwrap();
+            prop_assert_eq!((read.full_year(), read.month.value), (Some(year), month));
+            prop_assert!(is_iso(&iso) && read.day.unwrap().value == day);
         }
     }
 }

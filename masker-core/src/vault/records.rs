@@ -429,6 +429,21 @@ mod tests {
     }
 
     #[test]
+    fn equal_values_share_a_token_in_batches_of_any_size() {
+        let (keys, scope, reference, kid) = (ring(), Scope::default(), Reference::default(), kid());
+        for count in [1, FEW - 1, FEW, FEW + 1, 3 * FEW] {
+            let vault = MemoryVault::new();
+            let texts: Vec<String> = (0..2 * count).map(|at| (at % count).to_string()).collect();
+            let mention = |text| Mention { kind: &Kind::Id, kid: &kid, original: text, normalised: text };
+            let mentions: Vec<_> = texts.iter().map(|text| mention(text)).collect();
+            let tokens = Records::new(&keys, &vault, &scope, &reference).mint(&mentions).unwrap();
+            let single = |text: &str| vault_token(&keys, &scope, &Kind::Id, &kid, text, 0).unwrap();
+            assert_eq!(tokens, texts.iter().map(|text| single(text)).collect::<Vec<_>>());
+            assert_eq!(vault.stats().unwrap().rows, count as u64);
+        }
+    }
+
+    #[test]
     fn both_forms_are_restored_in_order() {
         let (keys, vault, scope) = (ring(), MemoryVault::new(), Scope::default());
         let (reference, kid) = (Reference::default(), kid());
