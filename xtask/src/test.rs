@@ -1,5 +1,7 @@
 //! `cargo xtask test`: every test there is.
 
+use std::process::Command;
+
 use crate::shell::{self, Outcome, Workspace};
 use crate::{node, python};
 
@@ -31,38 +33,27 @@ pub(crate) fn run_stranger(workspace: &Workspace) -> Outcome {
     shell::run(&mut workspace.cargo(test.into_iter().chain(["--", "--ignored", "--nocapture"])))
 }
 
-/// The same tests optimised, with many more cases for each property.
+/// The same tests optimised, with many more cases for each property, and those that measure the server.
 pub(crate) fn run_long(workspace: &Workspace) -> Outcome {
     let seed = fresh_seed();
     println!("MASKER_RANDOM_SEED={seed}");
     shell::run(
-        workspace
-            .cargo(["test", "--workspace", "--all-features", "--profile", "long"])
+        optimised(workspace)
             .env("MASKER_RANDOM_CHATS", "2000")
             .env("MASKER_RANDOM_SEED", &seed)
             .env("PROPTEST_CASES", "2000")
             .env("PROPTEST_RNG_SEED", &seed),
     )?;
-    shell::run(&mut workspace.cargo([
-        "test",
-        "--package",
-        "masker-core",
-        "--all-features",
-        "--profile",
-        "long",
-        "--test",
-        "kill",
-        "--",
-        "--kills",
-        "500",
-    ]))?;
+    shell::run(optimised(workspace).args(["--test", "kill", "--", "--kills", "500"]))?;
     // A fuzzer, and figures of the server: latency, memory of streams, lists of very many sessions.
-    for (package, test) in [("masker-cli", "schema"), ("masker-cli", "load"), ("masker-server", "volume")] {
-        let arguments = ["test", "--package", package, "--release", "--test", test];
-        let measured = ["--", "--ignored", "--nocapture", "--test-threads=1"];
-        shell::run(&mut workspace.cargo(arguments.into_iter().chain(measured)))?;
-    }
-    Ok(())
+    let measured = ["schema", "load", "volume"].into_iter().flat_map(|test| ["--test", test]);
+    let alone = ["--", "--ignored", "--nocapture", "--test-threads=1"];
+    shell::run(optimised(workspace).args(measured.chain(alone)))
+}
+
+/// Always the same packages with the same features and profile, so that everything is compiled once.
+fn optimised(workspace: &Workspace) -> Command {
+    workspace.cargo(["test", "--workspace", "--all-features", "--profile", "long"])
 }
 
 /// A seed that no earlier run had; it is in the failure message of a property, so a find can be repeated.
