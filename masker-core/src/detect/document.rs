@@ -1,3 +1,8 @@
+#![expect(
+    clippy::needless_bitwise_bool,
+    reason = "which words come next cannot be foreseen, so that conditions are reckoned and not branched on"
+)]
+
 use std::cell::Cell;
 use std::ops::Deref;
 
@@ -209,7 +214,7 @@ impl<'s> Document<'s> {
                 let until = capitals.until;
                 self.relate_one(at, &mut capitals);
                 // Where the words that a capital counts for overlap with those of the next, they are added together.
-                if capitals.until != until && (capitals.until < until || at > until) {
+                if capitals.until < until || at > until && capitals.until > until {
                     self.starts.add_range(Flags::CASED, from, until.min(at));
                     from = at;
                 }
@@ -232,10 +237,11 @@ impl<'s> Document<'s> {
         }
         let cased = capitals.see(&word, at);
         let led = known.may_be_led(word.case) && self.leads_to_name(at);
-        let flags = flags_of(&word, known, cased, self.words.get(at + 1).map(|next| next.gap));
+        let next = self.words.get(at + 1).map_or(Gap::default(), |next| next.gap);
+        let flags = flags_of(&word, known, cased, next);
+        let before = self.view.text().as_bytes().get((word.start as usize).wrapping_sub(1));
         let signed = word.gap.has(Gap::COLON.with(Gap::OTHER))
-            || word.gap.has(Gap::STOP.with(Gap::PAUSE))
-                && self.view.text().as_bytes()[word.start as usize - 1] == b'.';
+            | (word.gap.has(Gap::STOP.with(Gap::PAUSE)) & (before == Some(&b'.')));
         self.starts.add(at, flags.with(Flags::LED.when(led)).with(Flags::SIGNED.when(signed)));
     }
 
@@ -521,13 +527,12 @@ impl Sorter {
     /// Takes the next word, which stands at `at`.
     #[inline(always)]
     fn sort(&mut self, at: usize, word: &Word, known: &Known) {
-        if self.cue_goes_on && (known.tags.has(Tags::CUE_INSIDE) || word.gap.has(Gap::HASH)) {
-            self.starts.add(at - 1, Flags::CUE);
-        }
+        let cue = self.cue_goes_on & (known.tags.has(Tags::CUE_INSIDE) | word.gap.has(Gap::HASH));
+        self.starts.add_where(cue, at.saturating_sub(1), Flags::CUE);
         let letters = word.shape == Shape::Letters;
         self.cue_goes_on = known.tags.has(Tags::CUE) & letters;
         // Most words.
-        let plain = known.plain && !word.gap.has(TELLING) && word.case == Case::Lower && letters;
+        let plain = known.plain & !word.gap.has(TELLING) & (word.case == Case::Lower) & letters;
         self.starts.add(at, if plain { known.flags } else { Flags::ODD });
     }
 
@@ -540,29 +545,22 @@ impl Sorter {
     }
 }
 
-/// The sets that a word is in: from the word, and from the gap before the next one.
+/// The sets that a word is in: from the word, and from the gap before the next one, if there is one.
 #[inline(always)]
-fn flags_of(word: &Word, known: &Known, cased: bool, next: Option<Gap>) -> Flags {
+fn flags_of(word: &Word, known: &Known, cased: bool, next: Gap) -> Flags {
     let Known { tags, flags, .. } = *known;
     if word.shape != Shape::Letters {
         return flags.without(Flags::CUE).with(Flags::CODE).with(Flags::DIGITS).with(Flags::RARE);
     }
+    let long = word.len() > 1;
     if word.case != Case::Lower {
         // An initial has its full stop, and a family name that comes first its comma.
-        let has_next = |wanted| next.is_some_and(|gap| gap.has(wanted));
-        let name = if word.len() == 1 {
-            has_next(Gap::STOP)
-        } else {
-            flags.has(Flags::CAPITAL_NAME) || has_next(Gap::COMMA)
-        };
+        let initial = !long & next.has(Gap::STOP);
+        let name = initial | (long & (flags.has(Flags::CAPITAL_NAME) | next.has(Gap::COMMA)));
         let state = Flags::STATE.when(known.entry.state() > 0);
-        return flags
-            .with(state)
-            .with(Flags::NAME.when(name))
-            .with(Flags::LEARNT.when(name || word.len() > 1));
+        return flags.with(state).with(Flags::NAME.when(name)).with(Flags::LEARNT.when(name | long));
     }
-    let long = word.len() > 1;
-    let name = long && (tags.has(Tags::PARTICLE) || flags.has(Flags::SMALL_NAME) && !cased);
+    let name = long & (tags.has(Tags::PARTICLE) | (flags.has(Flags::SMALL_NAME) & !cased));
     flags.with(Flags::NAME.when(name)).with(Flags::LEARNT.when(long & flags.has(Flags::SMALL_LEARNT)))
 }
 
@@ -619,10 +617,10 @@ impl Capitals {
         if begins_turn {
             *self = Self::default();
         }
-        let capital = word.case == Case::Title && word.len() > 1;
+        let capital = (word.case == Case::Title) & (word.len() > 1);
         let begins = word.gap.has(Gap::START.with(Gap::BARRIER).with(Gap::SENTENCE));
-        self.starts += usize::from(capital && begins);
-        if capital && (!begins || self.starts >= 2) {
+        self.starts += usize::from(capital & begins);
+        if capital & (!begins | (self.starts >= 2)) {
             self.until = at + Self::REACH;
         }
         at < self.until
@@ -673,7 +671,7 @@ mod tests {
         for known in VOCABULARY.known().iter().filter(|known| known.plain) {
             assert!(!known.may_be_led(Case::Lower) && !known.tags.has(Tags::ROLE));
             for (len, cased) in [(1, false), (1, true), (7, false), (7, true)] {
-                for next in [None, Some(Gap::SPACE), Some(Gap::COMMA), Some(Gap::STOP), Some(Gap::HYPHEN)] {
+                for next in [Gap::default(), Gap::SPACE, Gap::COMMA, Gap::STOP, Gap::HYPHEN] {
                     assert_eq!(flags_of(&word(len), known, cased, next), known.flags);
                 }
             }

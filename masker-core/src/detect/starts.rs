@@ -47,6 +47,8 @@ impl Flags {
     const KEPT: u32 = (1 << 17) - 1;
     /// Room for their sets: a power of two.
     const SETS: usize = 32;
+    /// Of words without one of them, a set that nobody asks for.
+    const NONE: u32 = 1 << 31;
 
     /// In small letters, where capitals mean nothing, it may be a name.
     pub(crate) const SMALL_NAME: Self = Self(1 << 24);
@@ -114,11 +116,21 @@ impl Starts {
     pub(crate) fn add(&mut self, word: usize, flags: Flags) {
         let block = &mut self.blocks[word / BLOCK];
         let bit = 1 << (word % BLOCK);
-        let mut left = flags.0 & Flags::KEPT;
-        while left != 0 {
+        // Most words have one flag or none, and which of these cannot be foreseen.
+        let mut left = flags.0 & Flags::KEPT | Flags::NONE;
+        loop {
             block[left.trailing_zeros() as usize % Flags::SETS] |= bit;
             left &= left - 1;
+            if left & Flags::KEPT == 0 {
+                break;
+            }
         }
+    }
+
+    /// Adds a flag to those of a word where a condition holds.
+    #[inline(always)]
+    pub(crate) fn add_where(&mut self, condition: bool, word: usize, flag: Flags) {
+        self.blocks[word / BLOCK][flag.index()] |= u64::from(condition) << (word % BLOCK);
     }
 
     /// Adds a flag to those of the words `start..end`.

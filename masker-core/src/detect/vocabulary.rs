@@ -189,11 +189,11 @@ impl Known {
     }
 }
 
-/// What is known of words: an open-addressed table of those that the rules know by themselves, small enough to stay near the
-/// processor, and the lexicon with what follows from each of its entries.
+/// What is known of words: an open-addressed table of those that the rules know by themselves and of the common words of the
+/// lexicon, which are most words of most texts, and the lexicon with what follows from each of its entries.
 #[derive(Debug)]
 pub(crate) struct Vocabulary {
-    /// Where each word of the rules is; the lower half of its hash chose the slot.
+    /// Where each of these words is; the highest bits of its hash chose the slot.
     slots: Box<[Slot; SLOTS]>,
     lexicon: &'static Lexicon,
     /// Nothing first; then the words of the rules, and the entries of the two tables of the lexicon.
@@ -203,12 +203,13 @@ pub(crate) struct Vocabulary {
     others: u32,
 }
 
-/// A power of two, of which the words of the rules fill a third: few words meet.
-const SLOTS: usize = 8192;
+const SLOT_BITS: u32 = 15;
+/// Of which less than half is taken: few words meet.
+const SLOTS: usize = 1 << SLOT_BITS;
 
 #[derive(Clone, Copy, Debug, Default)]
 struct Slot {
-    /// The upper half of the hash. 0 in a free one.
+    /// The lower part of what the lexicon keeps of the hash. 0 in a free one.
     fingerprint: u32,
     index: u32,
 }
@@ -244,6 +245,13 @@ impl Vocabulary {
         let follows = |entry| Known::of(entry, Tags::default(), no_class);
         table.common = table.known.len() as u32 - 1;
         table.known.extend(lexicon.common.entries().skip(1).map(follows));
+        for (hash, index) in lexicon.common.words() {
+            let slot = table.slot(hash);
+            let slot = &mut table.slots[slot];
+            if slot.fingerprint == 0 {
+                *slot = Slot { fingerprint: fingerprint(hash), index: table.common + index as u32 };
+            }
+        }
         table.others = table.known.len() as u32 - 1;
         table.known.extend(lexicon.others.entries().skip(1).map(follows));
         table.known[0] = follows(Entry::default());
@@ -253,27 +261,15 @@ impl Vocabulary {
     /// The place in [`Vocabulary::known`] of a word of letters without a possessive ending.
     #[inline(always)]
     pub(crate) fn index(&self, hash: WordHash) -> u32 {
-        let mut slot = hash.0 as usize;
-        loop {
-            let found = self.slots[slot % SLOTS];
-            if found.fingerprint == fingerprint(hash) {
-                return found.index;
-            }
-            if found.fingerprint == 0 {
-                return self.index_in_lexicon(hash);
-            }
-            slot += 1;
-        }
+        let found = self.slots[self.slot(hash)];
+        if found.fingerprint == 0 { self.index_in_others(hash) } else { found.index }
     }
 
     #[inline(always)]
-    fn index_in_lexicon(&self, hash: WordHash) -> u32 {
-        match self.lexicon.common.index(hash) {
-            0 => match self.lexicon.others.index(hash) {
-                0 => 0,
-                index => self.others + index as u32,
-            },
-            index => self.common + index as u32,
+    fn index_in_others(&self, hash: WordHash) -> u32 {
+        match self.lexicon.others.index(hash) {
+            0 => 0,
+            index => self.others + index as u32,
         }
     }
 
@@ -284,7 +280,10 @@ impl Vocabulary {
         if known.entry.family_name() > 0 || index != 0 && index <= self.common {
             return index;
         }
-        self.index_in_lexicon(other)
+        match self.lexicon.common.index(other) {
+            0 => self.index_in_others(other),
+            index => self.common + index as u32,
+        }
     }
 
     /// The place of a word that is not made of letters: the lexicon has none of those.
@@ -298,20 +297,21 @@ impl Vocabulary {
     }
 
     /// The slot of a word, or the free one where it would be.
+    #[inline(always)]
     fn slot(&self, hash: WordHash) -> usize {
-        let mut slot = hash.0 as usize;
+        let mut slot = (hash.0 >> (u64::BITS - SLOT_BITS)) as usize;
         loop {
-            let found = self.slots[slot % SLOTS].fingerprint;
+            let found = self.slots[slot].fingerprint;
             if found == fingerprint(hash) || found == 0 {
-                return slot % SLOTS;
+                return slot;
             }
-            slot += 1;
+            slot = (slot + 1) % SLOTS;
         }
     }
 }
 
 fn fingerprint(hash: WordHash) -> u32 {
-    (hash.0 >> 32) as u32 | 1
+    (hash.0 >> 16) as u32 | 1
 }
 
 fn tags_of(class: Class) -> Tags {
@@ -348,4 +348,21 @@ fn tags_of(class: Class) -> Tags {
         _ => none,
     };
     code.with(date).with(number).with(sign)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn common_words_are_known_as_in_the_lexicon() {
+        let (common, mut seen) = (&lexicon::shipped().common, 0);
+        let entries: Vec<Entry> = common.entries().collect();
+        for (hash, index) in common.words() {
+            let known = VOCABULARY.known()[VOCABULARY.index(hash) as usize];
+            assert_eq!(known.entry, entries[index]);
+            seen += 1;
+        }
+        assert!(seen > 10_000, "{seen}");
+    }
 }

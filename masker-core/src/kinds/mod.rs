@@ -17,7 +17,7 @@ mod things;
 
 use std::fmt;
 use std::str::FromStr;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use serde::{Serialize, Serializer};
 
@@ -162,6 +162,13 @@ impl Kind {
         }
     }
 
+    /// The built-in kind of this name.
+    pub(crate) fn built_in(name: &str) -> Option<&'static Self> {
+        static NAMES: LazyLock<[&str; Kind::BUILT_IN.len()]> =
+            LazyLock::new(|| std::array::from_fn(|index| Kind::BUILT_IN[index].as_str()));
+        NAMES.iter().position(|known| *known == name).map(|index| &Self::BUILT_IN[index])
+    }
+
     /// Whether masker itself finds this kind.
     pub fn is_built_in(&self) -> bool {
         !matches!(self, Self::Custom(_))
@@ -183,7 +190,7 @@ impl FromStr for Kind {
     type Err = ParseKindError;
 
     fn from_str(text: &str) -> Result<Self, ParseKindError> {
-        if let Some(kind) = Self::BUILT_IN.iter().find(|k| k.as_str() == text) {
+        if let Some(kind) = Self::built_in(text) {
             return Ok(kind.clone());
         }
         let mut bytes = text.bytes();

@@ -63,6 +63,12 @@ impl<'b> Table<'b> {
         }
     }
 
+    /// The words, with the places of their entries. The lowest 16 bits of the hashes are not kept and are zero.
+    pub(crate) fn words(&self) -> impl Iterator<Item = (WordHash, usize)> {
+        let slots = (0..=self.mask).map(|slot| read_u64(self.slots, slot * 8)).filter(|slot| *slot != 0);
+        slots.map(|slot| (WordHash(slot & !INDEX), (slot & INDEX) as usize))
+    }
+
     /// The different entries, of which the first is the empty one.
     pub(crate) fn entries(&self) -> impl Iterator<Item = Entry> {
         (0..self.palette.len() / 8).map(|index| self.entry(index))

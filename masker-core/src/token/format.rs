@@ -447,15 +447,17 @@ fn label_at(text: &str, start: usize) -> Option<(Marker, usize)> {
     let marker = if !square {
         // Lower case in angle brackets is markup.
         let (name, _) = split_number(label);
-        (is_vendor_label(name) || is_built_in(name)).then_some(Marker::Foreign)
+        (is_vendor_label(name) || Kind::built_in(name).is_some()).then_some(Marker::Foreign)
     } else if let Some(kind) = label.strip_prefix(REDACTED_PREFIX) {
         kind.parse().ok().map(Marker::Redacted)
     } else {
         let (name, number) = split_number(label);
         let upper = name.to_ascii_uppercase();
         match number {
-            Some(number) if is_built_in(name) => name.parse().ok().map(|kind| Marker::Alias { kind, number }),
-            _ if is_vendor_label(&upper) || is_built_in(&upper) => Some(Marker::Foreign),
+            Some(number) if Kind::built_in(name).is_some() => {
+                name.parse().ok().map(|kind| Marker::Alias { kind, number })
+            }
+            _ if is_vendor_label(&upper) || Kind::built_in(&upper).is_some() => Some(Marker::Foreign),
             Some(number) => name.parse().ok().map(|kind| Marker::Alias { kind, number }),
             None => None,
         }
@@ -477,10 +479,6 @@ fn split_number(label: &str) -> (&str, Option<u32>) {
 
 fn is_vendor_label(name: &str) -> bool {
     VENDOR_LABELS.binary_search(&name).is_ok()
-}
-
-fn is_built_in(name: &str) -> bool {
-    Kind::BUILT_IN.iter().any(|kind| kind.as_str() == name)
 }
 
 /// The end of a run of `mark` in groups joined by single separators, as in `###-##-####`.

@@ -199,36 +199,29 @@ impl<'v> Words<'v> {
         let capitals = load_inside(self.cased, start)? ^ eight;
         let letters = letters_of(eight);
         let len = (!letters & HIGH).trailing_zeros() / 8;
-        let mut case = Case::Lower;
+        let case;
         let (len, behind, hash) = if len < 8 {
             if len == 0 {
                 return None;
             }
             let keep = (1_u64 << (len * 8)) - 1;
-            if capitals & keep != 0 {
-                case = case_of_letters(letters & keep, capitals & keep, 0);
-            }
+            case = case_of_letters(letters & keep, capitals & keep, 0);
             (len, (eight >> (len * 8)) as u8, hash_short(eight & keep))
         } else {
             let rest = load_inside(self.text.as_bytes(), start + 8)?;
             let more = letters_of(rest);
             let len = (!more & HIGH).trailing_zeros() / 8;
             let keep = 1_u64.checked_shl(len * 8)? - 1;
-            if capitals != 0 {
-                let more_capitals = (load_inside(self.cased, start + 8)? ^ rest) & keep;
-                case = case_of_letters(letters, capitals, more & keep & !(more_capitals << 2));
-            }
+            let more_capitals = (load_inside(self.cased, start + 8)? ^ rest) & keep;
+            case = case_of_letters(letters, capitals, more & keep & !(more_capitals << 2));
             (8 + len, (rest >> (len * 8)) as u8, hash_two(eight, rest & keep))
         };
-        if GOES_ON[usize::from(behind)] {
+        let behind = BEHIND[usize::from(behind)];
+        if behind.len == Behind::WORD {
             return None;
         }
         let (start, end, gap) = (self.at, self.at + len, self.gap);
-        if behind == b' ' {
-            (self.at, self.gap) = (end + 1, Gap::SPACE);
-        } else {
-            (self.at, self.gap) = gap_behind(self.text, end);
-        }
+        (self.at, self.gap) = gap_behind(self.text, end, behind);
         Some(Word {
             start,
             end,
@@ -257,7 +250,9 @@ impl<'v> Words<'v> {
             return Some(word);
         }
         let word = Word { gap: self.gap, ..read_long(self.text, self.cased, self.at) };
-        (self.at, self.gap) = gap_behind(self.text, word.end);
+        let behind = self.text.as_bytes().get(word.end as usize).map(|&byte| BEHIND[usize::from(byte)]);
+        let behind = behind.filter(|behind| behind.len != Behind::WORD).unwrap_or(Behind::OTHER);
+        (self.at, self.gap) = gap_behind(self.text, word.end, behind);
         Some(word)
     }
 }
@@ -265,14 +260,14 @@ impl<'v> Words<'v> {
 /// How a word of letters is written: `letters` and `capitals` of its first eight bytes, as the highest bit of each byte and as
 /// the bit that tells capitals from small letters, and the small letters behind them.
 #[inline(always)]
+#[expect(clippy::needless_bitwise_bool, reason = "not branched on")]
 fn case_of_letters(letters: u64, capitals: u64, small_behind: u64) -> Case {
-    if capitals.trailing_zeros() >= 8 {
-        return Case::Lower;
-    }
     // The bit that tells capitals stands two places below the highest.
     let small = letters & !(capitals << 2) & !0xFF;
     let alone = letters >> 8 == 0;
-    if alone || small | small_behind != 0 { Case::Title } else { Case::Upper }
+    // Reckoned first and not branched on: which words have capitals cannot be foreseen.
+    let written = if alone | (small | small_behind != 0) { Case::Title } else { Case::Upper };
+    if capitals.trailing_zeros() >= 8 { Case::Lower } else { written }
 }
 
 /// A word that is long or has other characters than letters.
@@ -294,18 +289,53 @@ fn read_long(text: &str, cased: &[u8], start: u32) -> Word {
     }
 }
 
-/// Where the gap behind a word that ends at `at` ends, and what stands in it: most often one character and a space.
-#[inline(never)]
-fn gap_behind(text: &str, at: u32) -> (u32, Gap) {
-    let next_is_word = |byte: &u8| byte.is_ascii_alphanumeric();
-    match text.as_bytes().get(at as usize..) {
-        Some([b' ', next, ..]) if next_is_word(next) => (at + 1, Gap::SPACE),
-        Some([b',', b' ', next, ..]) if next_is_word(next) => (at + 2, Gap::COMMA.with(Gap::SPACE)),
-        Some([b'.', b' ', next, ..]) if next_is_word(next) => {
-            (at + 2, Gap::STOP.with(Gap::SENTENCE).with(Gap::SPACE))
+/// What the byte behind a word says.
+#[derive(Clone, Copy)]
+struct Behind {
+    /// What stands in the gap if it is that byte and a space, or a space alone.
+    gap: Gap,
+    /// How many bytes that gap has.
+    len: u8,
+}
+
+impl Behind {
+    /// In place of a length: the word may not be at its end.
+    const WORD: u8 = 3;
+    /// The gap is read character by character.
+    const OTHER: Self = Self { gap: Gap(0), len: 0 };
+
+    const fn of(byte: u8) -> Self {
+        match byte {
+            b' ' => Self { gap: Gap::SPACE, len: 1 },
+            b'.' => Self { gap: Gap::STOP.with(Gap::SENTENCE).with(Gap::SPACE), len: 2 },
+            b'\'' => Self { gap: Gap(0), len: Self::WORD },
+            _ if !byte.is_ascii() || byte.is_ascii_alphanumeric() => Self { gap: Gap(0), len: Self::WORD },
+            _ if byte.is_ascii_punctuation() => Self { gap: mark(byte).with(Gap::SPACE), len: 2 },
+            _ => Self::OTHER,
         }
-        _ => gap_end(text, at, Gap::default()),
     }
+}
+
+/// For each byte what it says behind a word.
+static BEHIND: [Behind; 256] = {
+    let mut table = [Behind::OTHER; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        table[byte] = Behind::of(byte as u8);
+        byte += 1;
+    }
+    table
+};
+
+/// Where the gap behind a word that ends at `end` ends, or what stands in it goes on, and what that is: most often a space, or
+/// one character and a space. The byte before the end is no space.
+#[inline(always)]
+fn gap_behind(text: &str, end: u32, behind: Behind) -> (u32, Gap) {
+    let next = end + u32::from(behind.len);
+    if text.as_bytes().get(next as usize - 1) == Some(&b' ') {
+        return (next, behind.gap);
+    }
+    gap_end(text, end, Gap::default())
 }
 
 /// Where the gap at `at` ends, and what stands in it.
@@ -321,18 +351,6 @@ fn gap_end(text: &str, at: u32, mut gap: Gap) -> (u32, Gap) {
     }
     (at as u32, gap)
 }
-
-/// The bytes before which a word may not be at its end.
-static GOES_ON: [bool; 256] = {
-    let mut table = [false; 256];
-    let mut byte = 0;
-    while byte < 256 {
-        let at = byte as u8;
-        table[byte] = !at.is_ascii() || at.is_ascii_alphanumeric() || at == b'\'';
-        byte += 1;
-    }
-    table
-};
 
 /// The end of the word that begins at `start`, what it is made of, and whether it has an apostrophe.
 fn word_end(text: &str, start: usize) -> (usize, Shape, bool) {
@@ -410,6 +428,22 @@ fn word_char(text: &str, at: usize) -> usize {
     }
 }
 
+/// What a character of ASCII says in a gap, whatever stands around it.
+const fn mark(byte: u8) -> Gap {
+    match byte {
+        b'?' => Gap::QUESTION.with(Gap::SENTENCE),
+        b'!' => Gap::SENTENCE,
+        b',' => Gap::COMMA,
+        b'-' => Gap::HYPHEN,
+        b':' | b';' | b'=' => Gap::COLON,
+        b'/' => Gap::SLASH,
+        b'(' | b')' | b'[' | b']' | b'{' | b'}' | b'<' | b'>' => Gap::BRACKET,
+        b'#' => Gap::HASH,
+        b'"' | b'\'' | b'`' => Gap::QUOTE,
+        _ => Gap::OTHER,
+    }
+}
+
 /// Notes the character at `at` in the gap and gives its length.
 fn gap_char(text: &str, at: usize, gap: &mut Gap) -> usize {
     let bytes = text.as_bytes();
@@ -432,20 +466,11 @@ fn gap_char(text: &str, at: usize, gap: &mut Gap) -> usize {
         }
         b'.' if next_is_space() => Gap::STOP.with(Gap::SENTENCE),
         b'.' => Gap::STOP,
-        b'?' => Gap::QUESTION.with(Gap::SENTENCE),
-        b'!' => Gap::SENTENCE,
-        b',' => Gap::COMMA,
-        b'-' => Gap::HYPHEN,
-        b':' | b';' | b'=' => Gap::COLON,
-        b'/' => Gap::SLASH,
-        b'(' | b')' | b'[' | b']' | b'{' | b'}' | b'<' | b'>' => Gap::BRACKET,
-        b'#' => Gap::HASH,
-        b'"' | b'\'' | b'`' => Gap::QUOTE,
         BARRIER => {
             *gap = gap.with(Gap::BARRIER).with(Gap::PROTECTED);
             return bytes[at..].iter().take_while(|&&b| b == BARRIER).count();
         }
-        b if b.is_ascii() => Gap::OTHER,
+        byte if byte.is_ascii() => mark(byte),
         _ => {
             *gap = gap.with(Gap::OTHER);
             return text[at..].chars().next().map_or(1, char::len_utf8);
@@ -469,4 +494,39 @@ fn case_of(text: &str, cased: &[u8], start: usize, end: usize) -> Case {
         letters += usize::from(c.is_alphabetic());
     }
     if letters > 1 { Case::Upper } else { Case::Title }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// The words of a view, read character by character.
+    fn slowly(view: &NormalView<'_>) -> Vec<Word> {
+        let (text, mut words) = (view.text(), Vec::new());
+        let (mut at, mut gap) = gap_end(text, 0, Gap::START);
+        while (at as usize) < text.len() {
+            let word = Word { gap, ..read_long(text, &view.cased()[..text.len()], at) };
+            words.push(word);
+            (at, gap) = gap_end(text, word.end, Gap::default());
+        }
+        words
+    }
+
+    proptest! {
+        #[test]
+        fn words_are_those_read_character_by_character(
+            parts in proptest::collection::vec(
+                "[a-z]{1,9}|[A-Za-z]{1,3}|[A-Z]{2,9}|[a-zA-Z]{7,9}|[a-z]{14,18}|[A-Z][a-z]{6,18}|[0-9]{1,3}|[a-z]'s?|\u{e9}|[ -/:-@\\[-`{-~\n\t\u{1a}\u{2014}]{1,4}| ",
+                0..40,
+            ),
+        ) {
+            let text = parts.concat();
+            let view = NormalView::new(&text, &[]);
+            let (words, slowly) = (split_words(&view), slowly(&view));
+            prop_assert_eq!(format!("{words:?}"), format!("{slowly:?}"));
+            prop_assert!(words.iter().map(|word| word.hash).eq(slowly.iter().map(|word| word.hash)));
+        }
+    }
 }
