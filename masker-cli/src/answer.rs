@@ -1,6 +1,9 @@
 //! The JSON shapes of findings and events.
 
-use masker_core::{Event, Finding, Kid, OffsetUnit, Span, TokenKind, convert_spans};
+use std::borrow::Cow;
+
+use masker_core::{Event, Finding, Kid, Kind, OffsetUnit, Span, TokenKind, convert_spans};
+use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use crate::ui::rounded;
@@ -39,16 +42,33 @@ pub(crate) fn findings(
     found.iter().zip(convert_spans(text, &spans, unit)).map(object).collect()
 }
 
-/// The findings of one line: `start` and `end` instead of a pair, and no text.
-pub(crate) fn line_findings(text: &str, found: &[Finding], unit: OffsetUnit) -> Value {
-    let spans: Vec<Span> = found.iter().map(|f| f.span).collect();
-    let object = |(finding, (start, end)): (&Finding, (usize, usize))| {
-        json!({
-            "start": start, "end": end, "kind": finding.kind.as_str(), "pass": finding.pass.as_str(),
-            "recognizer": &*finding.recognizer, "confidence": rounded(finding.confidence),
-        })
-    };
-    found.iter().zip(convert_spans(text, &spans, unit)).map(object).collect()
+/// The findings of one line.
+#[derive(Serialize)]
+pub(crate) struct LineFindings {
+    spans: Vec<LineFinding>,
+}
+
+/// A finding in a line: `start` and `end` instead of a pair, and no text.
+#[derive(Serialize)]
+struct LineFinding {
+    start: usize,
+    end: usize,
+    kind: Kind,
+    pass: &'static str,
+    recognizer: Cow<'static, str>,
+    confidence: Value,
+}
+
+impl LineFindings {
+    pub(crate) fn new(text: &str, found: Vec<Finding>, unit: OffsetUnit) -> Self {
+        let spans: Vec<Span> = found.iter().map(|f| f.span).collect();
+        let finding = |(finding, (start, end)): (Finding, (usize, usize))| {
+            let Finding { kind, confidence, pass, recognizer, .. } = finding;
+            let (pass, confidence) = (pass.as_str(), rounded(confidence));
+            LineFinding { start, end, kind, pass, recognizer, confidence }
+        };
+        Self { spans: found.into_iter().zip(convert_spans(text, &spans, unit)).map(finding).collect() }
+    }
 }
 
 /// The events of a masked text. Spans count in the text as it was.

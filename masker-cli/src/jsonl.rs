@@ -1,9 +1,15 @@
 //! One JSON record a line: read in pieces, worked on by several threads, answered in order, in bounded memory.
 
+use std::borrow::Cow;
+use std::fmt;
 use std::io::{BufRead, Write};
 use std::thread;
 
 use indicatif::ProgressBar;
+use serde::Serialize;
+use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, Visitor};
+use serde_json::error::Category;
+use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
 use crate::args::Lines;
@@ -32,12 +38,29 @@ impl From<&Lines> for Options {
     }
 }
 
+/// What a command makes of one text.
+pub(crate) enum Answer<M> {
+    /// A text that stands alone on the line.
+    Bare(String),
+    /// Members of the object on the line.
+    Members(M),
+}
+
 /// One line, taken apart.
-struct Record {
+struct Record<'l> {
     text: String,
-    id: Option<Value>,
+    id: Option<&'l RawValue>,
     /// Members passed through; empty without `--keep`.
     rest: Map<String, Value>,
+}
+
+/// One line of the answer.
+#[derive(Serialize)]
+struct Line<'l, M> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    id: Option<&'l RawValue>,
+    #[serde(flatten)]
+    members: M,
 }
 
 /// Answers every line of `source` with what `work` makes of its text, in order.
@@ -45,12 +68,12 @@ struct Record {
 /// # Errors
 ///
 /// A line that is not JSON, not UTF-8, or has no text ends the run; the lines before it have been answered. The error names the line.
-pub(crate) fn run(
+pub(crate) fn run<M: Serialize>(
     source: &Source,
     out: &mut dyn Write,
     options: &Options,
     progress: &ProgressBar,
-    work: &Work<'_>,
+    work: &(impl Fn(&str) -> Result<Answer<M>> + Sync),
 ) -> Result<()> {
     let mut input = source.open()?;
     let (mut first_line, mut offset) = (1, 0);
@@ -88,9 +111,6 @@ pub(crate) fn run(
         offset += piece.len() as u64;
     }
 }
-
-/// What a command makes of one text: the members of its answer, or a bare value that stands alone on the line.
-pub(crate) type Work<'a> = dyn Fn(&str) -> Result<Value> + Sync + 'a;
 
 /// Reads whole lines until the piece is large enough: the bytes, and where each line ends in them.
 fn read_piece(input: &mut dyn BufRead) -> std::io::Result<(Vec<u8>, Vec<usize>)> {
@@ -144,49 +164,85 @@ fn in_parallel<T: Send>(
     })
 }
 
-fn answer_line(line: &[u8], offset: u64, options: &Options, work: &Work<'_>) -> Result<Vec<u8>> {
-    let record = parse(line, offset, options)?;
-    let mut answer = Map::new();
-    if let Some(id) = record.id {
-        answer.insert("id".to_owned(), id);
-    }
-    let answer = match work(&record.text)? {
-        Value::Object(members) => {
-            answer.extend(members);
-            for (key, value) in record.rest {
-                answer.entry(key).or_insert(value);
+fn answer_line<M: Serialize>(
+    line: &[u8],
+    offset: u64,
+    options: &Options,
+    work: &impl Fn(&str) -> Result<Answer<M>>,
+) -> Result<Vec<u8>> {
+    let Record { text, id, rest } = parse(line, offset, options)?;
+    let written = match work(&text)? {
+        Answer::Bare(text) => serde_json::to_vec(&text),
+        Answer::Members(members) if rest.is_empty() => serde_json::to_vec(&Line { id, members }),
+        Answer::Members(members) => serde_json::to_value(Line { id, members }).and_then(|mut answer| {
+            let answer_members = answer.as_object_mut().expect("a line has members");
+            for (key, value) in rest {
+                answer_members.entry(key).or_insert(value);
             }
-            Value::Object(answer)
-        }
-        bare => bare,
+            serde_json::to_vec(&answer)
+        }),
     };
-    let mut bytes = serde_json::to_vec(&answer).expect("the answer has string keys only");
+    let mut bytes = written.expect("the answer has string keys only");
     bytes.push(b'\n');
     Ok(bytes)
 }
 
-fn parse(line: &[u8], offset: u64, options: &Options) -> Result<Record> {
-    let text = std::str::from_utf8(line).map_err(|e| not_utf8(offset + e.valid_up_to() as u64))?;
-    if text.trim().is_empty() {
+fn parse<'l>(line: &'l [u8], offset: u64, options: &Options) -> Result<Record<'l>> {
+    let line = std::str::from_utf8(line).map_err(|e| not_utf8(offset + e.valid_up_to() as u64))?;
+    if line.trim().is_empty() {
         return Err(bad("is empty"));
     }
-    match serde_json::from_str(text) {
-        Ok(Value::String(text)) => Ok(Record { text, id: None, rest: Map::new() }),
-        Ok(Value::Object(mut members)) => {
-            let text = match members.remove(&options.field) {
-                Some(Value::String(text)) => text,
-                Some(_) => return Err(bad(&format!("has a member {} that is not a string", options.field))),
-                None => {
-                    return Err(bad(&format!("has no member {}", options.field))
-                        .hint("--field names the member that holds the text"));
-                }
-            };
-            let id = members.remove("id");
-            Ok(Record { text, id, rest: if options.keep { members } else { Map::new() } })
+    let mut reader = serde_json::Deserializer::from_str(line);
+    let read = Fields(options).deserialize(&mut reader).and_then(|read| reader.end().map(|()| read));
+    // The parser's own message may quote the input; the place is enough.
+    let (text, id, rest) = read.map_err(|error| match error.classify() {
+        Category::Data => bad("is neither a JSON string nor an object"),
+        _ => bad(&format!("is not JSON at column {}", error.column())),
+    })?;
+    match text {
+        Some(Value::String(text)) => Ok(Record { text, id, rest }),
+        Some(_) => Err(bad(&format!("has a member {} that is not a string", options.field))),
+        None => Err(bad(&format!("has no member {}", options.field))
+            .hint("--field names the member that holds the text")),
+    }
+}
+
+/// Reads a line: its text, its id as it is written, and its other members where they are kept.
+struct Fields<'o>(&'o Options);
+
+impl<'l> DeserializeSeed<'l> for Fields<'_> {
+    type Value = (Option<Value>, Option<&'l RawValue>, Map<String, Value>);
+
+    fn deserialize<D: Deserializer<'l>>(self, reader: D) -> std::result::Result<Self::Value, D::Error> {
+        reader.deserialize_any(self)
+    }
+}
+
+impl<'l> Visitor<'l> for Fields<'_> {
+    type Value = (Option<Value>, Option<&'l RawValue>, Map<String, Value>);
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a string or an object")
+    }
+
+    fn visit_str<E>(self, text: &str) -> std::result::Result<Self::Value, E> {
+        Ok((Some(text.into()), None, Map::new()))
+    }
+
+    fn visit_map<A: MapAccess<'l>>(self, mut members: A) -> std::result::Result<Self::Value, A::Error> {
+        let (mut text, mut id, mut rest) = (None, None, Map::new());
+        while let Some(key) = members.next_key::<Cow<'_, str>>()? {
+            if *key == *self.0.field {
+                text = Some(members.next_value()?);
+            } else if key == "id" {
+                id = Some(members.next_value()?);
+            } else if self.0.keep {
+                rest.insert(key.into_owned(), members.next_value()?);
+            } else {
+                members.next_value::<IgnoredAny>()?;
+            }
         }
-        Ok(_) => Err(bad("is neither a JSON string nor an object")),
-        // The parser's own message may quote the input; the place is enough.
-        Err(error) => Err(bad(&format!("is not JSON at column {}", error.column()))),
+        Ok((text, id, rest))
     }
 }
 
@@ -208,7 +264,7 @@ mod tests {
         let path = folder.path().join("in.jsonl");
         fs::write(&path, input).unwrap();
         let mut out = Vec::new();
-        let work = |text: &str| -> Result<Value> { Ok(json!({"masked": text.to_uppercase()})) };
+        let work = |text: &str| Ok(Answer::Members(json!({"masked": text.to_uppercase()})));
         let result = run(&Source::File(path), &mut out, options, &ProgressBar::hidden(), &work);
         (String::from_utf8(out).unwrap(), result.err().map(|e| e.render()))
     }
@@ -224,6 +280,17 @@ mod tests {
             answer(input, &options()),
             ("{\"masked\":\"AB\"}\n{\"id\":7,\"masked\":\"CD\"}\n{\"masked\":\"E\"}\n".into(), None)
         );
+    }
+
+    #[test]
+    fn an_id_stays_as_it_is_written_and_the_last_of_equal_members_counts() {
+        let input =
+            br#"{"text": "x", "id": 12345678901234567890.10, "text": "ab", "other": [{"a": 1e2}, null]}"#;
+        let want = "{\"id\":12345678901234567890.10,\"masked\":\"AB\"}\n";
+        assert_eq!(answer(input, &options()), (want.to_owned(), None));
+        let kept =
+            answer(br#"{"id": null, "text": "ab", "a": 1, "a": 2}"#, &Options { keep: true, ..options() });
+        assert_eq!(kept.0, "{\"id\":null,\"masked\":\"AB\",\"a\":2}\n");
     }
 
     #[test]

@@ -6,13 +6,14 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use masker_core::payload::visit_chat;
 use masker_core::{Finding, Masker, OffsetUnit, Span, convert_spans};
-use serde_json::{Value, json};
 
 use super::{format, source, watched};
+use crate::answer::LineFindings;
 use crate::args::{self, Format};
 use crate::config::Settings;
 use crate::error::{CliError, Exit, Result};
 use crate::io::Source;
+use crate::jsonl::Answer;
 use crate::setup;
 use crate::ui::{Table, Ui, kind_style, printable};
 use crate::{answer, jsonl};
@@ -84,10 +85,10 @@ fn messages(
 
 fn lines(command: &args::Detect, masker: &Masker, source: &Source, unit: OffsetUnit, ui: &Ui) -> Result<u64> {
     let count = AtomicU64::new(0);
-    let work = |text: &str| -> Result<Value> {
+    let work = |text: &str| {
         let found = masker.detect(text).map_err(|e| setup::core_error(&e))?;
         count.fetch_add(found.len() as u64, Ordering::Relaxed);
-        Ok(json!({ "spans": answer::line_findings(text, &found, unit) }))
+        Ok(Answer::Members(LineFindings::new(text, found, unit)))
     };
     let progress = ui.progress(source.size());
     let mut out = BufWriter::with_capacity(1 << 16, std::io::stdout().lock());

@@ -7,14 +7,15 @@ use masker_core::payload::visit_chat;
 use masker_core::policy::Surface;
 use masker_core::{Masker, OffsetUnit};
 use serde::Serialize;
+use serde_json::Value;
 use serde_json::value::RawValue;
-use serde_json::{Value, json};
 
 use super::{format, source, watched};
 use crate::args::{self, Format};
 use crate::config::Settings;
 use crate::error::{CliError, Exit, Result};
 use crate::io::Source;
+use crate::jsonl::Answer;
 use crate::setup::{self, KeyRules, Rows};
 use crate::ui::Ui;
 use crate::{answer, jsonl};
@@ -106,12 +107,12 @@ fn lines(command: &args::Mask, masker: &Masker, source: &Source, unit: OffsetUni
         let masked = masker.mask(text).map_err(|e| setup::core_error(&e))?;
         count.fetch_add(masked.redaction_count() as u64, Ordering::Relaxed);
         if command.text_only {
-            return Ok(Value::String(masked.text));
+            return Ok(Answer::Bare(masked.text));
         }
-        Ok(json!({
-            "masked": masked.text,
-            "events": answer::events(text, &masked.events, unit, None),
-            "redaction_count": masked.redaction_count(),
+        Ok(Answer::Members(LineMasked {
+            events: answer::events(text, &masked.events, unit, None),
+            redaction_count: masked.redaction_count(),
+            masked: masked.text,
         }))
     };
     let progress = ui.progress(source.size());
@@ -120,6 +121,13 @@ fn lines(command: &args::Mask, masker: &Masker, source: &Source, unit: OffsetUni
     progress.finish_and_clear();
     result.and_then(|()| out.flush().map_err(|e| CliError::stdout(&e)))?;
     Ok(count.into_inner())
+}
+
+#[derive(Serialize)]
+struct LineMasked {
+    masked: String,
+    events: Vec<Value>,
+    redaction_count: usize,
 }
 
 #[derive(Serialize)]
