@@ -1,3 +1,4 @@
+use std::borrow::Cow;
 use std::num::NonZero;
 use std::sync::Arc;
 use std::time::Duration;
@@ -215,12 +216,26 @@ impl PyMasker {
         }
     }
 
-    fn mask_many(&self, py: Python<'_>, texts: Vec<Bound<'_, PyString>>) -> PyResult<Vec<PyMasked>> {
+    fn mask_many(&self, py: Python<'_>, texts: Vec<Bound<'_, PyString>>) -> PyResult<Vec<Py<PyMasked>>> {
         let texts = read_all(&texts)?;
-        let masked =
-            py.detach(|| self.inner.mask_batch_map(&texts, |text, masked| PlacedMasked::new(text, masked)));
-        let masked = masked.map_err(|error| errors::to_python(py, &error))?;
-        masked.into_iter().map(|masked| PyMasked::of(py, masked)).collect()
+        let mut chunks = Vec::new();
+        let answer = |text: &Cow<'_, str>, masked| PlacedMasked::new(text, masked);
+        let done = py.detach(|| {
+            self.inner.mask_batch_each(&texts, answer, |start, masked| {
+                let made = Python::attach(|py| {
+                    let make = |masked| Py::new(py, PyMasked::of(py, masked)?);
+                    masked.into_iter().map(make).collect::<PyResult<Vec<_>>>()
+                });
+                chunks.push((start, made));
+            })
+        });
+        done.map_err(|error| errors::to_python(py, &error))?;
+        chunks.sort_unstable_by_key(|(start, _)| *start);
+        let mut made = Vec::with_capacity(texts.len());
+        for (_, chunk) in chunks {
+            made.extend(chunk?);
+        }
+        Ok(made)
     }
 
     fn mask_field(

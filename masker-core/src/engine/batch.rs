@@ -1,11 +1,15 @@
 use std::num::NonZero;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::thread;
 
 use crate::Error;
 
-/// Texts that one thread takes at a time: enough that taking costs nothing, few enough that no core idles long.
+/// Items that one thread takes at a time: enough that taking costs nothing, few enough that no core idles long.
 const CHUNK: usize = 16;
+/// How often the calling thread turns to what is done while others go on: what it does then may cost it a wait each time, so
+/// that it is not done for every chunk.
+const TURNS: usize = 8;
 
 /// Runs a function over items on all cores, or on no more threads than given, and keeps their order. The calling thread is one
 /// of them.
@@ -14,38 +18,102 @@ pub(super) fn on_cores<T: Sync, R: Send>(
     items: &[T],
     work: impl Fn(&T) -> Result<R, Error> + Sync,
 ) -> Result<Vec<R>, Error> {
+    let mut chunks = Vec::new();
+    in_chunks(limit, items, work, |start, chunk| chunks.push((start, chunk)))?;
+    chunks.sort_unstable_by_key(|(start, _)| *start);
+    let mut results = Vec::with_capacity(items.len());
+    results.extend(chunks.into_iter().flat_map(|(_, chunk)| chunk));
+    Ok(results)
+}
+
+/// [`on_cores`], with the results of neighbouring items given to the calling thread in any order, behind the place of the first:
+/// most of them while others are still worked on.
+pub(super) fn in_chunks<T: Sync, R: Send>(
+    limit: Option<NonZero<usize>>,
+    items: &[T],
+    work: impl Fn(&T) -> Result<R, Error> + Sync,
+    mut take: impl FnMut(usize, Vec<R>),
+) -> Result<(), Error> {
     let cores = limit.or_else(|| thread::available_parallelism().ok()).map_or(1, NonZero::get);
     let threads = cores.min(items.len().div_ceil(CHUNK));
     if threads <= 1 {
-        return items.iter().map(work).collect();
+        take(0, items.iter().map(work).collect::<Result<_, Error>>()?);
+        return Ok(());
     }
     let next = AtomicUsize::new(0);
-    let run = || {
-        let mut done = Vec::new();
-        loop {
-            let start = next.fetch_add(CHUNK, Ordering::Relaxed);
-            if start >= items.len() {
-                return done;
+    let done = Mutex::new(Vec::new());
+    // Works on one chunk more, if there is one.
+    let step = || {
+        let start = next.fetch_add(CHUNK, Ordering::Relaxed);
+        let chunk = items.get(start..items.len().min(start + CHUNK))?;
+        let results = chunk.iter().map(&work).collect::<Result<Vec<R>, Error>>();
+        done.lock().unwrap_or_else(PoisonError::into_inner).push((start, results));
+        Some(start)
+    };
+    let mut failed = None;
+    let mut take_done = || {
+        let chunks = std::mem::take(&mut *done.lock().unwrap_or_else(PoisonError::into_inner));
+        for (start, chunk) in chunks {
+            match chunk {
+                Ok(chunk) => take(start, chunk),
+                Err(error) if failed.as_ref().is_none_or(|(first, _)| start < *first) => {
+                    failed = Some((start, error));
+                }
+                Err(_) => {}
             }
-            let end = (start + CHUNK).min(items.len());
-            done.push((start, items[start..end].iter().map(&work).collect::<Result<Vec<R>, Error>>()));
         }
     };
-    let mut chunks = thread::scope(|scope| {
-        let workers: Vec<_> = (1..threads).map(|_| scope.spawn(run)).collect();
-        let mut chunks = run();
-        for worker in workers {
-            match worker.join() {
-                Ok(done) => chunks.extend(done),
-                Err(panic) => std::panic::resume_unwind(panic),
+    thread::scope(|scope| {
+        let workers: Vec<_> = (1..threads).map(|_| scope.spawn(|| while step().is_some() {})).collect();
+        let mut turn = 0;
+        while let Some(start) = step() {
+            if start * TURNS / items.len() > turn {
+                turn = start * TURNS / items.len();
+                take_done();
             }
         }
-        chunks
+        for worker in workers {
+            if let Err(panic) = worker.join() {
+                std::panic::resume_unwind(panic);
+            }
+        }
     });
-    chunks.sort_unstable_by_key(|(start, _)| *start);
-    let mut results = Vec::with_capacity(items.len());
-    for (_, chunk) in chunks {
-        results.extend(chunk?);
+    take_done();
+    failed.map_or(Ok(()), |(_, error)| Err(error))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_result_is_taken_once_and_the_first_error_counts() {
+        for len in [0, 1, 15, 16, 17, 33, 1000] {
+            let items: Vec<usize> = (0..len).collect();
+            for threads in [1, 2, 3, 64] {
+                let limit = NonZero::new(threads);
+                let mut taken = vec![0; len];
+                in_chunks(
+                    limit,
+                    &items,
+                    |item| Ok(item + 1),
+                    |start, chunk: Vec<usize>| {
+                        taken[start..start + chunk.len()].copy_from_slice(&chunk);
+                    },
+                )
+                .unwrap();
+                assert!(taken.iter().zip(&items).all(|(result, item)| *result == item + 1));
+                assert_eq!(on_cores(limit, &items, |item| Ok(item + 1)).unwrap(), taken);
+
+                let fails = |item: &usize| match item {
+                    20 => Err(Error::Full { limit: 20 }),
+                    item if item % 100 == 90 => Err(Error::Full { limit: *item }),
+                    item => Ok(*item),
+                };
+                let error = on_cores(limit, &items, fails).err().map(|error| error.to_string());
+                let first = Error::Full { limit: 20 }.to_string();
+                assert_eq!(error, (len > 20).then_some(first));
+            }
+        }
     }
-    Ok(results)
 }

@@ -13,7 +13,7 @@ use std::fmt;
 use std::num::NonZero;
 use std::sync::Arc;
 
-use self::batch::on_cores;
+use self::batch::{in_chunks, on_cores};
 pub use self::builder::MaskerBuilder;
 pub(crate) use self::field::label;
 use self::keep::with_kept;
@@ -185,6 +185,35 @@ impl Masker {
         answer: impl Fn(&S, Masked) -> R + Sync,
     ) -> Result<Vec<R>, Error> {
         on_cores(self.inner.threads, texts, |text| Ok(answer(text, self.mask(text.as_ref())?)))
+    }
+
+    /// [`Masker::mask_batch_map`], with the answers for neighbouring texts given to the calling thread, behind the place of the
+    /// first, in any order: what only that thread can do with them is mostly done while others mask.
+    ///
+    /// ```
+    /// use masker_core::Masker;
+    ///
+    /// let texts = vec!["call 415-555-0142"; 100];
+    /// let mut masked = vec![String::new(); texts.len()];
+    /// Masker::new()?.mask_batch_each(&texts, |_, masked| masked.text, |first, answers| {
+    ///     for (place, answer) in masked[first..].iter_mut().zip(answers) {
+    ///         *place = answer;
+    ///     }
+    /// })?;
+    /// assert!(masked.iter().all(|text| text.starts_with("call MSKV1.PHONE.")));
+    /// # Ok::<(), masker_core::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As [`Masker::mask_batch`]; some answers may have been given before.
+    pub fn mask_batch_each<S: AsRef<str> + Sync, R: Send>(
+        &self,
+        texts: &[S],
+        answer: impl Fn(&S, Masked) -> R + Sync,
+        take: impl FnMut(usize, Vec<R>),
+    ) -> Result<(), Error> {
+        in_chunks(self.inner.threads, texts, |text| Ok(answer(text, self.mask(text.as_ref())?)), take)
     }
 
     /// Puts originals back in the place of tokens.
