@@ -67,7 +67,7 @@ test('the program is built for the same platforms', () => {
 test('all build with a Rust that the workspace builds with, and one with the oldest', () => {
   const [, least] = /^rust-version = "1\.(\d+)"$/m.exec(read('Cargo.toml'))
   const found = []
-  for (const file of [...files.filter((name) => !name.includes('image')), 'deploy/Dockerfile']) {
+  for (const file of [...files, 'deploy/Dockerfile']) {
     const lines = read(file).split('\n').filter((line) => rust.test(line))
     assert.ok(lines.length > 0, file)
     for (const line of lines) {
@@ -102,14 +102,18 @@ test('every action is of a version, and no checkout leaves a credential', () => 
   for (const job of Object.values(parse(read('.github/workflows/ci.yml')).jobs)) assert.equal(job.permissions, undefined)
 })
 
-test('nothing is published but for a tag or by hand, and no step before may write', () => {
+test('nothing is published but on a tag of the version, and no step before may write', () => {
   for (const [name, tag] of Object.entries(tags)) {
     const { on, jobs } = workflow(name)
     assert.deepEqual(on.push.tags, [tag])
     assert.equal(on.workflow_dispatch.inputs.publish.default, false)
     const { publish, ...others } = jobs
     assert.deepEqual([publish.needs].flat().sort(), Object.keys(others).sort())
-    assert.equal(publish.if, "github.event_name == 'push' || inputs.publish")
+    assert.equal(publish.if, "github.ref_type == 'tag' && (github.event_name == 'push' || inputs.publish)")
+    // What is published was held against its tag before.
+    const checks = steps(name).filter(({ run }) => run?.includes('xtask versions --tag "$GITHUB_REF_NAME"'))
+    assert.equal(checks.length, 1, name)
+    assert.match(checks[0].if, /^github\.ref_type == 'tag'( && matrix\.\w+ == '[\w-]+')?$/)
     for (const job of Object.values(others)) assert.equal(job.permissions, undefined)
   }
 })
