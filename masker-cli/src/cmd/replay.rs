@@ -5,7 +5,7 @@ use std::io::{BufWriter, Write};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use masker_core::{Action, Masker, OffsetUnit, Pass};
+use masker_core::{Action, Masker, OffsetUnit, Pass, Role};
 use serde_json::{Value, json};
 
 use crate::answer;
@@ -19,9 +19,6 @@ use crate::ui::{Table, Ui};
 
 const AUDIO: [&str; 14] =
     ["aac", "aif", "aiff", "amr", "flac", "m4a", "mp3", "mp4", "oga", "ogg", "opus", "wav", "webm", "wma"];
-
-/// Speakers whose words the upstream gives rather than gets.
-const ANSWERING: [&str; 3] = ["assistant", "agent", "bot"];
 
 pub(crate) fn run(command: &args::Replay, ui: &Ui, settings: &Settings) -> Result<Exit> {
     let source = Source::from_arg(Some(&command.input));
@@ -92,8 +89,8 @@ fn write_line(out: &mut dyn Write, value: &Value) -> Result<()> {
     out.write_all(line.as_bytes()).and_then(|()| out.flush()).map_err(|e| CliError::stdout(&e))
 }
 
-/// Sends every turn through the masker as a proxy would: the whole history each time, a stub that echoes what it was sent, and
-/// the echo restored on its way back. Gives each turn to `each` and answers the totals.
+/// Sends every turn through one conversation as a proxy would: the whole history with each request, a stub that echoes what it
+/// was sent, and the echo restored on its way back. Gives each turn to `each` and answers the totals.
 fn replay(
     masker: &Masker,
     turns: &[Turn],
@@ -110,6 +107,8 @@ fn replay(
         }
         _ => true,
     };
+    let conversation = masker.conversation("replay");
+    let mut history: Vec<(Role, &str)> = Vec::with_capacity(turns.len());
     let mut totals = Totals::default();
     let progress = ui.progress(Some(turns.iter().map(|t| t.text.len() as u64).sum()));
     for (index, turn) in turns.iter().enumerate() {
@@ -122,12 +121,14 @@ fn replay(
         }
         let mut sent = turn.text.clone();
         let (mut events, mut redactions) = (Vec::new(), 0);
+        let failed = |error| setup::core_error(&error).at(&format!("turn {}", index + 1));
+        let role = role(turn.speaker.as_deref());
+        history.push((role, turn.text.as_str()));
+        let arrived = Instant::now();
+        // What goes unmasked is listened to all the same: a question throws light on its answer.
+        let masked = conversation.mask_turn(role, &turn.text).map_err(failed)?;
         if is_masked(turn) {
-            let started = Instant::now();
-            let masked = masker
-                .mask(&turn.text)
-                .map_err(|e| setup::core_error(&e).at(&format!("turn {}", index + 1)))?;
-            let took = started.elapsed();
+            let took = arrived.elapsed();
             totals.mask += took;
             answer["mask_us"] = micros(took);
             events = answer::events(&turn.text, &masked.events, OffsetUnit::Byte, None);
@@ -137,21 +138,15 @@ fn replay(
             }
             sent = masked.text;
         }
-        let is_answer = turn.speaker.as_deref().is_some_and(|s| ANSWERING.contains(&s));
-        if !is_answer {
-            let history: Vec<&str> =
-                turns[..=index].iter().filter(|t| is_masked(t)).map(|t| t.text.as_str()).collect();
-            let started = Instant::now();
-            for text in &history {
-                masker.mask(text).map_err(|e| setup::core_error(&e))?;
-            }
-            let took = started.elapsed();
+        if role != Role::Assistant {
+            conversation.mask_history(&history).map_err(failed)?;
+            let took = arrived.elapsed();
             totals.requests += 1;
             totals.request = totals.request.max(took);
             answer["request_us"] = micros(took);
             let reply = format!("Echo: {sent}");
             let started = Instant::now();
-            let restored = masker.rehydrate(&reply).map_err(|e| setup::core_error(&e))?;
+            let restored = conversation.rehydrate(&reply).map_err(failed)?;
             let took = started.elapsed();
             totals.rehydrate += took;
             totals.restored += restored.restored;
@@ -168,6 +163,16 @@ fn replay(
     }
     progress.finish_and_clear();
     Ok(totals.to_json(turns.len()))
+}
+
+/// Who says something to the upstream, or is the upstream.
+fn role(speaker: Option<&str>) -> Role {
+    match speaker {
+        Some("assistant" | "agent" | "bot") => Role::Assistant,
+        Some("developer" | "system") => Role::System,
+        Some("tool") => Role::Tool,
+        _ => Role::User,
+    }
 }
 
 fn micros(time: Duration) -> Value {
