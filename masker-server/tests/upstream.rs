@@ -4,7 +4,8 @@
 mod common;
 
 use std::convert::Infallible;
-use std::sync::{Arc, Mutex};
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
 use axum::Router;
@@ -14,6 +15,8 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
 use common::{Server, streamed_words, words};
+use masker_core::SqliteVault;
+use masker_core::vault::{Selection, Vault as _};
 use serde_json::{Value, json};
 
 const SAID: &str = "I'm Ann Reed, call 415-555-0142";
@@ -437,4 +440,44 @@ async fn github_signs_in_whom_the_rules_admit() {
     let cookie = done.header("set-cookie").split(';').next().unwrap();
     let me = server.call_as("", "GET", "/api/v1/me", None, &[("cookie", cookie)]).await.expect(200);
     assert_eq!((me["user"]["github_login"].clone(), me["role"].clone()), (json!("octo"), json!("viewer")));
+}
+
+/// Answers as [`complete`] does; where it is told to forget, the rows of the vault are purged meanwhile.
+async fn purge_and_complete(
+    vault: State<Arc<OnceLock<PathBuf>>>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
+    if String::from_utf8_lossy(&body).contains("forget") {
+        let vault = SqliteVault::open(vault.get().unwrap()).unwrap();
+        assert!(vault.delete(&Selection::Kid("K_HEALTHCARE".parse().unwrap())).unwrap() > 0);
+    }
+    complete(State(Recorder::default()), headers, body).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_event_says_whether_its_token_came_back_and_was_restored() {
+    let vault = Arc::new(OnceLock::new());
+    let router =
+        Router::new().route("/v1/chat/completions", post(purge_and_complete)).with_state(vault.clone());
+    let (server, path) = server(&listen(router).await, &[]).await;
+    vault.set(server.folder.path().join("data/vault.db")).unwrap();
+    for (said, stream, wanted) in [
+        (SAID.to_owned(), false, true),
+        (format!("{SAID}, forget"), false, false),
+        (SAID.to_owned(), true, true),
+        (format!("{SAID}, forget"), true, false),
+    ] {
+        let body = json!({
+            "messages": [{ "role": "system", "content": "You speak for Dr. Sarah Chen." }, { "role": "user", "content": said }],
+            "stream": stream,
+        });
+        let answer = server.call_as("", "POST", &path, Some(body), &[]).await;
+        assert_eq!(answer.status, 200);
+        let session = answer.header("masker-session-id").to_owned();
+        let shown = server.get(&format!("/api/v1/sessions/{session}")).await.expect(200)["session"].clone();
+        let events = shown["events"].as_array().unwrap();
+        let rehydrated: Vec<&Value> = events.iter().map(|event| &event["rehydrated"]).collect();
+        assert_eq!(rehydrated, [&Value::Null, &json!(wanted), &json!(wanted)], "{said}, stream {stream}");
+    }
 }

@@ -119,12 +119,13 @@ impl Turn {
         let total = self.received.elapsed();
         let upstream_us = self.stages_us[2];
         let returned = Returned::new(&outcome.returned);
-        let flawed = outcome.lost.is_empty();
+        let all_restored = outcome.lost.is_empty();
         let mut events = std::mem::take(&mut self.events);
         events.sort_by(|a, b| {
             (&a.event.path, a.event.event.span.start).cmp(&(&b.event.path, b.event.event.span.start))
         });
-        let rows = events.into_iter().map(|masked| self.event_row(&masked, &returned, flawed)).collect();
+        let rows =
+            events.into_iter().map(|masked| self.event_row(&masked, &returned, all_restored)).collect();
         let status = match outcome.status {
             "ok" if !outcome.lost.is_empty() => "partial",
             status => status,
@@ -171,9 +172,16 @@ impl Turn {
         written
     }
 
+    /// Whether a token that came back was restored; nothing where it did not come back.
+    fn rehydrated(&self, token: Option<&str>, returned: &Returned, all_restored: bool) -> Option<bool> {
+        let token = token.filter(|token| returned.has(token))?;
+        // Asked once more where something was lost, which is seldom: what was lost is told by its kind alone.
+        let is_restored = || self.conversation().rehydrate(token).is_ok_and(|again| again.restored == 1);
+        Some(all_restored || is_restored())
+    }
+
     fn event_row(&self, masked: &Masked, returned: &Returned, all_restored: bool) -> EventRow {
         let event = &masked.event.event;
-        let came_back = masked.token.as_ref().is_some_and(|token| returned.has(token));
         let doc = EventDoc {
             event_id: &masked.event_id,
             turn: self.number,
@@ -186,7 +194,7 @@ impl Turn {
             action: event.action.as_str(),
             token_kind: token_kind(event.token_kind),
             kid: event.kid.as_ref().map(Kid::as_str),
-            rehydrated: came_back.then_some(all_restored || masked.token.is_some()),
+            rehydrated: self.rehydrated(masked.token.as_deref(), returned, all_restored),
         };
         EventRow {
             turn: self.number,
