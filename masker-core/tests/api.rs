@@ -352,6 +352,41 @@ fn a_plug_in_finds_what_it_is_sure_of() {
     assert_eq!(findings[0].recognizer, "wards");
 }
 
+/// Gives one hit, whatever the text.
+struct Gives(RecognizerHit);
+
+impl Recognizer for Gives {
+    fn name(&self) -> &'static str {
+        "gives"
+    }
+
+    fn recognize(&self, _: &str) -> Result<Vec<RecognizerHit>, RecognizerError> {
+        Ok(vec![self.0.clone()])
+    }
+}
+
+#[test]
+fn a_hit_that_would_be_dropped_without_a_word_is_an_error() {
+    let masked = |kind: &str, confidence: f32| {
+        let hit = RecognizerHit { kind: kind.parse().unwrap(), start: 0, end: 3, confidence };
+        let lines = "recognizers: [{ name: wards, entity: WARD, patterns: [{ regex: W }] }, { name: beds, entity: BED, patterns: [{ regex: B }] }]";
+        let kinds = "\nentities:\n  WARD: { action: redact }\n  BED: { enabled: false }";
+        let source = Policy::preset_source("healthcare-default").unwrap().replacen("\nentities:", kinds, 1);
+        let source = format!("{lines}\n{source}");
+        let builder = Masker::builder().policy(Policy::from_yaml(&source).unwrap());
+        builder.recognizer(Arc::new(Gives(hit))).build().unwrap().mask("zzz").map(|masked| masked.text)
+    };
+    assert_eq!(masked("WARD", 0.9).unwrap(), "[REDACTED:WARD]");
+    // The policy knows them and does not look for them.
+    assert_eq!(masked("BED", 0.9).unwrap(), "zzz");
+    assert_eq!(masked("ORGANIZATION", 0.9).unwrap(), "zzz");
+    for (kind, confidence) in [("PATIENT", 0.9), ("NAME", f32::NAN), ("NAME", 1.01), ("NAME", -0.1)] {
+        let error = masked(kind, confidence).unwrap_err();
+        assert_eq!(error.code(), "recognizer_failed", "{kind} {confidence}");
+        assert!(error.to_string().starts_with("the recognizer gives gave a "), "{error}");
+    }
+}
+
 #[test]
 fn lists_of_a_policy_count() {
     let lines = "recognizers: [{ name: northside, entity: MRN, patterns: [{ regex: 'NS-[0-9]{4}', score: 0.9 }] }]\n\

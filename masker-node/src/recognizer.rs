@@ -1,12 +1,11 @@
 //! Recognisers written in JavaScript.
 
-use std::collections::HashSet;
 use std::fmt;
 use std::sync::Arc;
 use std::sync::mpsc::channel;
 use std::time::{Duration, Instant};
 
-use masker_core::{Kind, Masker, Pass, Policy, Recognizer, RecognizerError, RecognizerHit};
+use masker_core::{Masker, Pass, Policy, Recognizer, RecognizerError, RecognizerHit};
 use napi::bindgen_prelude::{CallbackContext, Either, FnArgs, Function, FunctionRef, PromiseRaw, Unknown};
 use napi::threadsafe_function::{ThreadsafeFunction, ThreadsafeFunctionCallMode};
 use napi::{Env, Status, ValueType};
@@ -63,8 +62,6 @@ pub(crate) struct JsRecognizer {
     timeout: Duration,
     /// Detects in its place when it is late; nothing where the call fails then.
     stand_in: Option<Masker>,
-    /// Kinds of the policy's own.
-    custom: HashSet<Kind>,
 }
 
 /// What JavaScript threw. It prints nothing of it, because its message may hold the text.
@@ -106,9 +103,7 @@ impl JsRecognizer {
         let timeout = policy.pass(Pass::Ner).and_then(|rule| rule.timeout).unwrap_or(timeout);
         let degrades = options.choice("onTimeout", &[("reject", false), ("degrade", true)])?.unwrap_or(false);
         let stand_in = if degrades { Some(Masker::builder().policy(policy.clone()).build()?) } else { None };
-        let kinds = policy.entities().iter().map(|entity| entity.kind.clone());
-        let custom = kinds.filter(|kind| !kind.is_built_in()).collect();
-        Ok(Self { name, here: function.create_ref()?, there: Arc::new(there), timeout, stand_in, custom })
+        Ok(Self { name, here: function.create_ref()?, there: Arc::new(there), timeout, stand_in })
     }
 
     fn call_here(&self, env: &Env, text: &str) -> Result<Option<Vec<Hit>>, RecognizerError> {
@@ -199,19 +194,11 @@ impl Recognizer for JsRecognizer {
         hits.iter()
             .zip(spans)
             .map(|(hit, (start, end))| {
-                // A kind that nothing knows would be dropped in silence, and what it stands for would leak.
-                let kind: Option<Kind> = hit.kind.parse().ok();
-                let kind = kind.filter(|kind| kind.is_built_in() || self.custom.contains(kind));
-                let kind = kind.ok_or_else(|| {
-                    RecognizerError::new(
-                        "it gave a kind that is neither built in nor in the policy; map its labels to kinds()",
-                    )
+                // What else a hit must be is asked by the core.
+                let kind = hit.kind.parse().map_err(|_| {
+                    RecognizerError::new("it gave what is no kind; map its labels to kinds()")
                 })?;
-                let confidence = hit.confidence.unwrap_or(1.0);
-                if !(0.0..=1.0).contains(&confidence) {
-                    return Err(RecognizerError::new("the confidence of a hit must be from 0 to 1"));
-                }
-                Ok(RecognizerHit { kind, start, end, confidence: confidence as f32 })
+                Ok(RecognizerHit { kind, start, end, confidence: hit.confidence.unwrap_or(1.0) as f32 })
             })
             .collect()
     }

@@ -82,7 +82,7 @@ for (const [name, recognize, message] of [
   ['gives no list', () => 7, /list of hits/],
   ['gives nothing', () => undefined, /list of hits/],
   ['gives a hit without a kind', () => [{ start: 0, end: 1 }], /list of hits/],
-  ['gives a kind that is none', () => [{ kind: 'name of a person', start: 3, end: 4 }], /kind that is neither/],
+  ['gives a kind that is none', () => [{ kind: 'name of a person', start: 3, end: 4 }], /no kind/],
   ['gives a kind that no policy knows', () => [{ kind: 'PATIENT', start: 3, end: 4 }], /kind that is neither/],
   ['gives a hit behind the end', () => [{ kind: 'NAME', start: 0, end: 999 }], /0\.\.999/],
   ['gives a hit inside a character', () => [{ kind: 'NAME', start: 1, end: 3 }], /1\.\.3/],

@@ -150,7 +150,7 @@ impl PyMasker {
             } else {
                 WhenLate::Reject
             };
-            let recognizer = PyRecognizer::new(&recognizer, &policy, timeout, when_late)?;
+            let recognizer = PyRecognizer::new(&recognizer, timeout, when_late)?;
             builder = builder.recognizer(Arc::new(recognizer));
         }
         let inner = py.detach(|| builder.build()).map_err(|error| errors::to_python(py, &error))?;

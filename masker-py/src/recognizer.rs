@@ -1,13 +1,12 @@
 //! A Python callable as the pass `ner`.
 
-use std::collections::HashSet;
 use std::sync::atomic::{AtomicU8, AtomicU32, AtomicUsize, Ordering};
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-use masker_core::{Kind, Masker, Policy, Recognizer, RecognizerError, RecognizerHit};
+use masker_core::{Masker, Recognizer, RecognizerError, RecognizerHit};
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::PyString;
@@ -32,8 +31,6 @@ pub(crate) struct PyRecognizer {
     name: String,
     timeout: Option<Duration>,
     when_late: WhenLate,
-    /// Kinds of the policy's own.
-    custom: HashSet<Kind>,
 }
 
 /// Threads that ask the callable, kept from one call to the next.
@@ -108,14 +105,12 @@ fn name_of(call: &Bound<'_, PyAny>) -> String {
 impl PyRecognizer {
     pub(crate) fn new(
         call: &Bound<'_, PyAny>,
-        policy: &Policy,
         timeout: Option<Duration>,
         when_late: WhenLate,
     ) -> PyResult<Self> {
         if !call.is_callable() {
             return Err(PyTypeError::new_err("every recognizer must be a callable that takes a str"));
         }
-        let entities = policy.entities().iter();
         Ok(Self {
             workers: Arc::new(Workers {
                 call: call.clone().unbind(),
@@ -126,7 +121,6 @@ impl PyRecognizer {
             name: name_of(call),
             timeout,
             when_late,
-            custom: entities.map(|entity| entity.kind.clone()).filter(|kind| !kind.is_built_in()).collect(),
         })
     }
 
@@ -147,8 +141,8 @@ impl PyRecognizer {
         }
     }
 
-    /// Places in bytes, and what kinds there are.
-    fn hits(&self, text: &str, found: Vec<Hit>) -> Result<Vec<RecognizerHit>, RecognizerError> {
+    /// Places in bytes. What else a hit must be is asked by the core.
+    fn hits(text: &str, found: Vec<Hit>) -> Result<Vec<RecognizerHit>, RecognizerError> {
         if found.is_empty() {
             return Ok(Vec::new());
         }
@@ -165,15 +159,8 @@ impl PyRecognizer {
                     "it gave {start}..{end}, which is no range of the {length} characters of the text"
                 )));
             }
-            if !(0.0..=1.0).contains(&score) {
-                return Err(RecognizerError::new("it gave a score that is not between 0 and 1"));
-            }
-            // A kind that nothing knows would be dropped in silence, and what it stands for would leak.
-            let kind: Option<Kind> = kind.parse().ok();
-            let kind = kind.filter(|kind| kind.is_built_in() || self.custom.contains(kind)).ok_or_else(|| {
-                RecognizerError::new(
-                    "it gave a kind that is neither built in nor in the policy; map its labels to masker.KINDS",
-                )
+            let kind = kind.parse().map_err(|_| {
+                RecognizerError::new("it gave what is no kind; map its labels to masker.KINDS")
             })?;
             let (start, end) = (starts[first], starts[last]);
             Ok(RecognizerHit { kind, start, end, confidence: score as f32 })
@@ -238,7 +225,7 @@ impl Recognizer for PyRecognizer {
     fn recognize(&self, text: &str) -> Result<Vec<RecognizerHit>, RecognizerError> {
         let workers = &self.workers;
         let Some(timeout) = self.timeout else {
-            return self.hits(text, ask(&workers.call, text)?);
+            return Self::hits(text, ask(&workers.call, text)?);
         };
         if workers.late.load(Ordering::Acquire) >= MAX_LATE {
             return self.late(text, "too many of its calls run past their time");
@@ -251,13 +238,13 @@ impl Recognizer for PyRecognizer {
         worker.send(job).map_err(|_| no_thread())?;
         let ended = || RecognizerError::new("its thread ended early");
         match receiver.recv_timeout(timeout) {
-            Ok(found) => self.hits(text, found?),
+            Ok(found) => Self::hits(text, found?),
             Err(RecvTimeoutError::Disconnected) => Err(ended()),
             Err(RecvTimeoutError::Timeout) => {
                 let late =
                     state.compare_exchange(RUNNING, ABANDONED, Ordering::AcqRel, Ordering::Acquire).is_ok();
                 if !late {
-                    return self.hits(text, receiver.recv().map_err(|_| ended())??);
+                    return Self::hits(text, receiver.recv().map_err(|_| ended())??);
                 }
                 workers.late.fetch_add(1, Ordering::AcqRel);
                 let why = format!("it took longer than {} ms", timeout.as_millis());

@@ -57,8 +57,9 @@ pub struct Finding {
 
 /// Finds spans in a text: the plug-in behind the pass `ner`.
 ///
-/// Implementations must answer for every text, keep nothing of it, and give spans on character boundaries inside it;
-/// anything else is an error, and masking then fails instead of going on without the model.
+/// Implementations must answer for every text, keep nothing of it, and give spans on character boundaries inside it, confidences from
+/// 0 to 1 and kinds that are built in or listed in the policy; anything else is an error, and masking then fails instead of going on
+/// without the model. How long a call may take is theirs to keep, the policy's `timeout_ms` included: it runs on the caller's thread.
 pub trait Recognizer: Send + Sync {
     /// Name used in events: lower snake case.
     fn name(&self) -> &str;

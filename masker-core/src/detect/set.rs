@@ -63,7 +63,7 @@ impl KindRule {
 #[derive(Clone, Default)]
 #[expect(missing_debug_implementations, reason = "holds the user's words and plug-ins")]
 pub struct DetectorSet {
-    /// What may be found; a kind that is not in it is off.
+    /// What may be found; a kind that is not in it is off. A plug-in may give built-in kinds, and others that are in it.
     pub rules: BTreeMap<Kind, KindRule>,
     /// The user's patterns.
     pub recognizers: Vec<CustomRecognizer>,
@@ -81,6 +81,12 @@ pub struct DetectorSet {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum DetectError {
+    /// A plug-in gave a confidence that is not between 0 and 1.
+    #[error("the recognizer {name} gave a confidence that is not between 0 and 1")]
+    BadConfidence {
+        /// Its name.
+        name: String,
+    },
     /// A plug-in failed.
     #[error("the recognizer {name} failed")]
     Recognizer {
@@ -104,6 +110,16 @@ pub enum DetectError {
         /// Length of the text.
         len: usize,
     },
+    /// A plug-in gave a kind that is neither built in nor one of those that the rules know. It would be dropped without a word, and
+    /// what it stands for would leak.
+    #[error(
+        "the recognizer {name} gave a kind that is neither built in nor in the policy; map its labels to built-in kinds, or list \
+         the kind under entities"
+    )]
+    UnknownKind {
+        /// Its name.
+        name: String,
+    },
 }
 
 impl DetectorSet {
@@ -120,7 +136,7 @@ impl DetectorSet {
     ///
     /// # Errors
     ///
-    /// When a plug-in fails or gives a span that is not a part of the text. Text alone never causes an error.
+    /// When a plug-in fails, or gives what is no part of the text, no confidence or no known kind. Text alone never causes an error.
     pub fn explain(
         &self,
         text: &str,
@@ -334,10 +350,16 @@ impl DetectorSet {
                         len: text.len(),
                     });
                 }
+                if !(0.0..=1.0).contains(&hit.confidence) {
+                    return Err(DetectError::BadConfidence { name: name() });
+                }
+                if !hit.kind.is_built_in() && !self.rules.contains_key(&hit.kind) {
+                    return Err(DetectError::UnknownKind { name: name() });
+                }
                 found.push(Candidate {
                     kind: hit.kind,
                     span: Span::new(hit.start, hit.end),
-                    score: hit.confidence.clamp(0.0, 1.0),
+                    score: hit.confidence,
                     validated: false,
                     pass: Pass::Ner,
                     recognizer: Cow::Owned(name()),

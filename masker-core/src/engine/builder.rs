@@ -190,6 +190,9 @@ fn detectors(policy: &Policy, plugins: Vec<Arc<dyn Recognizer>>) -> DetectorSet 
                 priority: i32::from(effective.priority),
             };
             rules.insert(entity.kind.clone(), rule);
+        } else if !entity.kind.is_built_in() {
+            // Off, and known all the same: a model may give it.
+            rules.insert(entity.kind.clone(), KindRule::default());
         }
     }
     let recognizers = policy
