@@ -168,7 +168,9 @@ fn a_damaged_vault_is_refused_and_not_made_worse() {
             let stderr = String::from_utf8_lossy(&output.stderr);
             assert_eq!(output.status.code(), Some(1), "{what} {args:?}: {stderr}");
             assert!(output.stdout.is_empty(), "{what} {args:?}");
-            assert!(stderr.contains("hint:") && !stderr.contains("example.com"), "{what}: {stderr}");
+            let advice = ["open it with the masker", "restore it from a backup", "name another file"];
+            assert!(advice.iter().any(|advice| stderr.contains(advice)), "{what}: {stderr}");
+            assert!(!stderr.contains("example.com"), "{what}: {stderr}");
         }
         assert!(fs::read(&path).unwrap() == bytes, "{what}: the file has changed");
     }
@@ -190,6 +192,33 @@ fn a_folder_that_cannot_be_written_is_an_error() {
     let output =
         run(work.path(), &["replay", "-q", "--input", "call.txt", "--output", "/proc/out.json"], b"");
     assert_eq!(output.status.code(), Some(1));
+}
+
+/// Asked in the middle of the work: the first lines are answered and more may come.
+#[cfg(target_os = "linux")]
+#[test]
+fn masking_opens_no_socket() {
+    let folder = tempfile::tempdir().unwrap();
+    for args in
+        [&["mask", "-q", "--vault", "v.db", "--format", "jsonl"][..], &["detect", "--format", "jsonl"]]
+    {
+        let mut child = masker(folder.path(), args).spawn().unwrap();
+        let mut stdin = child.stdin.take().unwrap();
+        // More than is read at once.
+        stdin.write_all("\"call 415-555-0142\"\n".repeat(3_000).as_bytes()).unwrap();
+        let mut first = [0; 1];
+        child.stdout.as_mut().unwrap().read_exact(&mut first).unwrap();
+        let open: Vec<String> = fs::read_dir(format!("/proc/{}/fd", child.id()))
+            .unwrap()
+            .filter_map(|entry| fs::read_link(entry.unwrap().path()).ok())
+            .map(|target| target.to_string_lossy().into_owned())
+            .collect();
+        assert!(open.len() >= 3, "{open:?}");
+        assert!(!open.iter().any(|target| target.starts_with("socket:")), "{args:?}: {open:?}");
+        drop(stdin);
+        let output = child.wait_with_output().unwrap();
+        assert_eq!(output.status.code(), Some(0));
+    }
 }
 
 #[test]

@@ -390,6 +390,23 @@ test('works in several threads, and where one is stopped', async () => {
   assert.deepEqual(await Promise.all([run(), run(), run(), run()]), [1, 1, 1, 1])
 })
 
+test('no socket is opened', { skip: process.platform !== 'linux' }, () => {
+  const code = `
+    import { readdirSync, readlinkSync } from 'node:fs'
+    import { Masker } from 'masker-node'
+    const target = (fd) => { try { return readlinkSync('/proc/self/fd/' + fd) } catch { return '' } }
+    const sockets = () => readdirSync('/proc/self/fd').map(target).filter((name) => name.startsWith('socket:')).join()
+    const before = sockets()
+    const masker = new Masker()
+    const { text } = masker.maskSync('call 415-555-0142')
+    const seen = [sockets()]
+    await masker.mask('call 415-555-0142')
+    seen.push(sockets(), masker.rehydrateSync(text).restored, sockets())
+    console.log(JSON.stringify(seen) === JSON.stringify([before, before, 1, before]))`
+  const options = { cwd: new URL('..', import.meta.url), encoding: 'utf8', timeout: 10_000 }
+  assert.equal(execFileSync(process.execPath, ['--input-type=module', '-e', code], options), 'true\n')
+})
+
 test('a process ends when its work is done', () => {
   const code = `
     import { Masker } from 'masker-node'

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import logging
+import pickle
 import traceback
 
 import pytest
@@ -107,3 +108,25 @@ def test_errors_and_their_traces_say_nothing() -> None:
             said = "".join(traceback.format_exception_only(error)) + repr(error) + str(error.args)
             assert leak(said, []) is None, said
     assert seen == len(attempts)
+
+
+def test_what_a_recognizer_raised_is_not_pickled() -> None:
+    def broken(text: str) -> list[tuple[int, int, str, float]]:
+        raise ValueError(f"cannot read {text}")
+
+    for call in (masker.Masker(recognizer=broken).mask, masker.Masker(recognizer=broken).detect):
+        with pytest.raises(masker.RecognizerError) as caught:
+            call(TEXT)
+        error = caught.value
+        assert leak(str(error.original), []) is not None
+        said = "".join(traceback.format_exception(error)) + repr(error)
+        assert leak(said + pickle.dumps(error).decode("latin-1"), []) is None
+        again = pickle.loads(pickle.dumps(error))
+        assert (str(again), again.code, again.original) == (str(error), error.code, None)
+
+
+def test_findings_and_events_are_pickled_without_text() -> None:
+    m = masker.Masker()
+    masked = m.mask(TEXT)
+    for value in (*m.detect(TEXT), *m.explain(TEXT), *masked.events):
+        assert leak(pickle.dumps(value).decode("latin-1"), []) is None, type(value)

@@ -94,7 +94,11 @@ class RecognizerError(MaskerError):
     """A plugged-in recogniser failed or ran out of its time: mend it, or try again."""
 
     original: BaseException | None = None
-    """What the recogniser raised. It is kept out of the message and the traceback, because it may hold the text."""
+    """What the recogniser raised. It is kept out of the message, the traceback and what is pickled, because it may hold the text."""
+
+    def __reduce__(self) -> tuple[object, ...]:
+        state = {name: value for name, value in vars(self).items() if name != "original"}
+        return type(self), self.args, state
 
 
 class VaultError(MaskerError):
