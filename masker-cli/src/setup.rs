@@ -252,29 +252,26 @@ pub(crate) fn key_error(error: &KeyError) -> CliError {
 }
 
 pub(crate) fn vault_error(error: &VaultError) -> CliError {
+    // Most of them say themselves what to do.
     let (code, hint) = match error {
         VaultError::Key(error) => return key_error(error),
-        VaultError::Busy => ("vault_busy", "try again when the other process is done"),
-        VaultError::Corrupt => {
-            ("vault_corrupt", "restore the file from a backup; the damaged file was not changed")
+        VaultError::Busy => ("vault_busy", None),
+        VaultError::Corrupt => ("vault_corrupt", None),
+        VaultError::Version { .. } => ("vault_version", None),
+        VaultError::NotAVault { .. } => ("not_a_vault", Some("mask --vault makes one")),
+        VaultError::ReadOnly { .. } => ("vault_unavailable", None),
+        VaultError::Open { .. } => {
+            ("vault_unavailable", Some("check that the file and its folder can be read and written"))
         }
-        VaultError::Version { .. } => {
-            ("vault_version", "use the masker that wrote the file, or another file; nothing was changed")
-        }
-        VaultError::NotAVault { .. } => {
-            ("not_a_vault", "name the file that mask --vault wrote, or a new one; nothing was changed")
-        }
-        VaultError::ReadOnly { .. } | VaultError::Open { .. } => {
-            ("vault_unavailable", "check that the file and its folder can be read and written")
-        }
-        VaultError::Export => (
-            "invalid_export",
-            "give the whole file that masker vault export wrote, and the key it was made under",
-        ),
-        VaultError::Full => ("vault_full", "make room, or purge rows with masker vault purge"),
-        _ => ("vault_failed", "nothing was half done; try again"),
+        VaultError::Export => ("invalid_export", Some("masker vault export makes one")),
+        VaultError::Full => ("vault_full", Some("masker vault purge removes rows")),
+        _ => ("vault_failed", Some("nothing was half done; try again")),
     };
-    CliError::failure(error.to_string()).code(code).hint(hint)
+    let error = CliError::failure(error.to_string()).code(code);
+    match hint {
+        Some(hint) => error.hint(hint),
+        None => error,
+    }
 }
 
 impl From<Error> for CliError {
@@ -294,9 +291,6 @@ pub(crate) fn core_error(error: &Error) -> CliError {
         Error::NotAChat { .. } => CliError::failure(error.to_string())
             .code(error.code())
             .hint("use --format text to read it as plain text, or --format jsonl for one record a line"),
-        Error::Unmaskable { .. } => CliError::failure(error.to_string())
-            .code(error.code())
-            .hint("a policy with `non_text: drop` leaves such parts out, `non_text: pass` lets them through"),
         _ => match error.kind() {
             ErrorKind::Policy | ErrorKind::Key => CliError::policy(error.to_string()),
             ErrorKind::Blocked => CliError::refused(error.to_string()),

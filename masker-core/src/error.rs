@@ -43,7 +43,9 @@ pub enum Error {
         span: Span,
     },
     /// The bytes of a conversation do not open: they are damaged, or another key, scope or version made them.
-    #[error("the conversation does not open under the keys and the scope at hand")]
+    #[error(
+        "the conversation does not open under the keys and the scope at hand; give those that it was written under"
+    )]
     Conversation,
     /// A recogniser could not judge the text.
     #[error(transparent)]
@@ -75,7 +77,7 @@ pub enum Error {
     #[error(transparent)]
     Policy(#[from] PolicyErrors),
     /// Arrays, objects and JSON inside strings are nested too deep.
-    #[error("the JSON is nested deeper than {limit} levels")]
+    #[error("the JSON is nested deeper than {limit} levels; mask its parts by themselves")]
     TooDeep {
         /// The deepest nesting taken.
         limit: usize,
@@ -92,7 +94,10 @@ pub enum Error {
     #[error(transparent)]
     Token(#[from] TokenError),
     /// An image, audio or file cannot be masked, and the policy says `non_text: reject`.
-    #[error("the part at {} is not text and cannot be masked", Place(path))]
+    #[error(
+        "the part at {} is not text and cannot be masked; leave it out, or let the policy's non_text drop or pass it",
+        Place(path)
+    )]
     Unmaskable {
         /// JSON Pointer of the part.
         path: String,

@@ -230,7 +230,7 @@ fn an_error_of_a_limit_says_the_limit() {
     let masker = Masker::new().unwrap();
     let deep = "[".repeat(MAX_JSON_DEPTH + 1);
     let error = masker.mask_json(&deep, &JsonRules::everything()).unwrap_err();
-    assert_eq!(error.to_string(), "the JSON is nested deeper than 128 levels");
+    assert_eq!(error.to_string(), "the JSON is nested deeper than 128 levels; mask its parts by themselves");
     let error = SseDecoder::new().push(&vec![b'a'; MAX_EVENT_BYTES + 1]).unwrap_err();
     assert!(error.to_string().contains("16777216 bytes; give it in parts"), "{error}");
     let error = Policy::from_yaml(&recognizers(1, MAX_RECOGNIZER_PATTERNS + 1)).unwrap_err();

@@ -14,7 +14,7 @@ pub enum KeyError {
         variable: String,
     },
     /// One key id was given two active keys.
-    #[error("key id {kid} has two active keys")]
+    #[error("key id {kid} has two active keys; give one of them as an old key")]
     DuplicateKid {
         /// The key id.
         kid: Kid,
@@ -37,7 +37,7 @@ pub enum KeyError {
         origin: String,
     },
     /// Old keys were given for a key id without an active key.
-    #[error("key id {kid} has old keys and no active key")]
+    #[error("key id {kid} has old keys and no active key; give it one, or take the old ones out")]
     NoActiveKey {
         /// The key id.
         kid: Kid,
@@ -52,7 +52,9 @@ pub enum KeyError {
     #[error("the operating system gave no random bytes")]
     Random,
     /// No key is known under this key id.
-    #[error("no key for key id {kid}")]
+    #[error(
+        "no key for key id {kid}; add it to the key ring, as MASKER_KEY_{kid} where keys come from variables"
+    )]
     UnknownKid {
         /// The key id.
         kid: Kid,

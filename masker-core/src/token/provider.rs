@@ -312,7 +312,10 @@ mod tests {
             }
         }
         let orphan = ring(&[("MASKER_KEY_K1_OLD", KEY)]).unwrap_err();
-        assert_eq!(orphan.to_string(), "key id K1 has old keys and no active key");
+        assert_eq!(
+            orphan.to_string(),
+            "key id K1 has old keys and no active key; give it one, or take the old ones out"
+        );
         let twice = KeyRing::builder().key(&kid("K1"), [1; 32]).key_base64(&kid("K1"), KEY).build();
         assert!(matches!(twice, Err(KeyError::DuplicateKid { .. })));
         let short = KeyRing::builder().key_base64(&kid("K1"), "c2hvcnQ=").build();

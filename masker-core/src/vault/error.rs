@@ -8,16 +8,18 @@ use crate::token::KeyError;
 #[non_exhaustive]
 pub enum VaultError {
     /// The file is held by another process for longer than the wait allowed.
-    #[error("vault is busy: another process holds it")]
+    #[error("vault is busy: another process holds it; try again when it is done")]
     Busy,
     /// The file is damaged.
-    #[error("vault file is damaged or cut short")]
+    #[error("vault file is damaged or cut short; it was left as it is: restore it from a backup")]
     Corrupt,
     /// The export is damaged, cut short, or made under a key that is not in the ring.
-    #[error("export does not authenticate: damaged, cut short, or made under another key")]
+    #[error(
+        "export does not authenticate: damaged, cut short, or made under another key; give all of it, and the key it was made under"
+    )]
     Export,
     /// The vault has as many rows as it may have, or the disk is full.
-    #[error("vault is full")]
+    #[error("vault is full; make room, or purge rows")]
     Full,
     /// The export could not be written or read.
     #[error("export input or output failed")]
@@ -26,7 +28,7 @@ pub enum VaultError {
     #[error(transparent)]
     Key(#[from] KeyError),
     /// The file is something else.
-    #[error("not a vault: {}", path.display())]
+    #[error("not a vault: {}; it was left as it is: name another file", path.display())]
     NotAVault {
         /// The file.
         path: PathBuf,
@@ -40,7 +42,7 @@ pub enum VaultError {
         kind: io::ErrorKind,
     },
     /// The file or its folder cannot be written.
-    #[error("vault {} is read-only", path.display())]
+    #[error("vault {} is read-only; let the file and its folder be written", path.display())]
     ReadOnly {
         /// The file.
         path: PathBuf,
@@ -52,7 +54,9 @@ pub enum VaultError {
         reason: String,
     },
     /// The file was made by another version of masker.
-    #[error("vault has schema version {found}; this build reads version {expected}")]
+    #[error(
+        "vault has schema version {found}, and this build reads version {expected}; open it with the masker that wrote it"
+    )]
     Version {
         /// The version of the file.
         found: i64,

@@ -1299,7 +1299,10 @@ mod tests {
         Connection::open(&path).unwrap().pragma_update(None, "user_version", 9).unwrap();
         let error = SqliteVault::open(&path).unwrap_err();
         assert!(matches!(error, VaultError::Version { found: 9, expected: VERSION }));
-        assert_eq!(error.to_string(), "vault has schema version 9; this build reads version 4");
+        assert_eq!(
+            error.to_string(),
+            "vault has schema version 9, and this build reads version 4; open it with the masker that wrote it"
+        );
     }
 
     #[test]
@@ -1597,7 +1600,7 @@ mod tests {
         };
         assert!(matches!(code(rusqlite::ffi::SQLITE_BUSY), VaultError::Busy));
         assert!(matches!(code(rusqlite::ffi::SQLITE_FULL), VaultError::Full));
-        assert_eq!(code(rusqlite::ffi::SQLITE_READONLY).to_string(), "vault vault.db is read-only");
+        assert!(code(rusqlite::ffi::SQLITE_READONLY).to_string().starts_with("vault vault.db is read-only;"));
         assert!(!code(rusqlite::ffi::SQLITE_IOERR).to_string().contains("secret"));
     }
 }
