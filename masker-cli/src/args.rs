@@ -145,7 +145,7 @@ pub(crate) struct Lines {
     #[arg(long)]
     pub(crate) keep: bool,
     /// jsonl: threads [default: 1]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=512))]
+    #[arg(long, value_name = "N", value_parser = thread_count)]
     pub(crate) jobs: Option<u16>,
 }
 
@@ -901,6 +901,13 @@ pub(crate) struct AdminBootstrap {
     /// Add another owner though a user exists
     #[arg(long)]
     pub(crate) force: bool,
+}
+
+fn thread_count(text: &str) -> Result<u16, String> {
+    match text.parse::<u16>() {
+        Ok(value) if (1..=512).contains(&value) => Ok(value),
+        _ => Err("a whole number from 1 to 512 is needed".to_owned()),
+    }
 }
 
 fn at_least_one(text: &str) -> Result<usize, String> {

@@ -5,6 +5,8 @@ use std::io;
 use std::path::Path;
 use std::process::ExitCode;
 
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+
 /// What the process tells its caller.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Exit {
@@ -144,6 +146,33 @@ impl CliError {
         }
         lines
     }
+}
+
+/// Takes what was typed out of a mistake on the command line, but for the name of a flag: a text given where something else belongs
+/// must not come back in a message. What was probably meant stays.
+pub(crate) fn without_text(mut error: clap::Error) -> clap::Error {
+    let typed = match error.kind() {
+        ErrorKind::InvalidSubcommand => ContextKind::InvalidSubcommand,
+        ErrorKind::InvalidValue | ErrorKind::TooManyValues | ErrorKind::ValueValidation => {
+            ContextKind::InvalidValue
+        }
+        ErrorKind::UnknownArgument => ContextKind::InvalidArg,
+        _ => return error,
+    };
+    let Some(ContextValue::String(said)) = error.get(typed) else { return error };
+    let is_flag = said.starts_with('-') && !said.contains(|c: char| c.is_whitespace() || c.is_ascii_digit());
+    if said.is_empty() || is_flag {
+        return error;
+    }
+    let reason = std::error::Error::source(&error).map(ToString::to_string);
+    if reason.is_some_and(|reason| reason.contains(said.as_str())) {
+        let argument = error.get(ContextKind::InvalidArg).map(ToString::to_string).unwrap_or_default();
+        return clap::Error::raw(error.kind(), format!("the value given for '{argument}' is out of range\n"));
+    }
+    error.insert(typed, ContextValue::String("\u{2026}".to_owned()));
+    // It says how to pass the same as a value.
+    error.remove(ContextKind::Suggested);
+    error
 }
 
 /// Whether a path that leads nowhere may be a sentence.
