@@ -136,8 +136,8 @@ const LIMITS: &[Limit] = &[
         policy_code(&recognizers(1, most), &recognizers(1, most + 1))
     }),
     limit("policy::MAX_PATTERNS", MAX_PATTERNS, |most| {
-        let each = MAX_RECOGNIZER_PATTERNS;
-        policy_code(&recognizers(most / each, each), &recognizers(most / each + 1, each))
+        let within = recognizers(most / MAX_RECOGNIZER_PATTERNS, MAX_RECOGNIZER_PATTERNS);
+        policy_code(&within, &format!("{within}allow: [{{ regex: a }}]\n"))
     }),
     limit("PolicyErrors::LIMIT", PolicyErrors::LIMIT, |most| {
         let wrong: String = (0..most + 7).map(|at| format!("field_{at}: 1\n")).collect();

@@ -193,11 +193,11 @@ async fn what_is_no_request_is_refused_without_a_body() {
     for (request, status) in [
         (of_headers(100), "200 OK"),
         (of_bytes(400_000), "200 OK"),
-        (of_path(65_000), "404 Not Found"),
+        (of_path(65_533), "404 Not Found"),
         ("GET /live\r\n\r\n".to_owned(), "400 Bad Request"),
         ("GET /live HTTP/1.1\r\nno header\r\n\r\n".to_owned(), "400 Bad Request"),
         ("GET /live HTTP/1.1\r\ncontent-length: many\r\n\r\n".to_owned(), "400 Bad Request"),
-        (of_path(66_000), "414 URI Too Long"),
+        (of_path(65_534), "414 URI Too Long"),
         (of_headers(101), "431 Request Header Fields Too Large"),
         (of_bytes(1_000_000), "431 Request Header Fields Too Large"),
     ] {

@@ -336,6 +336,35 @@ async fn events_stand_in_the_order_of_the_contract() {
 }
 
 #[tokio::test]
+async fn texts_and_events_are_limited_where_the_page_says() {
+    let server = Server::new();
+    for call in ["mask", "detect", "synthesize"] {
+        let texts = |count: usize| json!({ "texts": vec!["call 415-555-0142"; count] });
+        let answer = server.post(&format!("/api/v1/{call}"), texts(100)).await.expect(200);
+        assert_eq!(answer["results"].as_array().unwrap().len(), 100);
+        server.post(&format!("/api/v1/{call}"), texts(101)).await.refused(422, "validation_failed");
+    }
+    let agent = server.agent("a", json!({})).await;
+    for (count, is_truncated) in [(1_000, false), (1_001, true)] {
+        let said: String = (0..count).map(|at| format!("a{at}@example.com ")).collect();
+        let session = server.chat(&agent, &said).await.header("masker-session-id").to_owned();
+        let shown = server.get(&format!("/api/v1/sessions/{session}")).await.expect(200)["session"].clone();
+        assert_eq!(shown["redaction_count"], count);
+        assert_eq!(shown["events"].as_array().unwrap().len(), 1_000);
+        assert_eq!(shown["events_truncated"], is_truncated);
+        let (mut paged, mut cursor) = (0, String::new());
+        loop {
+            let path = format!("/api/v1/sessions/{session}/events?limit=100{cursor}");
+            let page = server.get(&path).await.expect(200);
+            paged += page["data"].as_array().unwrap().len();
+            let Some(next) = page["next_cursor"].as_str() else { break };
+            cursor = format!("&cursor={next}");
+        }
+        assert_eq!(paged, count);
+    }
+}
+
+#[tokio::test]
 async fn payloads_are_withheld_from_who_may_not_read_them() {
     let server = Server::new();
     let agent = server.agent("a", json!({})).await;
