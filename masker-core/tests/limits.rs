@@ -8,11 +8,13 @@ use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
+use masker_core::detect::{Context, DetectorSet};
 use masker_core::payload::{JsonRules, MAX_EVENT_BYTES, MAX_JSON_BYTES, MAX_JSON_DEPTH, SseDecoder};
 use masker_core::policy::{
     MAX_ALIAS_NODES, MAX_DESCRIPTION_CHARS, MAX_DICTIONARY_BYTES, MAX_DICTIONARY_WORDS, MAX_PATTERN_BYTES,
-    MAX_PATTERN_CHARS, MAX_PATTERNS, MAX_POLICY_BYTES, MAX_POLICY_DEPTH, MAX_RECOGNIZER_PATTERNS,
+    MAX_PATTERN_CHARS, MAX_PATTERNS, MAX_POLICY_BYTES, MAX_POLICY_DEPTH, MAX_RECOGNIZER_PATTERNS, Surface,
 };
+use masker_core::resolve::Order;
 use masker_core::{
     Error, Kid, Kind, MAX_CONVERSATION_VALUES, MAX_REMEMBERED_BYTES, MAX_SCOPE_BYTES, MAX_SEALED_BYTES,
     MAX_TEXT_BYTES, Masker, MemoryVault, Policy, PolicyErrorCode, PolicyErrors, Role, Scheme, Scope,
@@ -63,6 +65,26 @@ const LIMITS: &[Limit] = &[
         let held = conversation.to_bytes().unwrap().len();
         assert!((most / 2..most + 4_096).contains(&held), "{held}");
         "the oldest are masked anew when they are sent again".to_owned()
+    }),
+    limit("Conversation", 32_768, |most| {
+        let (set, mut context) = (DetectorSet::all_kinds(), Context::default());
+        let mut count = |text: &str| set.detect(text, &[], &mut context, Order::Longest).unwrap().len();
+        let numbers: String = (1..most).map(|n| format!("mrn {}. ", 1_000_000 + n)).collect();
+        assert_eq!(count(&numbers), most - 1);
+        for (number, found_again) in [("7734215", 1), ("8834215", 0)] {
+            assert_eq!(count(&format!("mrn {number}")), 1);
+            assert_eq!(count(&format!("{number} you said")), found_again, "{number}");
+        }
+        "no more is learnt".to_owned()
+    }),
+    limit("Conversation", 1_024, |most| {
+        let policy = Policy::healthcare_default().with_surface(Surface::Alias);
+        let conversation = masker(policy).conversation("call");
+        let said = |text: &str| conversation.mask_turn(Role::User, text).unwrap().text;
+        let kept: String = (1..=most).map(|n| format!("[PHONE_{n}] ")).collect();
+        assert_eq!(said(&kept), kept);
+        assert_eq!(said("[PHONE_9]"), "[PHONE_9]");
+        format!("what would keep another becomes {}", said("[PHONE_9999]").replace("PHONE", "KIND"))
     }),
     Limit {
         constant: "MemoryVault::with_limit",
