@@ -316,6 +316,8 @@ pub(crate) enum PolicyCommand {
     Show(PolicyShow),
     /// Print a policy file to start from
     Init(PolicyInit),
+    /// Print the JSON Schema of policy files, for editors
+    Schema,
     /// Which Safe Harbor categories the policy covers, and how
     Coverage,
     /// Make a server read its policy files again

@@ -43,6 +43,7 @@ const RUNS: &[(&[&str], May)] = &[
     (&["policy", "show", "--policy", "bad.yaml"], Nowhere),
     (&["policy", "diff", "bad.yaml", "strict"], Nowhere),
     (&["policy", "init"], Nowhere),
+    (&["policy", "schema"], Nowhere),
     (&["policy", "coverage", "--policy", "bad.yaml"], Nowhere),
     (&["policy", "reload", "--server", SERVER], Nowhere),
     (&["vault", "stats", "--vault", "v.db"], Nowhere),

@@ -31,6 +31,10 @@ pub(crate) fn run(command: &PolicyCommand, ui: &Ui, settings: &Settings) -> Resu
             ui.print(Policy::preset_source(preset_name(command.from)).expect("every preset has a source"))?;
             Ok(Exit::Success)
         }
+        PolicyCommand::Schema => {
+            ui.print(Policy::schema())?;
+            Ok(Exit::Success)
+        }
         PolicyCommand::Reload(auth) => reload(auth, ui, settings),
         PolicyCommand::Coverage => coverage(&setup::policy(settings, ui)?, ui),
     }

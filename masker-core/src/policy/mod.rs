@@ -5,6 +5,7 @@ mod diff;
 mod error;
 mod limits;
 mod raw;
+mod schema;
 mod show;
 mod validate;
 
@@ -477,6 +478,12 @@ impl Policy {
     /// The commented YAML of a shipped policy.
     pub fn preset_source(name: &str) -> Option<&'static str> {
         PRESETS.iter().find(|(n, _)| *n == name).map(|(_, source)| *source)
+    }
+
+    /// The JSON Schema (draft 7) of the policy file, for editors. A file that it takes may still be refused: what needs two places at
+    /// once, such as a kind that is named and not listed, only loading finds.
+    pub fn schema() -> &'static str {
+        schema::SCHEMA
     }
 
     /// The names of the shipped policies.

@@ -34,7 +34,7 @@ const MAX_CANDIDATES: usize = 200;
 /// Twice as many as are reported, since they are sorted only afterwards.
 const MAX_SUGGESTIONS: usize = 2 * PolicyErrors::LIMIT;
 
-const PASS_NAMES: [(&str, Pass); 6] = [
+pub(super) const PASS_NAMES: [(&str, Pass); 6] = [
     ("regex", Pass::Regex),
     ("dictionary", Pass::Dictionary),
     ("spoken", Pass::Spoken),
@@ -44,7 +44,7 @@ const PASS_NAMES: [(&str, Pass); 6] = [
 ];
 
 /// Accepted spellings of kinds that are not their names.
-const KIND_ALIASES: [(&str, Kind); 10] = [
+pub(super) const KIND_ALIASES: [(&str, Kind); 10] = [
     ("person_name", Kind::Name),
     ("dob", Kind::Dob),
     ("phone_number", Kind::Phone),
@@ -57,7 +57,7 @@ const KIND_ALIASES: [(&str, Kind); 10] = [
     ("LOCATION", Kind::Address),
 ];
 
-const TOP_FIELDS: &[&str] = &[
+pub(super) const TOP_FIELDS: &[&str] = &[
     "name",
     "version",
     "description",
@@ -83,7 +83,7 @@ const TOP_FIELDS: &[&str] = &[
     "agents",
 ];
 
-const ENTITY_FIELDS: &[&str] = &[
+pub(super) const ENTITY_FIELDS: &[&str] = &[
     "enabled",
     "regex",
     "ner",
@@ -98,9 +98,9 @@ const ENTITY_FIELDS: &[&str] = &[
     "keep",
 ];
 
-const RECOGNIZER_FIELDS: &[&str] =
+pub(super) const RECOGNIZER_FIELDS: &[&str] =
     &["name", "entity", "patterns", "context", "context_window", "context_boost", "check", "pass"];
-const DICTIONARY_FIELDS: &[&str] =
+pub(super) const DICTIONARY_FIELDS: &[&str] =
     &["name", "entity", "words", "file", "case_sensitive", "whole_word", "score"];
 
 /// Checks a policy. Dictionary files are read from below `dir`; without one they are not allowed.
