@@ -409,6 +409,15 @@ fn floods_take_time_in_proportion() {
     }
 }
 
+/// Each candidate is told by which finding it is covered, and there are as many of both as the text is long.
+#[test]
+fn explaining_takes_time_in_proportion() {
+    let masker = Masker::new().unwrap();
+    for pattern in ["mary ", "www.", "call 415-555-0142 "] {
+        grows_linearly(pattern, repeated(pattern), |text| drop(masker.explain(text).unwrap()));
+    }
+}
+
 /// What cannot be seen does not hide a value.
 #[test]
 fn invisible_characters_hide_nothing() {

@@ -259,7 +259,9 @@ impl Masker {
         Ok(candidates
             .into_iter()
             .map(|finding| {
-                let winner = chosen.iter().find(|winner| winner.span.contains(finding.span));
+                // They are disjoint and in order, so only one can cover it.
+                let next = chosen.partition_point(|winner| winner.span.end <= finding.span.start);
+                let winner = chosen.get(next).filter(|winner| winner.span.contains(finding.span));
                 let chosen = winner.is_some_and(|winner| {
                     winner.kind == finding.kind
                         && winner.recognizer == finding.recognizer

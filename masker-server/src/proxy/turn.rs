@@ -1,10 +1,12 @@
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::Instant;
 
-use masker_core::{Action, Conversation, Kid, Kind, Marker, PayloadEvent, TokenKind, find_markers};
+use masker_core::payload::visit_chat;
+use masker_core::policy::NonText;
+use masker_core::{Action, Conversation, Error, Kid, Kind, Marker, PayloadEvent, TokenKind, find_markers};
 use serde::Serialize;
-use serde_json::Value;
 
 use crate::agents::Runtime;
 use crate::error::Result;
@@ -118,9 +120,10 @@ impl Turn {
         self.upstream_done();
         let total = self.received.elapsed();
         let upstream_us = self.stages_us[2];
-        let returned = Returned::new(&outcome.returned);
         let all_restored = outcome.lost.is_empty();
         let mut events = std::mem::take(&mut self.events);
+        let returned =
+            Returned::new(&outcome.returned, events.iter().filter_map(|masked| masked.token.as_deref()));
         events.sort_by(|a, b| {
             (&a.event.path, a.event.event.span.start).cmp(&(&b.event.path, b.event.event.span.start))
         });
@@ -247,27 +250,58 @@ fn json_of(doc: &EventDoc<'_>) -> String {
     String::from_utf8(json).expect("JSON is UTF-8")
 }
 
-/// The words that came back, prepared for looking tokens up in them.
-struct Returned {
-    upper: String,
-    squashed: String,
-}
+/// Of the tokens and aliases that stand for events those that came back.
+struct Returned(HashSet<String>);
 
 impl Returned {
-    fn new(text: &str) -> Self {
-        Self { upper: text.to_ascii_uppercase(), squashed: squash(text) }
+    /// Looks for all of them at once: there may be as many as the text is long.
+    fn new<'t>(text: &str, tokens: impl Iterator<Item = &'t str>) -> Self {
+        let (aliases, tokens): (HashSet<&str>, HashSet<&str>) =
+            tokens.partition(|token| token.starts_with('['));
+        let mut back = HashSet::new();
+        if !tokens.is_empty() {
+            back.extend(durable_tokens(text).filter(|token| tokens.contains(token.as_str())));
+        }
+        if aliases.is_empty() {
+            return Self(back);
+        }
+        // Aliases are matched however they are written.
+        let wanted: HashMap<String, &str> = aliases.iter().map(|alias| (squash(alias), *alias)).collect();
+        let lengths: BTreeSet<usize> = wanted.keys().map(String::len).collect();
+        let words = squash(text);
+        let is_digit = |at: usize| words.as_bytes().get(at).is_some_and(u8::is_ascii_digit);
+        // Every alias ends in a number, and a digit behind it would make it another.
+        for end in (1..=words.len()).filter(|end| is_digit(end - 1) && !is_digit(*end)) {
+            let found = lengths.iter().take_while(|length| **length <= end);
+            back.extend(
+                found
+                    .filter_map(|length| wanted.get(&words[end - length..end]))
+                    .map(|alias| (*alias).to_owned()),
+            );
+        }
+        Self(back)
     }
 
     fn has(&self, token: &str) -> bool {
-        if !token.starts_with('[') {
-            return self.upper.contains(&token.to_ascii_uppercase());
-        }
-        // Aliases are matched however they are written; the digit after one would make it another.
-        let wanted = squash(token);
-        self.squashed
-            .match_indices(&wanted)
-            .any(|(at, _)| !self.squashed[at + wanted.len()..].starts_with(|c: char| c.is_ascii_digit()))
+        self.0.contains(token)
     }
+}
+
+/// What has the form of a durable token, in capitals, whatever stands around it: the text may be JSON.
+fn durable_tokens(text: &str) -> impl Iterator<Item = String> {
+    text.match_indices("MSK").filter_map(|(at, _)| {
+        let token = &text[at..];
+        let longest = if token.starts_with("MSKV1.") {
+            26
+        } else if token.starts_with("MSK1.") {
+            8_192
+        } else {
+            return None;
+        };
+        let (dot, _) = token.match_indices('.').nth(2)?;
+        let body = token[dot + 1..].bytes().take(longest).take_while(u8::is_ascii_alphanumeric).count();
+        Some(token[..=dot + body].to_ascii_uppercase())
+    })
 }
 
 /// Letters and digits alone.
@@ -277,7 +311,7 @@ fn squash(text: &str) -> String {
 
 /// The token that stands for each event; nothing where it cannot be told.
 pub(super) fn tokens(masked: &str, events: &[PayloadEvent]) -> Vec<Option<String>> {
-    in_order(masked, events).unwrap_or_else(|| along_spans(masked, events))
+    in_order(masked, events).unwrap_or_else(|| along_texts(masked, events))
 }
 
 /// Takes the tokens of the text one after the other, where there are as many as events and they are of the same kinds: events
@@ -301,21 +335,24 @@ fn in_order(masked: &str, events: &[PayloadEvent]) -> Option<Vec<Option<String>>
     found.next().is_none().then_some(tokens)
 }
 
-/// Walks the masked text along the spans: between events it is as it was.
-fn along_spans(masked: &str, events: &[PayloadEvent]) -> Vec<Option<String>> {
-    let masked: &Value = &serde_json::from_str(masked).unwrap_or_default();
-    let mut tokens = Vec::with_capacity(events.len());
+/// Goes along each text of the masked request: between its events it is as it was.
+fn along_texts(masked: &str, events: &[PayloadEvent]) -> Vec<Option<String>> {
+    // Where the events of a path stand; nothing where the path does not tell which text they are of, as those of keys.
+    let mut places: HashMap<&str, Option<Range<usize>>> = HashMap::new();
     let mut at = 0;
-    while at < events.len() {
-        let path = &events[at].path;
+    while let Some(PayloadEvent { path, .. }) = events.get(at) {
         let count = events[at..].iter().take_while(|event| event.path == *path).count();
-        let group = &events[at..at + count];
+        places.entry(path.as_str()).and_modify(|place| *place = None).or_insert(Some(at..at + count));
         at += count;
-        match text_at(masked, path) {
-            Some(text) => tokens.extend(aligned(&text, group)),
-            None => tokens.extend(std::iter::repeat_n(None, count)),
-        }
     }
+    let mut tokens = vec![None; events.len()];
+    let walked = visit_chat(masked, NonText::Pass, |place| {
+        if let Some(range) = places.get_mut(place.path).and_then(Option::take) {
+            tokens[range.clone()].clone_from_slice(&aligned(place.text, &events[range]));
+        }
+        Ok::<_, Error>(None)
+    });
+    debug_assert!(walked.is_ok(), "what was masked as a chat is one");
     tokens
 }
 
@@ -327,8 +364,8 @@ fn aligned(after: &str, events: &[PayloadEvent]) -> Vec<Option<String>> {
     for event in events {
         let span = event.event.span;
         out += span.start.saturating_sub(copied);
-        let marker = markers.iter().find(|found| found.span.start == out).filter(|_| !lost);
-        let found = marker.and_then(|found| after.get(found.span.range()));
+        let marker = markers.binary_search_by_key(&out, |found| found.span.start).ok().filter(|_| !lost);
+        let found = marker.and_then(|at| after.get(markers[at].span.range()));
         match found {
             Some(token) => out += token.len(),
             None if event.event.action == Action::Passthrough => out += span.end - span.start,
@@ -339,25 +376,6 @@ fn aligned(after: &str, events: &[PayloadEvent]) -> Vec<Option<String>> {
         tokens.push(restorable.map(str::to_owned));
     }
     tokens
-}
-
-/// The text at a JSON Pointer, through JSON inside strings.
-fn text_at(value: &Value, path: &str) -> Option<String> {
-    let Some(rest) = path.strip_prefix('/') else {
-        return match value {
-            Value::String(text) => Some(text.clone()),
-            Value::Number(number) => Some(number.to_string()),
-            _ => None,
-        };
-    };
-    let end = rest.find('/').unwrap_or(rest.len());
-    let (part, after) = rest.split_at(end);
-    match value {
-        Value::Object(members) => text_at(members.get(&part.replace("~1", "/").replace("~0", "~"))?, after),
-        Value::Array(items) => text_at(items.get(part.parse::<usize>().ok()?)?, after),
-        Value::String(text) => text_at(&serde_json::from_str(text).ok()?, path),
-        _ => None,
-    }
 }
 
 #[cfg(test)]
@@ -373,27 +391,63 @@ mod tests {
         let original = json!({ "messages": [{ "role": "user", "content": "I'm Ann Reed, 415-555-0142, see https://example.com/a" }] });
         let masked = masker.mask_chat(&original.to_string()).unwrap();
         let found = tokens(&masked.json, &masked.events);
-        assert_eq!(found, along_spans(&masked.json, &masked.events));
+        assert_eq!(found, along_texts(&masked.json, &masked.events));
         let starts: Vec<Option<&str>> =
             found.iter().map(|t| t.as_deref().and_then(|t| t.get(..10))).collect();
         assert_eq!(starts, [Some("MSKV1.NAME"), Some("MSKV1.PHON"), None], "{}", masked.json);
     }
 
-    #[test]
-    fn a_pointer_leads_through_json_in_strings() {
-        let value = json!({ "a/b": [{ "x": json!({ "y~z": ["n", 7, json!({ "deep": "d" }).to_string()] }).to_string() }] });
-        let at = |path: &str| text_at(&value, path);
-        assert_eq!(at("/a~1b/0/x/y~0z/1").as_deref(), Some("7"));
-        assert_eq!(at("/a~1b/0/x/y~0z/2/deep").as_deref(), Some("d"));
-        for path in ["/a~1b", "/a~1b/1/x", "/a~1b/0/x/y~0z/3", "/a~1b/0/x/y~0z/0/more", "/a~1b/q"] {
-            assert_eq!(at(path), None, "{path}");
-        }
+    /// That many numbers in one text, and as many in JSON inside a string; what is redacted for good makes each text be looked at.
+    fn masked_numbers(count: usize) -> masker_core::MaskedPayload {
+        let numbers: Vec<String> =
+            (0..count).map(|n| format!("{}-555-01{:02}", 212 + n / 100, n % 100)).collect();
+        let inner = json!({ "see": "https://example.com/a", "more": json!(["415-555-0142"]).to_string(), "calls": numbers });
+        let request = json!({ "messages": [
+            { "role": "user", "content": numbers.join(", ") },
+            { "role": "tool", "tool_call_id": "1", "content": inner.to_string() },
+        ] });
+        Masker::new().unwrap().mask_chat(&request.to_string()).unwrap()
     }
 
     #[test]
-    fn aliases_are_recognised_however_they_are_written() {
-        let returned = Returned::new("I have **phone-1** and [NAME_12].");
-        assert!(returned.has("[PHONE_1]") && returned.has("[NAME_12]"));
-        assert!(!returned.has("[NAME_1]") && !returned.has("[PHONE_2]"));
+    fn events_in_json_inside_strings_find_their_tokens() {
+        let masked = masked_numbers(2);
+        let found = tokens(&masked.json, &masked.events);
+        let kinds: Vec<Option<&str>> =
+            found.iter().map(|token| token.as_deref().and_then(|t| t.get(..11))).collect();
+        let phone = Some("MSKV1.PHONE");
+        assert_eq!(kinds, [phone, phone, None, phone, phone, phone], "{}", masked.json);
+        assert!(found.iter().flatten().all(|token| masked.json.contains(token)));
+    }
+
+    #[test]
+    fn very_many_events_take_time_in_proportion() {
+        let time = |count: usize| {
+            let masked = masked_numbers(count);
+            let run = || {
+                let start = Instant::now();
+                let found = tokens(&masked.json, &masked.events);
+                let returned = Returned::new(&masked.json, found.iter().flatten().map(String::as_str));
+                assert!(found.iter().flatten().all(|token| returned.has(token)));
+                let aliases: Vec<String> = (0..count).map(|n| format!("[PHONE_{n}]")).collect();
+                let returned = Returned::new(&aliases.concat(), aliases.iter().map(String::as_str));
+                assert!(aliases.iter().all(|alias| returned.has(alias)));
+                start.elapsed()
+            };
+            (0..3).map(|_| run()).min().unwrap()
+        };
+        let (some, many) = (time(500), time(4_000));
+        assert!(many < some * 24, "{some:?} for 500, {many:?} for 4,000");
+    }
+
+    #[test]
+    fn aliases_and_tokens_are_recognised_however_they_are_written() {
+        let token = "MSKV1.PHONE.K_HEALTHCARE.HSEMBUYQUW2TTUOL35UE5SIDMY";
+        let other = "MSKV1.PHONE.K_HEALTHCARE.AAAAAAAAAAAAAAAAAAAAAAAAAA";
+        let stands = ["[PHONE_1]", "[NAME_12]", "[NAME_1]", "[PHONE_2]", token, other];
+        let text = format!("I have **phone-1** and [NAME_12].\\n{}s", token.replace("HSEM", "hsem"));
+        let returned = Returned::new(&text, stands.into_iter());
+        let found: Vec<bool> = stands.iter().map(|token| returned.has(token)).collect();
+        assert_eq!(found, [true, true, false, false, true, false]);
     }
 }
