@@ -437,7 +437,7 @@ impl Reader {
             self.vars.keys().filter(|name| name.starts_with("MASKER_") && !known(name)).cloned().collect();
         for name in unknown {
             let all = PLAIN.iter().chain(&SECRETS).chain(&ELSEWHERE);
-            let near = all.map(|other| (distance(&name, other), *other)).min();
+            let near = all.map(|other| (strsim::levenshtein(&name, other), *other)).min();
             self.warnings.push(match near {
                 _ if name == "MASKER_VAULT_KEY_FILE" => {
                     "MASKER_VAULT_KEY_FILE is not supported; use MASKER_KEY_<KID>_FILE".to_owned()
@@ -449,22 +449,6 @@ impl Reader {
             });
         }
     }
-}
-
-/// Edits between two names.
-fn distance(a: &str, b: &str) -> usize {
-    let b = b.as_bytes();
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, x) in a.bytes().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = i + 1;
-        for (j, y) in b.iter().enumerate() {
-            let change = diagonal + usize::from(x != *y);
-            diagonal = row[j + 1];
-            row[j + 1] = change.min(row[j] + 1).min(diagonal + 1);
-        }
-    }
-    row[b.len()]
 }
 
 impl Config {
@@ -935,6 +919,31 @@ mod tests {
                 error.contains(name) && !error.contains("permanent") && !error.contains(value),
                 "{error}"
             );
+        }
+    }
+
+    #[test]
+    fn no_value_is_in_an_error_or_a_warning_and_no_secret_in_what_is_printed() {
+        const VALUE: &str = "quixworth-4155550187";
+        let folder = tempfile::tempdir().unwrap();
+        let data = folder.path().to_str().unwrap();
+        let names = PLAIN.iter().chain(&SECRETS).chain(&["MASKER_KEY_K_HEALTHCARE"]);
+        for name in names.filter(|name| **name != "MASKER_DATA_DIR") {
+            let mut vars = production(&[
+                ("MASKER_DATA_DIR", data),
+                ("MASKER_GITHUB_CLIENT_ID", "a"),
+                ("MASKER_GITHUB_CLIENT_SECRET", "b"),
+            ]);
+            vars.retain(|(other, _)| other != name);
+            vars.push((name, VALUE));
+            let said = match read(&vars) {
+                Ok(config) if PLAIN.contains(name) || name.ends_with("CLIENT_ID") => {
+                    config.warnings.join("\n")
+                }
+                Ok(config) => format!("{config:?}\n{}", config.warnings.join("\n")),
+                Err(error) => format!("{error}\n{error:?}"),
+            };
+            assert!(!said.contains("quixworth") && !said.contains("0187"), "{name}: {said}");
         }
     }
 

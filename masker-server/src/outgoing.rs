@@ -42,16 +42,22 @@ fn is_private(address: IpAddr) -> bool {
         }
         IpAddr::V6(v6) => {
             let head = v6.segments()[0];
-            // Forms that carry an address of version 4 inside: NAT64 and 6to4.
+            // Forms that carry an address of version 4 inside: NAT64, 6to4, and the compatible ones of old.
             let inner = match v6.segments() {
-                [0x64, 0xff9b, 0, 0, 0, 0, hi, lo] | [0x2002, hi, lo, ..] => Some((hi, lo)),
+                [0x64, 0xff9b, 0, 0, 0, 0, hi, lo] | [0x2002, hi, lo, ..] | [0, 0, 0, 0, 0, 0, hi, lo] => {
+                    Some((hi, lo))
+                }
                 _ => None,
             };
+            // NAT64 of a network of one's own, RFC 8215.
+            let is_local_nat64 = v6.segments()[..3] == [0x64, 0xff9b, 1];
             v6.is_loopback()
                 || v6.is_unspecified()
                 || v6.is_multicast()
                 || head & 0xfe00 == 0xfc00
                 || head & 0xffc0 == 0xfe80
+                || head & 0xffc0 == 0xfec0
+                || is_local_nat64
                 || inner.is_some_and(|(hi, lo)| {
                     is_private(IpAddr::from([(hi >> 8) as u8, hi as u8, (lo >> 8) as u8, lo as u8]))
                 })
@@ -158,6 +164,9 @@ mod tests {
             "fe80::1",
             "fd00::1",
             "64:ff9b::a00:1",
+            "64:ff9b:1::a00:1",
+            "::7f00:1",
+            "fec0::1",
             "2002:7f00:1::",
             "255.255.255.255",
             "::",

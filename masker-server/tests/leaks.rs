@@ -13,6 +13,7 @@ use axum::http::Request;
 use axum::routing::post;
 use common::Server;
 use http_body_util::BodyExt as _;
+use masker_server::{Config, bootstrap, login_link};
 use serde_json::{Value, json};
 use tower::ServiceExt as _;
 use tracing_subscriber::Layer as _;
@@ -63,6 +64,18 @@ async fn document(server: &Server, path: &str) -> String {
 
 async fn take(State(inbox): State<Gathered>, body: Bytes) {
     inbox.clone().write_all(&body).unwrap();
+}
+
+#[test]
+fn what_a_bootstrap_made_prints_no_credential() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = Config::from_vars(common::vars(folder.path(), &[])).unwrap();
+    let token = bootstrap(config.database(), config.public_url(), "alice", true, false).unwrap();
+    let link = login_link(config.database(), config.public_url(), "alice").unwrap();
+    for (made, secret) in [(&token, &token.token), (&link, &link.code)] {
+        let said = format!("{made:?}\n{made:#?}");
+        assert!(said.starts_with("Bootstrap") && !said.contains(secret.as_deref().unwrap()), "{said}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,5 +1,6 @@
 //! Codes that sign their holder in once, and the first owner.
 
+use std::fmt;
 use std::path::Path;
 
 use masker_core::audit::EventKind;
@@ -98,8 +99,7 @@ pub(crate) fn new_token(user: &User, name: &str, scopes: Vec<String>, now: i64) 
     (token, secret)
 }
 
-/// What a bootstrap made.
-#[derive(Debug)]
+/// What a bootstrap made. `Debug` says which of it there is, and no code or token.
 #[non_exhaustive]
 pub struct Bootstrap {
     /// A link that signs the owner in once, with the bare code behind `#code=`.
@@ -108,6 +108,16 @@ pub struct Bootstrap {
     pub code: Option<String>,
     /// An API token with every scope.
     pub token: Option<String>,
+}
+
+impl fmt::Debug for Bootstrap {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Bootstrap")
+            .field("link", &self.link.is_some())
+            .field("code", &self.code.is_some())
+            .field("token", &self.token.is_some())
+            .finish()
+    }
 }
 
 /// Why a bootstrap was not done.
