@@ -38,6 +38,14 @@ pub(crate) fn policy(settings: &Settings, ui: &Ui) -> Result<Policy> {
     Ok(policy)
 }
 
+/// The policy with the passes of the flag, if it names any.
+pub(crate) fn with_passes(policy: Policy, passes: &[String]) -> Result<Policy> {
+    if passes.is_empty() {
+        return Ok(policy);
+    }
+    policy.with_passes(&passes.join(",")).map_err(|e| bad_flag("--passes", &e))
+}
+
 /// A built-in policy by name, or a policy file.
 pub(crate) fn policy_at(path: &Path) -> Result<Policy> {
     if let Some(policy) = path.to_str().and_then(Policy::preset) {

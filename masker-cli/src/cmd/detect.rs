@@ -1,14 +1,13 @@
 //! `masker detect`.
 
 use std::fmt::Write as _;
-use std::io::{BufWriter, Write as _};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use masker_core::payload::visit_chat;
 use masker_core::{Finding, Masker, OffsetUnit, Span, convert_spans};
 
-use super::{format, source, watched};
-use crate::answer::LineFindings;
+use super::{answer_lines, format, source, watched};
+use crate::answer::{self, LineFindings};
 use crate::args::{self, Format};
 use crate::config::Settings;
 use crate::error::{CliError, Exit, Result};
@@ -16,14 +15,9 @@ use crate::io::Source;
 use crate::jsonl::Answer;
 use crate::setup;
 use crate::ui::{Table, Ui, kind_style, printable};
-use crate::{answer, jsonl};
 
 pub(crate) fn run(command: &args::Detect, ui: &Ui, settings: &Settings) -> Result<Exit> {
-    let mut policy = setup::policy(settings, ui)?;
-    if !command.passes.is_empty() {
-        policy =
-            policy.with_passes(&command.passes.join(",")).map_err(|e| setup::bad_flag("--passes", &e))?;
-    }
+    let mut policy = setup::with_passes(setup::policy(settings, ui)?, &command.passes)?;
     if let Some(threshold) = command.threshold {
         policy =
             policy.with_threshold(f64::from(threshold)).map_err(|e| setup::bad_flag("--threshold", &e))?;
@@ -90,11 +84,7 @@ fn lines(command: &args::Detect, masker: &Masker, source: &Source, unit: OffsetU
         count.fetch_add(found.len() as u64, Ordering::Relaxed);
         Ok(Answer::Members(LineFindings::new(text, found, unit)))
     };
-    let progress = ui.progress(source.size());
-    let mut out = BufWriter::with_capacity(1 << 16, std::io::stdout().lock());
-    let result = jsonl::run(source, &mut out, &(&command.shape.lines).into(), &progress, &work);
-    progress.finish_and_clear();
-    result.and_then(|()| out.flush().map_err(|e| CliError::stdout(&e)))?;
+    answer_lines(source, &command.shape.lines, ui, &work)?;
     Ok(count.into_inner())
 }
 

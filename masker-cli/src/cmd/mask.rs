@@ -1,6 +1,5 @@
 //! `masker mask`.
 
-use std::io::{BufWriter, Write as _};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use masker_core::payload::visit_chat;
@@ -10,7 +9,8 @@ use serde::Serialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use super::{format, source, watched};
+use super::{answer_lines, format, source, watched};
+use crate::answer;
 use crate::args::{self, Format};
 use crate::config::Settings;
 use crate::error::{CliError, Exit, Result};
@@ -18,16 +18,11 @@ use crate::io::Source;
 use crate::jsonl::Answer;
 use crate::setup::{self, KeyRules, Rows};
 use crate::ui::Ui;
-use crate::{answer, jsonl};
 
 pub(crate) fn run(command: &args::Mask, ui: &Ui, settings: &Settings) -> Result<Exit> {
-    let mut policy = setup::policy(settings, ui)?;
+    let mut policy = setup::with_passes(setup::policy(settings, ui)?, &command.passes)?;
     if let Some(scheme) = command.scheme {
         policy = policy.with_scheme(setup::scheme(scheme));
-    }
-    if !command.passes.is_empty() {
-        policy =
-            policy.with_passes(&command.passes.join(",")).map_err(|e| setup::bad_flag("--passes", &e))?;
     }
     if policy.surface() == Surface::Alias {
         return Err(CliError::policy("the policy says surface: alias, and aliases live in a conversation")
@@ -115,11 +110,7 @@ fn lines(command: &args::Mask, masker: &Masker, source: &Source, unit: OffsetUni
             masked: masked.text,
         }))
     };
-    let progress = ui.progress(source.size());
-    let mut out = BufWriter::with_capacity(1 << 16, std::io::stdout().lock());
-    let result = jsonl::run(source, &mut out, &(&command.shape.lines).into(), &progress, &work);
-    progress.finish_and_clear();
-    result.and_then(|()| out.flush().map_err(|e| CliError::stdout(&e)))?;
+    answer_lines(source, &command.shape.lines, ui, &work)?;
     Ok(count.into_inner())
 }
 

@@ -21,10 +21,15 @@ mod synthesize;
 mod tokens;
 mod vault;
 
-use crate::args::{Command, Format, Input, Shape};
+use std::io::BufWriter;
+
+use serde::Serialize;
+
+use crate::args::{Command, Format, Input, Lines, Shape};
 use crate::config::Settings;
 use crate::error::{CliError, Exit, Result};
 use crate::io::Source;
+use crate::jsonl::{self, Answer};
 use crate::ui::Ui;
 
 /// Runs one command.
@@ -53,6 +58,20 @@ pub(crate) fn run(command: Command, ui: &Ui, settings: &Settings) -> Result<Exit
         Command::Keygen(command) => keygen::run(&command, ui),
         Command::Completions(command) => completions::run(&command, ui),
     }
+}
+
+/// Answers every line of the input on stdout, with a sign of how far it is.
+fn answer_lines<M: Serialize>(
+    source: &Source,
+    lines: &Lines,
+    ui: &Ui,
+    work: &(impl Fn(&str) -> Result<Answer<M>> + Sync),
+) -> Result<()> {
+    let progress = ui.progress(source.size());
+    let mut out = BufWriter::with_capacity(1 << 16, std::io::stdout().lock());
+    let result = jsonl::run(source, &mut out, &lines.into(), &progress, work);
+    progress.finish_and_clear();
+    result
 }
 
 /// Texts above this size get a sign of life on a terminal.
