@@ -194,6 +194,18 @@ fn a_folder_that_cannot_be_written_is_an_error() {
     assert_eq!(output.status.code(), Some(1));
 }
 
+#[test]
+fn another_name_of_the_program_is_the_same_program() {
+    let folder = tempfile::tempdir().unwrap();
+    let name = folder.path().join("masker-voice");
+    std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_masker"), &name).unwrap();
+    fs::write(folder.path().join("call.txt"), "Caller: call 415-555-0142\n").unwrap();
+    let replay = ["replay", "-q", "--policy", "strict", "--input", "call.txt"];
+    let output = Command::new(name).args(replay).current_dir(folder.path()).env_clear().output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(String::from_utf8_lossy(&output.stdout).contains("call [REDACTED:PHONE]"));
+}
+
 /// Asked in the middle of the work: the first lines are answered and more may come.
 #[cfg(target_os = "linux")]
 #[test]
