@@ -1,48 +1,15 @@
 //! Detection as cases: `fixtures/detect`, and the examples and near misses of every kind.
 #![expect(clippy::unwrap_used, reason = "helpers of tests may fail like the tests themselves")]
 
+mod cases;
+
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::fs;
-use std::path::{Path, PathBuf};
 
 use masker_core::kinds::specs;
 use masker_core::{Finding, Kind, Masker, Policy};
-use serde::Deserialize;
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Cases {
-    case: Vec<Case>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Case {
-    name: String,
-    text: String,
-    /// A shipped policy, for kinds that `healthcare-default` does not have.
-    policy: Option<String>,
-    findings: Vec<Expected>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Expected {
-    kind: String,
-    text: String,
-}
-
-fn files(folder: &str, extension: &str) -> Vec<PathBuf> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fixtures").join(folder);
-    let mut files: Vec<_> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
-    files.retain(|path| path.extension().is_some_and(|e| e == extension));
-    files.sort();
-    files
-}
-
-fn stem(path: &Path) -> String {
-    path.file_stem().unwrap().to_string_lossy().into_owned()
-}
+use self::cases::{Detect, files};
 
 fn masker(policy: &str) -> Masker {
     Masker::builder().policy(Policy::preset(policy).unwrap()).build().unwrap()
@@ -80,22 +47,19 @@ impl Failures {
 
 #[test]
 fn fixtures() {
-    let default = masker("healthcare-default");
+    let maskers: BTreeMap<&str, Masker> = Policy::preset_names().map(|name| (name, masker(name))).collect();
     let mut failures = Failures::default();
-    for path in files("detect", "toml") {
-        let cases: Cases = toml::from_str(&fs::read_to_string(&path).unwrap())
-            .unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-        for case in cases.case {
+    for (file, cases) in files::<Detect>("detect") {
+        for case in cases {
             failures.cases += 1;
             for expected in &case.findings {
                 assert!(case.text.contains(&expected.text), "{}: {:?}", case.name, expected.text);
             }
-            let other = case.policy.as_deref().map(masker);
-            let findings = other.as_ref().unwrap_or(&default).detect(&case.text).unwrap();
+            let findings = maskers[case.policy()].detect(&case.text).unwrap();
             let wanted = show(case.findings.iter().map(|e| (e.kind.as_str(), e.text.as_str())));
             let got = show(parts(&case.text, &findings));
             if wanted != got {
-                failures.add(&format!("{} {}", stem(&path), case.name), &case.text, &wanted, &got);
+                failures.add(&format!("{file} {}", case.name), &case.text, &wanted, &got);
             }
         }
     }
@@ -104,11 +68,10 @@ fn fixtures() {
 
 #[test]
 fn names_of_fixtures_are_unique() {
-    for path in files("detect", "toml") {
-        let cases: Cases = toml::from_str(&fs::read_to_string(&path).unwrap()).unwrap();
-        let mut names: Vec<&str> = cases.case.iter().map(|case| case.name.as_str()).collect();
+    for (file, cases) in files::<Detect>("detect") {
+        let mut names: Vec<&str> = cases.iter().map(|case| case.name.as_str()).collect();
         names.sort_unstable();
-        assert!(names.windows(2).all(|pair| pair[0] != pair[1]), "{}", path.display());
+        assert!(names.windows(2).all(|pair| pair[0] != pair[1]), "{file}");
     }
 }
 
