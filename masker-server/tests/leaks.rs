@@ -5,6 +5,7 @@ mod common;
 
 use std::io::Write;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use axum::Router;
 use axum::body::{Body, Bytes};
@@ -76,6 +77,45 @@ fn what_a_bootstrap_made_prints_no_credential() {
         let said = format!("{made:?}\n{made:#?}");
         assert!(said.starts_with("Bootstrap") && !said.contains(secret.as_deref().unwrap()), "{said}");
     }
+}
+
+/// Every operation that is described, with the marked text in each place of its path, its query and its body; gives the answers.
+/// A member that no body has makes sure that nothing is named after the text.
+async fn marked_everywhere(server: &Server) -> Vec<String> {
+    let described = server.get("/openapi.json").await.expect(200);
+    let plain = |byte: u8| byte.is_ascii_alphanumeric();
+    let encoded: String = SAID
+        .bytes()
+        .map(|b| if plain(b) { char::from(b).to_string() } else { format!("%{b:02X}") })
+        .collect();
+    let mut answers = Vec::new();
+    for (path, methods) in described["paths"].as_object().unwrap() {
+        // Their answers are for whoever said it; what else they say is asked for below.
+        if path.starts_with("/proxy/") || path == "/api/v1/rehydrate" {
+            continue;
+        }
+        for (method, operation) in methods.as_object().unwrap() {
+            let parts =
+                path.split('/').map(|part| if part.starts_with('{') { encoded.as_str() } else { part });
+            let query = operation["parameters"].as_array().into_iter().flatten();
+            let query = query.filter(|parameter| parameter["in"] == "query");
+            let query: Vec<String> =
+                query.map(|parameter| format!("{}={encoded}", parameter["name"].as_str().unwrap())).collect();
+            let fields = &operation["requestBody"]["content"]["application/json"]["schema"]["properties"];
+            let mut body = json!({ SAID: SAID });
+            for field in fields.as_object().into_iter().flat_map(|fields| fields.keys()) {
+                body[field] = SAID.into();
+            }
+            let method = method.to_uppercase();
+            let path = format!("{}?{}", parts.collect::<Vec<_>>().join("/"), query.join("&"));
+            let call = server.call(&method, &path, (method != "GET").then_some(body));
+            // A stream of events has no end.
+            if let Ok(answer) = tokio::time::timeout(Duration::from_secs(5), call).await {
+                answers.push(format!("{method} {:?} {}", answer.headers, answer.text));
+            }
+        }
+    }
+    answers
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -176,6 +216,9 @@ async fn a_marked_original_is_found_nowhere() {
     ] {
         answers.push(server.get(path).await.text);
     }
+    let everywhere = marked_everywhere(&server).await;
+    assert!(everywhere.len() > 60, "{}", everywhere.len());
+    answers.extend(everywhere);
     let rows = server.get("/api/v1/sessions?since=all&status=in_progress,error,partial,ok").await.expect(200);
     for row in rows["data"].as_array().unwrap() {
         let id = row["id"].as_str().unwrap();
@@ -196,7 +239,7 @@ async fn a_marked_original_is_found_nowhere() {
         if inbox.text().contains("agent.deleted") && inbox.text().contains("rehydration.failed") {
             break;
         }
-        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+        tokio::time::sleep(Duration::from_millis(10)).await;
     }
     answers.push(server.get(&format!("/api/v1/webhooks/{webhook}/deliveries?limit=100")).await.text);
     let metrics = format!("http://{}/metrics", started.metrics_address.unwrap());
