@@ -85,8 +85,15 @@ type Params = {
 }
 type Value = null | boolean | number | string | Value[] | { [member: string]: Value }
 
-/** Parts that hold no text. */
-const NON_TEXT = new Set(['file', 'reasoning-file', 'image', 'custom'])
+/** Parts whose text is masked, or that hold ids alone. All others count as no text: what is not known might hold anything. */
+const READ = new Set([
+  'text',
+  'reasoning',
+  'tool-call',
+  'tool-result',
+  'tool-approval-request',
+  'tool-approval-response',
+])
 
 async function maskedParams(conversation: Conversation, params: Params): Promise<Params> {
   const nonText = conversation.masker.policy.nonText
@@ -97,9 +104,9 @@ async function maskedParams(conversation: Conversation, params: Params): Promise
       const at = messages.push({ role: message.role, content: message.content }) - 1
       return (masked: Message[]) => ({ ...message, content: masked[at]!.content })
     }
-    const kept = (message.content as Part[]).filter((part) => !NON_TEXT.has(part.type) || mayPass(nonText))
+    const kept = (message.content as Part[]).filter((part) => READ.has(part.type) || mayPass(nonText))
     const blocks: Value[] = []
-    const put = kept.map((part) => blockOf(part, blocks))
+    const put = kept.map((part) => blockOf(part, blocks, nonText))
     if (blocks.length === 0) return () => ({ ...message, content: kept })
     const at = messages.push({ role: message.role === 'tool' ? 'user' : message.role, content: blocks }) - 1
     return (masked: Message[]) => {
@@ -133,7 +140,9 @@ async function maskedParams(conversation: Conversation, params: Params): Promise
 type Block = { type: string; text?: string; input?: Value; content?: Value }
 type Message = { role: string; content: Value | Block[] }
 
-function mayPass(nonText: 'reject' | 'drop' | 'pass'): boolean {
+type NonText = 'reject' | 'drop' | 'pass'
+
+function mayPass(nonText: NonText): boolean {
   if (nonText === 'reject') {
     throw maskerError('unmaskable_content', 'a part of the prompt is not text and cannot be masked')
   }
@@ -143,7 +152,7 @@ function mayPass(nonText: 'reject' | 'drop' | 'pass'): boolean {
 /**
  * Adds the blocks that a part has in a chat as the core knows it, and tells how to make the part again from the masked ones.
  */
-function blockOf(part: Part, blocks: Value[]): (masked: Block[]) => Part {
+function blockOf(part: Part, blocks: Value[], nonText: NonText): (masked: Block[]) => Part {
   switch (part.type) {
     case 'text': {
       const at = blocks.push({ type: 'text', text: part.text as string }) - 1
@@ -160,7 +169,7 @@ function blockOf(part: Part, blocks: Value[]): (masked: Block[]) => Part {
       return (masked) => ({ ...part, input: (masked[at]!.input as { input: Value }).input })
     }
     case 'tool-result':
-      return outputOf(part, blocks)
+      return outputOf(part, blocks, nonText)
     case 'tool-approval-response': {
       if (typeof part.reason !== 'string') return () => part
       const at = blocks.push({ type: 'text', text: part.reason }) - 1
@@ -171,7 +180,7 @@ function blockOf(part: Part, blocks: Value[]): (masked: Block[]) => Part {
   }
 }
 
-function outputOf(part: Part, blocks: Value[]): (masked: Block[]) => Part {
+function outputOf(part: Part, blocks: Value[], nonText: NonText): (masked: Block[]) => Part {
   const output = part.output as { type: string; value?: unknown; reason?: string }
   const result = (content: string) => blocks.push({ type: 'tool_result', tool_use_id: 'c', content }) - 1
   const texted = (at: number, make: (text: string) => object) => (masked: Block[]) => ({
@@ -193,7 +202,7 @@ function outputOf(part: Part, blocks: Value[]): (masked: Block[]) => Part {
       if (typeof output.reason !== 'string') return () => part
       return texted(result(output.reason), (reason) => ({ ...output, reason }))
     case 'content': {
-      const items = output.value as Part[]
+      const items = (output.value as Part[]).filter((item) => item.type === 'text' || mayPass(nonText))
       const put = items.map((item) => {
         if (item.type !== 'text') return () => item
         const at = result(item.text as string)

@@ -1,7 +1,7 @@
 // The AI SDK against a stub, with models of one specification version. Run with another version of `ai` by the tests.
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
-import { Masker } from 'masker-node'
+import { Masker, Policy } from 'masker-node'
 import { maskerMiddleware } from 'masker-node/ai'
 import { z } from 'zod'
 import { startStub } from './stub.mjs'
@@ -85,5 +85,24 @@ export function suite({ ai, createOpenAI, version }) {
     const content = [{ type: 'file', data: new Uint8Array(8), mediaType: 'image/png' }]
     await assert.rejects(generateText({ model, maxRetries: 0, messages: [{ role: 'user', content }] }), { code: 'unmaskable_content' })
     assert.equal(stub.received.length, 0)
+  })
+
+  test(`${version}: what is no text in a tool result, and parts that are not known, are treated as the policy says`, async () => {
+    const picture = { type: 'media', data: 'AAAA', mediaType: 'image/png' }
+    const output = { type: 'content', value: [{ type: 'text', text: SAID }, picture] }
+    const result = { prompt: [{ role: 'tool', content: [{ type: 'tool-result', toolCallId: '1', toolName: 'look', output }] }] }
+    const unknown = { prompt: [{ role: 'assistant', content: [{ type: 'hologram', data: SAID }] }] }
+    const under = (nonText) => {
+      const policy = new Policy(`${Policy.presetSource('healthcare-default')}\nnon_text: ${nonText}\n`)
+      const middleware = maskerMiddleware(new Masker({ policy }).conversation('call 18'), { specificationVersion: version })
+      return (params) => middleware.transformParams({ type: 'generate', params })
+    }
+    for (const params of [result, unknown]) await assert.rejects(under('reject')(params), { code: 'unmaskable_content' })
+    const types = (params) => params.prompt[0].content[0].output.value.map(({ type }) => type)
+    const dropped = await under('drop')(result)
+    assert.deepEqual(types(dropped), ['text'])
+    for (const original of ORIGINALS) assert.ok(!JSON.stringify(dropped).includes(original), original)
+    assert.deepEqual((await under('drop')(unknown)).prompt[0].content, [])
+    assert.deepEqual(types(await under('pass')(result)), ['text', 'media'])
   })
 }
