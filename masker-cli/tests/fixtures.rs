@@ -12,7 +12,7 @@ use std::process::{Command, Stdio};
 
 use serde_json::Value;
 
-use self::cases::{Detect, Found, Mask, Turns, cases};
+use self::cases::{Conversation, Detect, Found, Mask, cases};
 
 /// The key of bytes 00 to 1f.
 const KEY: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
@@ -98,7 +98,7 @@ fn mask() {
 fn turns() {
     let folder = tempfile::tempdir().unwrap();
     let mut count = 0;
-    for case in cases::<Turns>("turns") {
+    for case in cases::<Conversation>("turns") {
         fs::write(folder.path().join("call.txt"), case.turns.join("\n")).unwrap();
         let replay = ["replay", "-q", "--policy", "healthcare-default", "--input", "call.txt"];
         let answer: Value = serde_json::from_str(&masker(folder.path(), &replay, "")).unwrap();

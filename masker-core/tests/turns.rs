@@ -9,10 +9,10 @@ use masker_core::Policy;
 use masker_core::detect::{Context, DetectorSet};
 use masker_core::resolve::Order;
 
-use self::cases::{Found, Turns};
+use self::cases::{Conversation, Found};
 
-fn cases() -> Vec<Turns> {
-    let cases: Vec<Turns> = cases::cases("turns");
+fn cases() -> Vec<Conversation> {
+    let cases: Vec<Conversation> = cases::cases("turns");
     assert!(cases.len() >= 35, "only {} cases", cases.len());
     for case in &cases {
         for (_, said, findings) in case.said() {

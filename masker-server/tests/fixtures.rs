@@ -7,7 +7,7 @@ mod common;
 
 use std::collections::BTreeMap;
 
-use cases::{Detect, Found, Turns, cases};
+use cases::{Conversation, Detect, Found, cases};
 use common::Server;
 use serde_json::{Value, json};
 
@@ -49,7 +49,7 @@ async fn turns_through_the_proxy() {
     let agent = server.agent("a", json!({})).await;
     let path = format!("/proxy/{agent}/v1/chat/completions");
     let mut count = 0;
-    for case in cases::<Turns>("turns") {
+    for case in cases::<Conversation>("turns") {
         let role = |speaker: &str| if speaker == "Agent" { "assistant" } else { "user" };
         let messages: Vec<Value> =
             case.said().map(|(speaker, said, _)| json!({ "role": role(speaker), "content": said })).collect();

@@ -81,14 +81,14 @@ impl Mask {
 /// A case of `fixtures/turns`: a conversation with the findings of each turn.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Turns {
+pub struct Conversation {
     pub name: String,
     /// `Agent: …` or `Caller: …`.
     pub turns: Vec<String>,
     pub findings: Vec<Vec<Found>>,
 }
 
-impl Turns {
+impl Conversation {
     /// Each turn as who says it, what is said and what is found in that.
     pub fn said(&self) -> impl Iterator<Item = (&str, &str, &[Found])> {
         assert_eq!(self.turns.len(), self.findings.len(), "{}", self.name);
