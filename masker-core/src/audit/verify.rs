@@ -396,16 +396,15 @@ impl Verification {
 }
 
 impl Proof {
-    /// The proof as JSON.
+    /// The proof as JSON: the fields of this type, hashes as hexadecimal digits, with the path as `merkle_proof` and the root as
+    /// `merkle_root_hex`. The leaf is `this_hash` of the event.
     pub fn to_json(&self) -> Value {
         serde_json::json!({
             "event": self.event,
-            "merkle_proof": {
-                "leaf_index": self.leaf_index,
-                "tree_size": self.tree_size,
-                "path": self.path.iter().map(hash_hex).collect::<Vec<_>>(),
-                "merkle_root_hex": hash_hex(&self.root),
-            },
+            "merkle_proof": self.path.iter().map(hash_hex).collect::<Vec<_>>(),
+            "leaf_index": self.leaf_index,
+            "tree_size": self.tree_size,
+            "merkle_root_hex": hash_hex(&self.root),
         })
     }
 }
@@ -559,7 +558,7 @@ mod tests {
         assert_eq!((proof.leaf_index, proof.tree_size, proof.root), (1, 3, hash(ROOT)));
         let reached = merkle_root_from_path(&proof.this_hash, proof.leaf_index, proof.tree_size, &proof.path);
         assert_eq!(reached, Some(hash(ROOT)));
-        assert_eq!(proof.to_json()["merkle_proof"]["path"].as_array().unwrap().len(), 2);
+        assert_eq!(proof.to_json()["merkle_proof"].as_array().unwrap().len(), 2);
         let first = Checks { to_seq: Some(1), ..Checks::default() };
         assert!(prove(LOG.as_bytes(), id, &first).unwrap().is_none());
         assert!(prove(&b"{}\n"[..], id, &first).is_err());

@@ -113,14 +113,14 @@ pub(super) fn get(c: &Context) -> Result<Reply> {
         session.is_some() || seq(other) < own_seq
     })?;
     let path: Vec<String> = merkle_path(&hashes, index).unwrap_or_default().iter().map(hash_hex).collect();
-    let proof = json!({
-        "scope": if session.is_some() { "session" } else { "account" },
+    Ok(Reply::ok(&json!({
+        "event": event,
+        "merkle_proof": path,
         "leaf_index": index,
         "tree_size": hashes.len(),
-        "path": path,
         "merkle_root_hex": merkle_root(&hashes).as_ref().map(hash_hex),
-    });
-    Ok(Reply::ok(&json!({ "event": event, "merkle_proof": proof })))
+        "scope": if session.is_some() { "session" } else { "account" },
+    })))
 }
 
 pub(super) fn verify(c: &Context) -> Result<Reply> {
