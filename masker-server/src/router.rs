@@ -8,6 +8,7 @@ use std::time::Instant;
 
 use axum::Router;
 use axum::body::Body;
+use axum::extract::rejection::RawPathParamsRejection;
 use axum::extract::{ConnectInfo, RawPathParams, Request};
 use axum::http::{HeaderValue, Method, StatusCode, header};
 use axum::response::Response;
@@ -18,7 +19,7 @@ use futures_util::StreamExt as _;
 use crate::auth::{self, Scope};
 use crate::error::{ApiError, Code, Result};
 use crate::http::context::Claim;
-use crate::http::{Context, Query, Reply};
+use crate::http::{Context, Fields, Query, Reply};
 use crate::ids::{self, Prefix};
 use crate::limits::{BODY_TIME, BODY_WAIT, MANAGEMENT_BODY, TEXT_BODY, Verdict};
 use crate::openapi::Doc;
@@ -105,8 +106,23 @@ pub fn app(state: Arc<State>) -> Router {
 
 fn mount(router: Router, state: Arc<State>, route: &'static Route) -> Router {
     let filter = MethodFilter::try_from(route.method.clone()).expect("methods of the list are common ones");
-    let handler = move |params: RawPathParams, request: Request| dispatch(state, route, params, request);
+    let handler = move |params: Params, request: Request| dispatch(state, route, params, request);
     router.route(route.path, on(filter, handler))
+}
+
+/// What stands in a path for its names, decoded.
+type Params = std::result::Result<RawPathParams, RawPathParamsRejection>;
+
+/// Names of the route with what stands for them. What is no text once it is decoded names nothing, and stays as it came.
+fn captured(route: &Route, params: &Params, path: &str) -> Vec<(String, String)> {
+    if let Ok(params) = params {
+        return params.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+    }
+    let parts = route.path.split('/').zip(path.split('/'));
+    let named = |(name, part): (&str, &str)| {
+        Some((name.strip_prefix('{')?.strip_suffix('}')?.to_owned(), part.to_owned()))
+    };
+    parts.filter_map(named).collect()
 }
 
 fn refuse(state: &State, error: ApiError, request: &Request) -> Response {
@@ -120,12 +136,7 @@ fn shutting_down() -> ApiError {
     ApiError::new(Code::ShuttingDown, "The server is stopping.").header(header::RETRY_AFTER, "5")
 }
 
-async fn dispatch(
-    state: Arc<State>,
-    route: &'static Route,
-    params: RawPathParams,
-    request: Request,
-) -> Response {
+async fn dispatch(state: Arc<State>, route: &'static Route, params: Params, request: Request) -> Response {
     let (received, received_at) = (Instant::now(), crate::time::now());
     let request_id = ids::new(Prefix::Request);
     let group = route.group;
@@ -149,7 +160,7 @@ async fn dispatch(
 async fn handle(
     state: Arc<State>,
     route: &'static Route,
-    params: RawPathParams,
+    params: Params,
     request: Request,
     request_id: &str,
     (received, received_at): (Instant, i64),
@@ -164,7 +175,7 @@ async fn handle(
     };
     let changes = !matches!(route.method, Method::GET | Method::HEAD);
     let body = if changes { read_body(&parts.headers, body, limit).await? } else { Bytes::new() };
-    if changes && route.method != Method::DELETE {
+    if changes {
         check_media_type(&parts.headers, &body)?;
     }
     let text = |name: &str| parts.headers.get(name).and_then(|value| value.to_str().ok());
@@ -172,7 +183,7 @@ async fn handle(
     let client: IpAddr = state.client_address(peer, text("x-forwarded-for"));
     let context = Context {
         path: parts.uri.path().to_owned(),
-        params: params.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
+        params: captured(route, &params, parts.uri.path()),
         headers: parts.headers,
         query: Query::default(),
         body,
@@ -254,6 +265,10 @@ fn prepare(context: &mut Context, route: &Route, raw_query: Option<&str>) -> Res
         caller.check(scope, role)?;
     }
     context.query = Query::parse(raw_query)?;
+    if route.method == Method::DELETE {
+        // What is asked for stands in the query; whoever writes it into a body would get another deletion.
+        Fields::new(&context.object()?, &[]).finish()?;
+    }
     Ok(())
 }
 

@@ -96,6 +96,7 @@ pub(super) fn sign_in(c: &Context, user: &User, method: &str) -> Result<Reply> {
 }
 
 pub(super) fn logout(c: &Context) -> Result<Reply> {
+    Fields::new(&c.object()?, &[]).finish()?;
     if let Some(value) = auth::cookie(&c.headers, "masker_session") {
         auth::check_origin(&c.state, &c.headers)?;
         let Some(user) = auth::session_user(&c.state, value)? else { return Ok(signed_out(c)) };
@@ -111,6 +112,7 @@ fn signed_out(c: &Context) -> Reply {
 }
 
 pub(super) fn logout_all(c: &Context) -> Result<Reply> {
+    Fields::new(&c.object()?, &[]).finish()?;
     c.state.audit.append_one(c.caller().event(EventKind::Logout).data("everywhere", true))?;
     c.state.store.write(vec![Change::DeleteByKey(Kind::Cookie, c.caller().user.id.clone())])?;
     Ok(signed_out(c))
