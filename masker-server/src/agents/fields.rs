@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 
 use super::SECRETS;
 use crate::error::{ApiError, Code, Result};
-use crate::http::Fields;
+use crate::http::{Fields, field_name};
 use crate::ids::{self, Prefix};
 use crate::policies;
 use crate::state::State;
@@ -232,8 +232,12 @@ pub(crate) fn apply(
             return Err(ApiError::new(Code::UnknownPolicy, "There is no policy of that name."));
         }
         agent.policy = PolicySource::Named(name);
-    } else if body.get("policy_name").is_some_and(Value::is_null) {
-        agent.policy = PolicySource::Named(policies::DEFAULT.to_owned());
+    } else if policy_yaml.is_none() {
+        let is_cleared = |name: &str| body.get(name).is_some_and(Value::is_null);
+        let is_inline = matches!(agent.policy, PolicySource::Inline { .. });
+        if is_cleared("policy_name") || is_inline && is_cleared("policy_yaml") {
+            agent.policy = PolicySource::Named(policies::DEFAULT.to_owned());
+        }
     }
     if let Some(yaml) = policy_yaml {
         policies::check(&yaml, &state.config.keys, state.config.retention.payload_days)
@@ -380,8 +384,8 @@ fn metadata(f: &mut Fields<'_>) -> Map<String, Value> {
     if members.len() > 10 {
         f.fail("metadata", "too_long", "At most 10 keys are allowed.");
     }
-    for (i, (name, value)) in members.iter().enumerate() {
-        let path = format!("metadata.{i}");
+    for (name, value) in members {
+        let path = format!("metadata.{}", field_name(name));
         if !(1..=40).contains(&name.chars().count()) {
             f.fail(&path, "bad_format", "Keys have 1 to 40 characters.");
         }

@@ -22,6 +22,15 @@ pub(crate) fn object(body: &[u8]) -> Result<Map<String, Value>> {
     }
 }
 
+/// The name of a member in the path of a mistake. It is the caller's own text: a short plain one is a field, anything else may be
+/// a payload.
+pub(crate) fn field_name(name: &str) -> &str {
+    let is_name = (1..=64).contains(&name.len())
+        && name.starts_with(|first: char| first.is_ascii_lowercase())
+        && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-'));
+    if is_name { name } else { "?" }
+}
+
 impl<'a> Fields<'a> {
     /// Reads an object that may have these members and no others.
     pub(crate) fn new(members: &'a Map<String, Value>, known: &[&str]) -> Self {
@@ -33,11 +42,7 @@ impl<'a> Fields<'a> {
         let prefix = if path.is_empty() { String::new() } else { format!("{path}.") };
         let mut fields = Self { members, prefix, details: Vec::new() };
         for name in members.keys().filter(|name| !known.contains(&name.as_str())) {
-            // The name is the caller's own text; a short plain one is a field, anything else may be a payload.
-            let is_name = name.len() <= 64
-                && name.bytes().all(|b| b.is_ascii_lowercase() || b == b'_' || b.is_ascii_digit());
-            let shown = if is_name { name.as_str() } else { "?" };
-            let field = format!("{}{shown}", fields.prefix);
+            let field = format!("{}{}", fields.prefix, field_name(name));
             fields.details.push(Detail::new(field, "unknown_field", "There is no such field here."));
         }
         fields
@@ -206,7 +211,10 @@ mod tests {
 
     #[test]
     fn a_name_that_may_be_a_payload_is_not_repeated() {
-        assert_eq!(details(r#"{"call ann at 415-555-0142": 1}"#, |_| {}), ["?:unknown_field"]);
+        for name in ["call ann at 415-555-0142", "4155550142", "Reed", ""] {
+            assert_eq!(details(&format!("{{\"{name}\": 1}}"), |_| {}), ["?:unknown_field"]);
+        }
+        assert_eq!(details(r#"{"policyYaml": 1}"#, |_| {}), ["policyYaml:unknown_field"]);
     }
 
     #[test]

@@ -8,6 +8,6 @@ mod reply;
 
 pub(crate) use self::context::{Context, Precondition};
 pub(crate) use self::cursor::Page;
-pub(crate) use self::fields::{Fields, object};
+pub(crate) use self::fields::{Fields, field_name, object};
 pub(crate) use self::query::Query;
 pub(crate) use self::reply::Reply;
