@@ -9,14 +9,14 @@ use serde_json::{Value, json};
 use super::{Runtime, Slot, check_limit, check_unique, snapshot};
 use crate::auth::Caller;
 use crate::error::{ApiError, Code, Result};
-use crate::http::Query;
+use crate::http::{Precondition, Query};
 use crate::ids::{self, Prefix};
 use crate::outgoing;
 use crate::sessions::{self, Live};
 use crate::state::State;
 use crate::store::Change;
 use crate::store::model::{
-    Account, Agent, Cleanup, Deletion, External, ExternalState, Mode, OnActive, Profile, Status,
+    Account, Agent, Cleanup, Deletion, External, ExternalState, Mode, OnActive, Profile, Role, Status,
 };
 use crate::time::{self, DAY};
 use crate::webhooks;
@@ -123,7 +123,16 @@ pub(crate) fn receipt(d: &Deletion) -> Value {
     })
 }
 
-/// The agent of this account with this id, deleted softly or not.
+/// What would become of an agent: a receipt that nobody was given, of an event that is not in the log.
+pub(crate) fn plan_json(d: &Deletion) -> Value {
+    let mut plan = receipt(d);
+    for name in ["id", "audit_event_id"] {
+        plan[name] = Value::Null;
+    }
+    plan
+}
+
+/// The agent of this account with this id; one that is deleted softly is there for those who can bring it back.
 pub(crate) fn find(state: &State, caller: &Caller, id: Option<&str>) -> Result<(Agent, Option<Arc<Slot>>)> {
     let not_found = || ApiError::agent_not_found(id);
     let id = id.ok_or_else(not_found)?;
@@ -131,6 +140,9 @@ pub(crate) fn find(state: &State, caller: &Caller, id: Option<&str>) -> Result<(
         let agent = slot.runtime().agent.clone();
         caller.check_agent(id, agent.team_id.as_deref())?;
         return Ok((agent, Some(slot)));
+    }
+    if caller.user.role < Role::Admin {
+        return Err(not_found());
     }
     let agent: Option<Agent> = state.store.load(id)?;
     let agent =
@@ -152,14 +164,13 @@ fn check_status(plan: &Plan, status: Status) -> Result<()> {
         .with("required_status", names))
 }
 
-/// Refuses a deletion while calls are active.
-pub(crate) fn check_active(id: &str, active: usize) -> Result<()> {
+/// Refuses to `delete` or `end` an agent while calls are active.
+pub(crate) fn check_active(verb: &str, id: &str, active: usize) -> Result<()> {
     if active == 0 {
         return Ok(());
     }
-    Err(ApiError::new(Code::AgentHasActiveCalls, "Cannot delete an agent with active calls.")
-        .with("active_calls", active)
-        .with("agent_id", id))
+    let message = format!("Cannot {verb} an agent with active calls.");
+    Err(ApiError::new(Code::AgentHasActiveCalls, message).with("active_calls", active).with("agent_id", id))
 }
 
 /// Deletes an agent as planned, or says what would happen.
@@ -168,7 +179,7 @@ pub(crate) fn delete(
     caller: &Caller,
     id: Option<&str>,
     plan: &Plan,
-    precondition: &crate::http::Precondition,
+    precondition: &Precondition,
 ) -> Result<Deletion> {
     let (agent, slot) = find(state, caller, id)?;
     precondition.check(agent.revision)?;
@@ -181,7 +192,7 @@ pub(crate) fn delete(
     };
     check_status(plan, agent.status)?;
     if plan.on_active == OnActive::Reject {
-        check_active(&slot.id, slot.active_calls(state))?;
+        check_active("delete", &slot.id, slot.active_calls(state))?;
     }
     let deletion_id = ids::new(Prefix::Deletion);
     let mut cleaned = Vec::new();
@@ -195,7 +206,7 @@ pub(crate) fn delete(
             .with("external_resource_id", failed.id.clone()));
         }
     }
-    let (mut deletion, open) = commit(state, caller, &slot, plan, deletion_id)?;
+    let (mut deletion, open) = commit(state, caller, &slot, plan, precondition, deletion_id)?;
     if plan.dry_run {
         return Ok(deletion);
     }
@@ -244,6 +255,7 @@ fn commit(
     caller: &Caller,
     slot: &Arc<Slot>,
     plan: &Plan,
+    precondition: &Precondition,
     deletion_id: String,
 ) -> Result<(Deletion, Vec<Arc<Live>>)> {
     let _changing = state.agents.change();
@@ -253,10 +265,11 @@ fn commit(
     }
     let runtime = slot.runtime();
     let agent = &runtime.agent;
+    precondition.check(agent.revision)?;
     check_status(plan, agent.status)?;
     let live: Vec<Arc<Live>> = open.sessions.values().filter(|live| live.is_active(state)).cloned().collect();
     if plan.on_active == OnActive::Reject {
-        check_active(&slot.id, live.len())?;
+        check_active("delete", &slot.id, live.len())?;
     }
     let now = time::now();
     let purge = plan.mode == Mode::Purge;

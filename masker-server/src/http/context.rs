@@ -99,14 +99,25 @@ impl Precondition {
     ///
     /// 412 where the resource has another revision.
     pub(crate) fn check(&self, revision: u64) -> Result<()> {
-        let Some(tags) = &self.0 else { return Ok(()) };
-        if tags.iter().any(|tag| tag == "*" || *tag == format!("\"{revision}\"")) {
-            return Ok(());
+        let tag = format!("\"{revision}\"");
+        self.holds(|asked| asked == "*" || asked == tag)
+    }
+
+    /// # Errors
+    ///
+    /// 412 where any revision is asked for, of a resource that is yet to be made.
+    pub(crate) fn check_absent(&self) -> Result<()> {
+        self.holds(|_| false)
+    }
+
+    fn holds(&self, fits: impl Fn(&str) -> bool) -> Result<()> {
+        match &self.0 {
+            Some(tags) if !tags.iter().any(|tag| fits(tag)) => Err(ApiError::new(
+                Code::PreconditionFailed,
+                "The resource has changed since the ETag given in If-Match.",
+            )),
+            _ => Ok(()),
         }
-        Err(ApiError::new(
-            Code::PreconditionFailed,
-            "The resource has changed since the ETag given in If-Match.",
-        ))
     }
 }
 

@@ -9,8 +9,8 @@ use serde_json::{Map, Value, json};
 use crate::agents::delete::{self as deletion, Asked};
 use crate::agents::{self, Slot, fields};
 use crate::error::{ApiError, Code, Result};
-use crate::http::{Context, Fields, Page, Reply};
-use crate::ids::Prefix;
+use crate::http::{Context, Fields, Page, Precondition, Reply};
+use crate::ids::{self, Prefix};
 use crate::sessions;
 use crate::state::State;
 use crate::store::model::{Agent, Cleanup, Mode, OnActive, Profile, Role, Status};
@@ -134,7 +134,7 @@ pub(super) fn update(c: &Context) -> Result<Reply> {
     }
     // Mistakes in the body are told before it is looked whether the agent is there, on an agent of nobody's.
     let mut trial = fields::blank(c.account(), "", 0);
-    fields::apply(state, &body, &mut trial, false)?;
+    let wishes = fields::apply(state, &body, &mut trial, false)?;
     let slot = alive(c)?;
     let changing = state.agents.change();
     let before = slot.runtime().agent.clone();
@@ -143,21 +143,20 @@ pub(super) fn update(c: &Context) -> Result<Reply> {
     }
     precondition.check(before.revision)?;
     let mut agent = before.clone();
-    let wishes = fields::apply(state, &body, &mut agent, false)?;
-    agents::check_unique(state, &agent)?;
     let mut events = Vec::new();
-    let changed: Vec<&String> = wishes.given.iter().filter(|name| *name != "status").collect();
-    if !changed.is_empty() {
-        events.push(c.caller().event(EventKind::AgentUpdated).data("fields", json!(changed)));
-    }
+    // The state first: what a relaunch clears may be given anew.
     if let Some(status) = wishes.status.filter(|status| *status != before.status) {
         let action = Action::towards(before.status, status);
         let action = action.ok_or_else(|| invalid_transition(before.status))?;
-        if action == Action::Activate || action == Action::Relaunch {
-            check_room(c, before.status)?;
-        }
+        check_room(c, before.status)?;
         action.apply(&mut agent);
         events.push(c.caller().event(action.event()));
+    }
+    fields::apply(state, &body, &mut agent, false)?;
+    agents::check_unique(state, &agent)?;
+    let changed: Vec<&String> = wishes.given.iter().filter(|name| *name != "status").collect();
+    if !changed.is_empty() {
+        events.push(c.caller().event(EventKind::AgentUpdated).data("fields", json!(changed)));
     }
     if !events.is_empty() {
         state.audit.append(events.into_iter().map(|event| event.agent(&slot.id)).collect())?;
@@ -290,6 +289,7 @@ fn transition(c: &Context, slot: &Slot, action: Action, only_idle: bool) -> Resu
     let open = slot.open();
     if only_idle {
         deletion::check_active(
+            "end",
             &slot.id,
             open.sessions.values().filter(|live| live.is_active(state)).count(),
         )?;
@@ -370,7 +370,7 @@ pub(super) fn delete(c: &Context) -> Result<Reply> {
     let id = c.id("agent_id", Prefix::Agent);
     let done = deletion::delete(&c.state, c.caller(), id.as_deref(), &plan, &c.precondition())?;
     if plan.dry_run {
-        return Ok(Reply::ok(&json!({ "would_delete": true, "plan": deletion::receipt(&done) })));
+        return Ok(Reply::ok(&json!({ "would_delete": true, "plan": deletion::plan_json(&done) })));
     }
     let reply = if plan.with_message {
         let receipt = deletion::receipt(&done);
@@ -434,29 +434,34 @@ pub(super) fn bulk_delete(c: &Context) -> Result<Reply> {
     f.finish()?;
     c.begin()?;
     let caller = c.caller();
-    let ids = ids.unwrap_or_else(|| {
+    let parse = |id: &str| ids::parse(Prefix::Agent, id);
+    let mut ids = ids.unwrap_or_else(|| {
         let ended_before = ended_before.flatten();
-        let mut agents: Vec<Agent> =
-            c.state.agents.of_account(c.account()).iter().map(|s| s.runtime().agent.clone()).collect();
-        agents.retain(|agent| {
+        let is_meant = |agent: &Agent| {
+            let in_team =
+                |team: &String| agent.team_id.as_ref().is_some_and(|own| own.eq_ignore_ascii_case(team));
             statuses.contains(&agent.status)
-                && team.as_ref().is_none_or(|team| agent.team_id.as_ref() == Some(team))
+                && team.as_ref().is_none_or(in_team)
                 && ended_before.is_none_or(|before| agent.ended_at.is_some_and(|at| at < before))
                 && caller.reaches_agent(&agent.id)
-        });
-        agents.sort_by(|a, b| (a.created_at, &a.id).cmp(&(b.created_at, &b.id)));
-        agents.into_iter().map(|agent| agent.id).collect()
+        };
+        let agents = c.state.agents.of_account(c.account());
+        let meant = agents.iter().filter(|slot| is_meant(&slot.runtime().agent));
+        meant.map(|slot| slot.id.clone()).collect()
     });
+    // Oldest first, as their ids tell; what is none comes last.
+    ids.sort_by_cached_key(|id| parse(id).map_or(i64::MAX, |id| ids::time_of(&id)));
     let plan = asked.plan(&caller.account);
     let remaining = ids.len().saturating_sub(limit);
     let (mut results, mut deleted) = (Vec::new(), 0);
-    let none = crate::http::Precondition::none();
+    let none = Precondition::none();
     for id in ids.iter().take(limit) {
-        let parsed = crate::ids::parse(Prefix::Agent, id);
+        let parsed = parse(id);
+        let id = parsed.as_ref().unwrap_or(id);
         match deletion::delete(&c.state, caller, parsed.as_deref(), &plan, &none) {
             Ok(done) if plan.dry_run => {
                 deleted += 1;
-                results.push(json!({ "id": id, "success": true, "plan": deletion::receipt(&done) }));
+                results.push(json!({ "id": id, "success": true, "plan": deletion::plan_json(&done) }));
             }
             Ok(done) => {
                 deleted += 1;

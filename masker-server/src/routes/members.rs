@@ -92,7 +92,8 @@ pub(super) fn update(c: &Context) -> Result<Reply> {
     let _changing = c.state.agents.change();
     let mut user = find(c)?;
     check_rank(c, &user)?;
-    let team_ids = teams(c, &mut Fields::new(&body, &["role", "team_ids"]))?;
+    let given = teams(c, &mut Fields::new(&body, &["role", "team_ids"]))?;
+    let team_ids = given.or_else(|| body.contains_key("team_ids").then(Vec::new));
     if let Some(role) = role.filter(|role| *role != user.role) {
         if role == Role::Owner {
             c.need_role(Role::Owner)?;

@@ -358,7 +358,7 @@ pub(crate) static ROUTES: LazyLock<Vec<Route>> = LazyLock::new(|| {
                 "policy":{"type":["string","null"]},"policy_yaml":{"type":["string","null"]},"agent_id":{"type":["string","null"]},
                 "seed":{"type":["integer","null"],"minimum":0},"epsilon":{"type":["number","null"]},"preserve_locale":{"type":["boolean","null"]}}}"#)
             .answers(&[(200, "the text")]).errors(TEXT_ERRORS),
-        api(get.clone(), "/api/v1/policies", S::PoliciesRead, Viewer, policies::list).about("Policies", "Policies").answers(&[(200, "the policies")]),
+        api(get.clone(), "/api/v1/policies", S::PoliciesRead, Viewer, policies::list).about("Policies", "Policies, by name").query(&[LIMIT, CURSOR]).answers(&[(200, "a page")]),
         api(post.clone(), "/api/v1/policies/validate", S::PoliciesRead, Viewer, policies::validate)
             .about("Policies", "Check a policy")
             .body(r#"{"type":"object","additionalProperties":false,"required":["yaml"],"properties":{"yaml":{"type":"string"}}}"#)

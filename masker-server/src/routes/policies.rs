@@ -8,7 +8,7 @@ use masker_core::audit::EventKind;
 use serde_json::{Value, json};
 
 use crate::error::{ApiError, Code, Result};
-use crate::http::{Context, Fields, Reply};
+use crate::http::{Context, Fields, Page, Reply};
 use crate::policies::{self, Loaded};
 use crate::store::model::PolicySource;
 use crate::time;
@@ -52,9 +52,14 @@ fn find(c: &Context) -> Result<Arc<Loaded>> {
     found.ok_or_else(|| ApiError::new(Code::PolicyNotFound, "There is no policy of this name."))
 }
 
+/// By name.
 pub(super) fn list(c: &Context) -> Result<Reply> {
-    let all: Vec<Value> = c.state.policies.all(c.account()).iter().map(|loaded| shown(c, loaded)).collect();
-    Ok(Reply::ok(&json!({ "data": all, "next_cursor": null })))
+    let keys = &c.state.keys;
+    let page = Page::read(&c.query, keys, "policies", c.account(), &[])?;
+    let mut all = c.state.policies.all(c.account());
+    all.retain(|loaded| page.after().is_none_or(|(_, name)| loaded.name > *name));
+    let place = |loaded: &Arc<Loaded>| (0, loaded.name.clone());
+    Ok(Reply::ok(&page.answer(all, (None, 0), keys, place, |loaded| shown(c, &loaded))))
 }
 
 pub(super) fn get(c: &Context) -> Result<Reply> {
@@ -114,7 +119,10 @@ pub(super) fn put(c: &Context) -> Result<Reply> {
     if before.as_ref().is_some_and(|before| before.is_file) {
         return Err(read_only());
     }
-    c.precondition().check(before.as_ref().map_or(0, |before| before.revision as u64))?;
+    match &before {
+        Some(before) => c.precondition().check(before.revision as u64)?,
+        None => c.precondition().check_absent()?,
+    }
     let unchanged = before.as_ref().is_some_and(|before| before.yaml == yaml);
     if !unchanged {
         let kind = if before.is_some() { EventKind::PolicyUpdated } else { EventKind::PolicyCreated };
