@@ -3,17 +3,21 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod common;
+#[path = "common/world.rs"]
+mod world;
 
 use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
-use axum::http::{HeaderMap, Request};
-use axum::routing::{get, post};
+use axum::http::Request;
 use common::{Answer, Server};
-use masker_server::{Config, login_link};
+use masker_server::Config;
 use serde_json::{Value, json};
 use tower::ServiceExt as _;
+use world::{
+    DESK, NOBODY, Operation, SAID, World, call, github, keyed, leave_for_github, listen, operations,
+};
 
 /// The tables of the contract: an operation, and the codes that its table names.
 const TABLES: &[(&str, &str)] = &[
@@ -143,229 +147,7 @@ const NEVER: &[(&str, &str, &str)] = &[
     ("GET /proxy/{agent_id}/s/{session_key}/v1/models", "internal_error", "reads nothing that could fail"),
 ];
 
-const NOBODY: &str = "01JZ8Q4M7T0V3X5YB2C9D6EFGH";
-const SAID: &str = "I'm Ann Reed, call 415-555-0142";
 const BROKEN_POLICY: &str = "name: [";
-const DESK: &str = "name: desk\nversion: 1\nkid: K_HEALTHCARE\ntokenization: vault-deterministic\npasses: [regex]\nentities:\n  PHONE: {}\n";
-
-/// An operation as `METHOD /path`, and what the description says of it.
-struct Operation {
-    name: String,
-    method: String,
-    path: String,
-    codes: Vec<String>,
-    is_open: bool,
-    has_body: bool,
-}
-
-async fn operations(server: &Server) -> Vec<Operation> {
-    let document = server.get("/openapi.json").await.expect(200);
-    let mut all = Vec::new();
-    for (path, methods) in document["paths"].as_object().unwrap() {
-        for (method, operation) in methods.as_object().unwrap() {
-            let method = method.to_uppercase();
-            let codes = operation["x-error-codes"].as_array().unwrap();
-            all.push(Operation {
-                name: format!("{method} {path}"),
-                method,
-                path: path.clone(),
-                codes: codes.iter().map(|code| code.as_str().unwrap().to_owned()).collect(),
-                is_open: operation.get("security").is_none(),
-                has_body: operation.get("requestBody").is_some(),
-            });
-        }
-    }
-    all
-}
-
-/// A server with one of everything.
-struct World {
-    server: Server,
-    ids: Vec<(&'static str, String)>,
-    cookie: String,
-    login_code: String,
-    invitation_code: String,
-}
-
-impl World {
-    async fn with(vars: &[(&str, &str)]) -> Self {
-        let mut all = vec![("MASKER_PAYLOAD_RETENTION_DAYS", "1")];
-        all.extend_from_slice(vars);
-        let server = Server::with(&all);
-        let text =
-            |value: &Value, pointer: &str| value.pointer(pointer).unwrap().as_str().unwrap().to_owned();
-        let yaml = include_str!("../../configs/mask_policy.yaml")
-            .replace("log_payloads: false", "log_payloads: true");
-        let agent = server.agent("one", json!({ "policy_yaml": yaml })).await;
-        let session = server.chat(&agent, SAID).await.header("masker-session-id").to_owned();
-        let mut states = Vec::new();
-        for (place, action) in [("paused_id", "pause"), ("archived_id", "archive"), ("ended_id", "end")] {
-            let id = server.agent(place, json!({})).await;
-            server.post(&format!("/api/v1/agents/{id}/{action}"), json!({})).await.expect(200);
-            states.push((place, id));
-        }
-        let busy = server.agent("busy", json!({})).await;
-        let open_session = keyed(&server, &busy).await.header("masker-session-id").to_owned();
-        let gone = server.agent("gone", json!({})).await;
-        let deletion = server.delete(&format!("/api/v1/agents/{gone}?mode=soft")).await;
-        let deletion = deletion.header("masker-deletion-id").to_owned();
-        let team = server.post("/api/v1/teams", json!({ "name": "night" })).await.expect(201);
-        let token = json!({ "name": "t", "scopes": ["agents:read"] });
-        let token = server.post("/api/v1/tokens", token).await.expect(201);
-        let invite = |login: &'static str| {
-            let server = &server;
-            async move {
-                let body = json!({ "login": login, "role": "viewer" });
-                let made = server.post("/api/v1/invitations", body).await.expect(201)["invitation"].clone();
-                let code = made["url"].as_str().unwrap().split("#invitation=").nth(1).unwrap().to_owned();
-                (made["id"].as_str().unwrap().to_owned(), code)
-            }
-        };
-        let code = json!({ "code": invite("bob").await.1 });
-        let bob = server.call_as("", "POST", "/api/v1/invitations/accept", Some(code), &[]).await.expect(200);
-        let (_, invitation_code) = invite("carol").await;
-        let (invitation, _) = invite("dave").await;
-        server.call("PUT", "/api/v1/policies/desk", Some(json!({ "yaml": DESK }))).await.expect(201);
-        let webhook = json!({ "name": "w", "url": "https://hooks.example.com/x", "events": ["*"] });
-        let webhook = server.post("/api/v1/webhooks", webhook).await.expect(201);
-        let events = server.get("/api/v1/audit/events?limit=1").await.expect(200);
-        let config = Config::from_vars(common::vars(server.folder.path(), &[])).unwrap();
-        let link = || login_link(config.database(), config.public_url(), "alice").unwrap().code.unwrap();
-        let body = json!({ "login_code": link() });
-        let signed = server.call_as("", "POST", "/api/v1/auth/local", Some(body), &[]).await;
-        let cookie = signed.header("set-cookie").split(';').next().unwrap().to_owned();
-        let mut ids = vec![
-            ("agent_id", agent),
-            ("busy_id", busy),
-            ("open_session_id", open_session),
-            ("deleted_id", gone),
-            ("deletion_id", deletion),
-            ("event_id", text(&events, "/data/0/event_id")),
-            ("invitation_id", invitation),
-            ("name", "desk".to_owned()),
-            ("session_id", session),
-            ("session_key", "k1".to_owned()),
-            ("team_id", text(&team, "/team/id")),
-            ("token_id", text(&token, "/token/id")),
-            ("user_id", text(&bob, "/user/id")),
-            ("webhook_id", text(&webhook, "/webhook/id")),
-        ];
-        ids.extend(states);
-        let login_code = link();
-        Self { server, ids, cookie, login_code, invitation_code }
-    }
-
-    fn id(&self, name: &str) -> &str {
-        &self.ids.iter().find(|(other, _)| *other == name).unwrap().1
-    }
-
-    /// The path of an operation with ids of what is there.
-    fn path(&self, operation: &Operation) -> String {
-        // Where an operation does something only in one state, it gets what is in that state.
-        let (place, id) = match operation.path.rsplit('/').next().unwrap_or_default() {
-            "resume" => ("agent_id", "paused_id"),
-            "activate" => ("agent_id", "archived_id"),
-            "relaunch" => ("agent_id", "ended_id"),
-            "restore" => ("agent_id", "deleted_id"),
-            "terminate-calls" => ("agent_id", "busy_id"),
-            "terminate" => ("session_id", "open_session_id"),
-            _ => ("", "agent_id"),
-        };
-        let mut path = operation.path.replace(&format!("{{{place}}}"), self.id(id));
-        for (name, id) in &self.ids {
-            path = path.replace(&format!("{{{name}}}"), id);
-        }
-        path
-    }
-
-    /// A body with which the operation would be done.
-    fn body(&self, operation: &Operation) -> Option<Value> {
-        let body = match operation.name.as_str() {
-            "POST /api/v1/agents" => json!({ "name": "new", "upstream": "stub" }),
-            "POST /api/v1/agents/bulk-delete" => json!({ "ids": [self.id("agent_id")] }),
-            "PATCH /api/v1/agents/{agent_id}" | "PUT /api/v1/agents/{agent_id}" => {
-                json!({ "platform": "vapi" })
-            }
-            "POST /api/v1/auth/local" => json!({ "login_code": self.login_code }),
-            "PATCH /api/v1/account" => json!({ "restore_window_days": 7 }),
-            "POST /api/v1/tokens" => json!({ "name": "t", "scopes": ["agents:read"] }),
-            "POST /api/v1/mask"
-            | "POST /api/v1/detect"
-            | "POST /api/v1/synthesize"
-            | "POST /api/v1/rehydrate" => {
-                json!({ "text": SAID })
-            }
-            "POST /api/v1/policies/validate" => json!({ "yaml": DESK }),
-            "PUT /api/v1/policies/{name}" => json!({ "yaml": DESK.replace("PHONE", "EMAIL") }),
-            "POST /api/v1/policies/diff" => json!({ "a": { "name": "desk" }, "b": { "yaml": DESK } }),
-            "PATCH /api/v1/members/{user_id}" => json!({ "role": "member" }),
-            "POST /api/v1/invitations" => json!({ "login": "erin", "role": "viewer" }),
-            "POST /api/v1/invitations/accept" => json!({ "code": self.invitation_code }),
-            "POST /api/v1/teams" | "PATCH /api/v1/teams/{team_id}" => json!({ "name": "day" }),
-            "POST /api/v1/webhooks" => {
-                json!({ "name": "w", "url": "https://hooks.example.com/y", "events": ["*"] })
-            }
-            "PATCH /api/v1/webhooks/{webhook_id}" => json!({ "active": false }),
-            "POST /vapi/webhook/{agent_id}" => json!({ "type": "assistant-request", "call": { "id": "c1" } }),
-            name if name.ends_with("/chat/completions") => {
-                json!({ "messages": [{ "role": "user", "content": SAID }] })
-            }
-            _ if operation.has_body => json!({}),
-            _ => return None,
-        };
-        Some(body)
-    }
-
-    /// The operation as it would be done, by this credential.
-    async fn ask_as(&self, operation: &Operation, token: &str, headers: &[(&str, &str)]) -> Answer {
-        let path = self.path(operation);
-        call(&self.server, token, &operation.method, &path, self.body(operation), headers).await
-    }
-
-    async fn ask(&self, operation: &Operation) -> Answer {
-        let cookie = [("cookie", self.cookie.as_str())];
-        // Signing out is an act of who has a cookie.
-        if operation.name == "POST /api/v1/auth/logout" {
-            return self.ask_as(operation, "", &cookie).await;
-        }
-        self.ask_as(operation, if operation.is_open { "" } else { &self.server.token }, &[]).await
-    }
-
-    fn sql(&self, sql: &str) {
-        let path = self.server.folder.path().join("data/masker.db");
-        rusqlite::Connection::open(path).unwrap().execute_batch(sql).unwrap();
-    }
-
-    fn token_id(&self) -> String {
-        let path = self.server.folder.path().join("data/masker.db");
-        let database = rusqlite::Connection::open(path).unwrap();
-        let sql = "SELECT id FROM records WHERE kind = 'token' ORDER BY at, id LIMIT 1";
-        database.query_row(sql, [], |row| row.get(0)).unwrap()
-    }
-}
-
-/// A call whose answer may be a stream that never ends: of those only the head is taken.
-async fn call(
-    server: &Server,
-    token: &str,
-    method: &str,
-    path: &str,
-    body: Option<Value>,
-    headers: &[(&str, &str)],
-) -> Answer {
-    if !path.ends_with("/stream") {
-        return server.call_as(token, method, path, body, headers).await;
-    }
-    let mut request = Request::builder().method(method).uri(path);
-    if !token.is_empty() {
-        request = request.header("authorization", format!("Bearer {token}"));
-    }
-    let answer = server.router.clone().oneshot(request.body(Body::empty()).unwrap()).await.unwrap();
-    if answer.status() == 200 {
-        return Answer { status: 200, headers: HeaderMap::new(), text: String::new() };
-    }
-    server.call_as(token, method, path, body, headers).await
-}
 
 /// What is refused in the same way everywhere.
 const EVERYWHERE: &[&str] = &[
@@ -400,7 +182,7 @@ async fn who_may_not_is_refused() {
     let (reader, other) =
         (world.server.token(&["account:read"]).await, world.server.token(&["agents:read"]).await);
     for operation in &operations(&world.server).await {
-        let names = |code: &str| operation.codes.iter().any(|known| known == code);
+        let names = |code: &str| operation.names(code);
         if names("unauthenticated") && !operation.is_open {
             let refused = world.ask_as(operation, "", &[]).await;
             assert!(!refused.header("www-authenticate").is_empty(), "{}", operation.name);
@@ -411,13 +193,7 @@ async fn who_may_not_is_refused() {
         }
         let refused = match operation.name.as_str() {
             "GET /api/v1/tokens" => {
-                let code = json!({ "login": "frank", "role": "viewer" });
-                let made = world.server.post("/api/v1/invitations", code).await.expect(201);
-                let url = made["invitation"]["url"].as_str().unwrap();
-                let code = json!({ "code": url.split("#invitation=").nth(1).unwrap() });
-                let joined =
-                    world.server.call_as("", "POST", "/api/v1/invitations/accept", Some(code), &[]).await;
-                let cookie = joined.header("set-cookie").split(';').next().unwrap().to_owned();
+                let (_, cookie) = world.server.joined("frank", "viewer").await;
                 let headers = [("cookie", cookie.as_str())];
                 world.server.call_as("", "GET", "/api/v1/tokens?all=true", None, &headers).await
             }
@@ -439,7 +215,7 @@ async fn what_has_no_form_is_refused() {
     // Sign-ins are limited by address, so each call has one of its own.
     let server = Server::with(&[("MASKER_TRUSTED_PROXIES", "127.0.0.1")]);
     for (i, operation) in operations(&server).await.iter().enumerate() {
-        let names = |code: &str| operation.codes.iter().any(|known| known == code);
+        let names = |code: &str| operation.names(code);
         let path = world.path(operation);
         let send = |query: &str, kind: &str, length: Option<usize>, body: &'static str, n: usize| {
             let (server, operation) = (&server, operation);
@@ -464,12 +240,11 @@ async fn what_has_no_form_is_refused() {
         assert!(names("payload_too_large") && names("unsupported_media_type"), "{}", operation.name);
         send("", "text/plain", None, "{}", 2).await.refused(415, "unsupported_media_type");
         send("", "application/json", Some(11 << 20), "{}", 3).await.refused(413, "payload_too_large");
-        if operation.name.contains("/auth/logout")
-            || operation.name.contains("{agent_id}/v1")
+        if operation.name.contains("{agent_id}/v1")
             || operation.name.contains("{session_key}")
             || operation.name.contains("/vapi/")
         {
-            // Its body is not read, or not before the agent is found; the cases below are about that.
+            // Its body is not read before the agent is found; the cases below are about that.
             continue;
         }
         let refused = send("", "application/json", None, "[1]", 4).await.refused(422, "validation_failed");
@@ -849,13 +624,6 @@ async fn case(operation: &Operation, code: &str) -> Option<Answer> {
     Some(answer)
 }
 
-/// A keyed call, which stays open.
-async fn keyed(server: &Server, agent: &str) -> Answer {
-    let body = json!({ "messages": [{ "role": "user", "content": "x" }] });
-    let path = format!("/proxy/{agent}/v1/chat/completions");
-    server.call_as("", "POST", &path, Some(body), &[("masker-session-id", "k")]).await
-}
-
 fn vault_sql(server: &Server, sql: &str) {
     let path = server.folder.path().join("data/vault.db");
     rusqlite::Connection::open(path).unwrap().execute_batch(sql).unwrap();
@@ -981,13 +749,6 @@ async fn silent() -> String {
     listen(router).await
 }
 
-async fn listen(router: Router) -> String {
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let url = format!("http://{}", listener.local_addr().unwrap());
-    tokio::spawn(async move { axum::serve(listener, router).await });
-    url
-}
-
 async fn proxy(operation: &Operation, code: &str) -> Option<Answer> {
     let url = silent().await;
     let limit = if code == "rate_limited" { "proxy=1:1" } else { "off" };
@@ -1081,18 +842,8 @@ async fn vapi(code: &str) -> Option<Answer> {
     Some(server.call_as("", "POST", &path, Some(body), &[]).await)
 }
 
-async fn github_token(text: String) -> String {
-    let value: Value = serde_json::from_str(&text).unwrap();
-    if value["code"] == "good" {
-        json!({ "access_token": "gho_x" }).to_string()
-    } else {
-        json!({ "error": "bad_verification_code" }).to_string()
-    }
-}
-
 async fn callback(code: &str) -> Option<Answer> {
-    let user = || async { json!({ "id": 77, "login": "octo" }).to_string() };
-    let url = listen(Router::new().route("/token", post(github_token)).route("/user", get(user))).await;
+    let url = github().await;
     let token = format!("{url}/token");
     let mut vars = vec![
         ("MASKER_GITHUB_CLIENT_ID", "id"),
@@ -1106,9 +857,7 @@ async fn callback(code: &str) -> Option<Answer> {
         vars.clear();
     }
     let server = Server::with(&vars);
-    let sent = server.call_as("", "GET", "/api/v1/auth/github", None, &[]).await;
-    let state = sent.header("location").split("state=").nth(1).unwrap_or_default().to_owned();
-    let cookie = sent.header("set-cookie").split(';').next().unwrap().to_owned();
+    let (state, cookie) = leave_for_github(&server).await;
     let mut headers = vec![("cookie", cookie.as_str())];
     let mut query = format!("code=good&state={state}");
     let break_writes = |table: &str, condition: &str| {

@@ -33,6 +33,28 @@ impl Answer {
         self.headers.get(name).map_or("", |value| value.to_str().unwrap())
     }
 
+    /// What holds of every answer.
+    fn check(&self) {
+        let id = self.header("x-request-id");
+        assert!(id.starts_with("req_") && id.len() == 30, "{:?}", self.headers);
+        assert_eq!(self.header("masker-version"), env!("CARGO_PKG_VERSION"));
+        assert_eq!(self.header("x-content-type-options"), "nosniff");
+        assert_eq!(self.header("referrer-policy"), "no-referrer");
+        assert!(matches!(self.header("cache-control"), "no-store" | "no-cache"));
+        assert!(self.headers.keys().all(|name| !name.as_str().starts_with("access-control-")));
+        if self.status < 400 || self.text.is_empty() {
+            return;
+        }
+        let body = self.json();
+        // What is repeated is the answer as it was; probes that say no have no error.
+        if body["error"].is_object() && self.header("idempotency-replayed").is_empty() {
+            assert_eq!(body["error"]["request_id"], id, "{body}");
+            for name in ["type", "code", "message"] {
+                assert!(body["error"][name].is_string(), "{body}");
+            }
+        }
+    }
+
     pub fn code(&self) -> String {
         self.json()["error"]["code"].as_str().unwrap_or_default().to_owned()
     }
@@ -101,7 +123,9 @@ impl Server {
         let (parts, body) = response.into_parts();
         let bytes = body.collect().await.unwrap().to_bytes();
         let text = String::from_utf8_lossy(&bytes).into_owned();
-        Answer { status: parts.status.as_u16(), headers: parts.headers, text }
+        let answer = Answer { status: parts.status.as_u16(), headers: parts.headers, text };
+        answer.check();
+        answer
     }
 
     pub async fn call(&self, method: &str, path: &str, body: Option<Value>) -> Answer {
@@ -171,16 +195,25 @@ impl Server {
         self.post("/api/v1/tokens", body).await.expect(201)["secret"].as_str().unwrap().to_owned()
     }
 
+    /// An invitation; gives its id and its code.
+    pub async fn invited(&self, login: &str, role: &str) -> (String, String) {
+        let body = json!({ "login": login, "role": role });
+        let made = self.post("/api/v1/invitations", body).await.expect(201)["invitation"].clone();
+        let code = made["url"].as_str().unwrap().split("#invitation=").nth(1).unwrap().to_owned();
+        (made["id"].as_str().unwrap().to_owned(), code)
+    }
+
+    /// A member of the account in no team; gives the id and a cookie.
+    pub async fn joined(&self, login: &str, role: &str) -> (String, String) {
+        let body = json!({ "code": self.invited(login, role).await.1 });
+        let joined = self.call_as("", "POST", "/api/v1/invitations/accept", Some(body), &[]).await;
+        let cookie = joined.header("set-cookie").split(';').next().unwrap().to_owned();
+        (joined.expect(200)["user"]["id"].as_str().unwrap().to_owned(), cookie)
+    }
+
     /// A member of the account in no team; gives the id, and a token, or a cookie where the role has no tokens.
     pub async fn member(&self, login: &str, role: &str, scopes: &[&str]) -> (String, String) {
-        let invited =
-            self.post("/api/v1/invitations", json!({ "login": login, "role": role })).await.expect(201);
-        let url = invited["invitation"]["url"].as_str().unwrap();
-        let code = url.split("#invitation=").nth(1).unwrap();
-        let joined =
-            self.call_as("", "POST", "/api/v1/invitations/accept", Some(json!({ "code": code })), &[]).await;
-        let cookie = joined.header("set-cookie").split(';').next().unwrap().to_owned();
-        let id = joined.expect(200)["user"]["id"].as_str().unwrap().to_owned();
+        let (id, cookie) = self.joined(login, role).await;
         let body = json!({ "name": "t", "scopes": scopes });
         let made = self.call_as("", "POST", "/api/v1/tokens", Some(body), &[("cookie", &cookie)]).await;
         let token =
