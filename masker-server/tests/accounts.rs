@@ -334,3 +334,376 @@ async fn the_history_of_an_agent_stays_with_its_team() {
     assert!(!sees().await);
     assert_eq!(server.get("/api/v1/sessions").await.expect(200)["data"].as_array().unwrap().len(), 2);
 }
+
+#[tokio::test]
+async fn a_cookie_is_secure_but_where_a_developer_works() {
+    for (url, is_secure) in
+        [("https://localhost:8443", true), ("http://localhost:8080", false), ("http://127.0.0.1:8080", false)]
+    {
+        let server = Server::with(&[("MASKER_PUBLIC_URL", url)]);
+        let config = Config::from_vars(common::vars(server.folder.path(), &[])).unwrap();
+        let code = login_link(config.database(), config.public_url(), "alice").unwrap().code.unwrap();
+        let body = json!({ "login_code": code });
+        let signed = server.call_as("", "POST", "/api/v1/auth/local", Some(body), &[]).await;
+        let set = signed.header("set-cookie").to_owned();
+        let value = set.strip_prefix("masker_session=").unwrap().split(';').next().unwrap().to_owned();
+        let secure = if is_secure { " Secure;" } else { "" };
+        let expected =
+            format!("masker_session={value}; HttpOnly;{secure} SameSite=Lax; Path=/; Max-Age=2592000");
+        assert_eq!((set, value.len()), (expected, 43), "{url}");
+        let cookie = format!("masker_session={value}");
+        let out = server.call_as("", "POST", "/api/v1/auth/logout", None, &[("cookie", &cookie)]).await;
+        let expected = format!("masker_session=; Max-Age=0; Path=/; HttpOnly;{secure} SameSite=Lax");
+        assert_eq!((out.status, out.header("set-cookie")), (204, expected.as_str()), "{url}");
+    }
+}
+
+#[tokio::test]
+async fn only_paths_of_this_server_are_gone_to_after_signing_in() {
+    let vars = [
+        ("MASKER_GITHUB_CLIENT_ID", "id"),
+        ("MASKER_GITHUB_CLIENT_SECRET", "shh"),
+        ("MASKER_TRUSTED_PROXIES", "127.0.0.1"),
+    ];
+    let server = Server::with(&vars);
+    let long = |n: usize| format!("/{}", "x".repeat(n - 1));
+    for (i, (to, status)) in [
+        ("%2Fportal", 302),
+        ("/", 302),
+        ("/portal?x=1", 302),
+        (long(512).as_str(), 302),
+        (long(513).as_str(), 422),
+        ("", 422),
+        ("portal", 422),
+        ("//evil.example.com", 422),
+        ("/%2Fevil.example.com", 422),
+        ("/\\evil.example.com", 422),
+        ("/%5Cevil.example.com", 422),
+        ("https://evil.example.com", 422),
+        ("/a%0Ab", 422),
+        ("/a%00", 422),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let address = format!("10.0.0.{i}");
+        let path = format!("/api/v1/auth/github?redirect_to={}", to.replace('\\', "%5C"));
+        let sent = server.call_as("", "GET", &path, None, &[("x-forwarded-for", &address)]).await;
+        assert_eq!(sent.status, status, "{to}: {}", sent.text);
+        if status == 422 {
+            assert_eq!(sent.refused(422, "validation_failed")["details"][0]["field"], "redirect_to");
+            continue;
+        }
+        let location = sent.header("location");
+        for part in [
+            "client_id=id",
+            "scope=read%3Auser",
+            "state=",
+            "redirect_uri=http%3A%2F%2Flocalhost%3A8080%2Fapi%2Fv1%2Fauth%2Fgithub%2Fcallback",
+        ] {
+            assert!(location.contains(part), "{part}: {location}");
+        }
+        let set = sent.header("set-cookie");
+        assert!(
+            set.starts_with("masker_oauth_state=")
+                && set.ends_with("; HttpOnly; SameSite=Lax; Path=/api/v1/auth; Max-Age=600"),
+            "{set}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_token_ends_with_its_time_its_rotation_and_its_maker() {
+    let server = Server::new();
+    let database = rusqlite::Connection::open(server.folder.path().join("data/masker.db")).unwrap();
+    let works = async |secret: &str| server.call_as(secret, "GET", "/api/v1/me", None, &[]).await.status;
+    let body = json!({ "name": "  ci  ", "scopes": ["agents:write", "agents:read", "agents:read"], "expires_in_days": 1, "agent_ids": null });
+    let made = server.post("/api/v1/tokens", body).await.expect(201);
+    let (token, secret) = (&made["token"], made["secret"].as_str().unwrap());
+    let names: Vec<&str> = token.as_object().unwrap().keys().map(String::as_str).collect();
+    assert_eq!(
+        names,
+        ["id", "name", "scopes", "agent_ids", "prefix", "created_at", "expires_at", "last_used_at"]
+    );
+    assert_eq!((&token["name"], &token["scopes"]), (&json!("ci"), &json!(["agents:read", "agents:write"])));
+    assert_eq!((&token["agent_ids"], &token["last_used_at"]), (&json!([]), &Value::Null));
+    assert!(secret.starts_with(token["prefix"].as_str().unwrap()));
+    let me = server.call_as(secret, "GET", "/api/v1/me", None, &[]).await.expect(200);
+    assert_eq!(
+        (&me["token"]["id"], &me["permissions"]),
+        (&token["id"], &json!(["agents:read", "agents:write"]))
+    );
+    assert!(
+        me["token"].get("secret").is_none()
+            && me["user"]["login"] == "alice"
+            && me["account"]["plan"] == "self_hosted"
+    );
+    // A character more, less or other is another token.
+    let swapped = if secret.ends_with('0') { "1" } else { "0" };
+    let changed = format!("{}{swapped}", &secret[..secret.len() - 1]);
+    for wrong in [changed.as_str(), &secret[..52], &format!("{secret}0"), &secret.to_uppercase()] {
+        assert_eq!(works(wrong).await, 401, "{wrong}");
+    }
+    let id = token["id"].as_str().unwrap();
+    let path = format!("/api/v1/tokens/{id}");
+    let sql = format!("UPDATE records SET doc = json_set(doc, '$.expires_at', 1) WHERE id = '{id}'");
+    database.execute_batch(&sql).unwrap();
+    assert_eq!(works(secret).await, 401);
+    let unlimited = json!({ "name": "ci", "scopes": ["agents:read"], "expires_in_days": null });
+    let unlimited = server.post("/api/v1/tokens", unlimited).await.expect(201);
+    assert_eq!(unlimited["token"]["expires_at"], Value::Null);
+    for (body, field) in [
+        (json!({ "scopes": ["agents:read"] }), "name"),
+        (json!({ "name": "x".repeat(65), "scopes": ["agents:read"] }), "name"),
+        (json!({ "name": "a", "scopes": ["agents:read", "agents:*"] }), "scopes.1"),
+        (json!({ "name": "a", "scopes": ["agents:read"], "expires_in_days": 0 }), "expires_in_days"),
+        (json!({ "name": "a", "scopes": ["agents:read"], "expires_in_days": 3651 }), "expires_in_days"),
+        (json!({ "name": "a", "scopes": ["agents:read"], "expires_at": "2030-01-01" }), "expires_at"),
+        (json!({ "name": "a", "scopes": ["agents:read"], "agent_ids": "agt_1" }), "agent_ids"),
+    ] {
+        let error = server.post("/api/v1/tokens", body.clone()).await.refused(422, "validation_failed");
+        assert_eq!(error["details"][0]["field"], field, "{body}");
+    }
+    for bad in [json!({ "grace_seconds": -1 }), json!({ "grace_seconds": 86_401 }), json!({ "grace": 1 })] {
+        server.post(&format!("{path}/rotate"), bad).await.refused(422, "validation_failed");
+    }
+    // A member makes and sees its own, an administrator those of others too; a demotion weakens and a removal kills.
+    let (bob, bobs) = server.member("bob", "member", &["agents:write", "tokens:write"]).await;
+    let make = |scopes: Value| {
+        let (server, token) = (&server, bobs.clone());
+        async move {
+            let body = json!({ "name": "t", "scopes": scopes });
+            server.call_as(&token, "POST", "/api/v1/tokens", Some(body), &[]).await
+        }
+    };
+    make(json!(["agents:read"])).await.expect(201);
+    for (scopes, missing) in
+        [(json!(["audit:read"]), "audit:read"), (json!(["agents:read", "text:mask"]), "text:mask")]
+    {
+        let error = make(scopes).await.refused(403, "forbidden");
+        assert_eq!((&error["reason"], &error["required"]), (&json!("scope"), &json!(missing)));
+    }
+    let rows = |page: Value| page["data"].as_array().unwrap().len();
+    assert_eq!(rows(server.call_as(&bobs, "GET", "/api/v1/tokens", None, &[]).await.expect(200)), 2);
+    server.call_as(&bobs, "GET", "/api/v1/tokens?all=true", None, &[]).await.refused(403, "forbidden");
+    assert_eq!(rows(server.get("/api/v1/tokens?all=true").await.expect(200)), 5);
+    server.get("/api/v1/tokens?all=yes").await.refused(422, "validation_failed");
+    for (method, path) in [("DELETE", path.clone()), ("POST", format!("{path}/rotate"))] {
+        let body = (method == "POST").then(|| json!({}));
+        server.call_as(&bobs, method, &path, body, &[]).await.refused(404, "token_not_found");
+    }
+    server.patch(&format!("/api/v1/members/{bob}"), json!({ "role": "viewer" })).await.expect(200);
+    let me = server.call_as(&bobs, "GET", "/api/v1/me", None, &[]).await.expect(200);
+    assert_eq!((&me["role"], &me["permissions"]), (&json!("viewer"), &json!(["agents:read"])));
+    server.delete(&format!("/api/v1/members/{bob}")).await.expect(204);
+    assert_eq!(works(&bobs).await, 401);
+    // Signing out everywhere ends what browsers have and leaves what programs have.
+    let (_, cookie) = server.joined("carol", "admin").await;
+    let headers = [("cookie", cookie.as_str())];
+    let body = json!({ "name": "t", "scopes": ["agents:read"] });
+    let program = server.call_as("", "POST", "/api/v1/tokens", Some(body), &headers).await.expect(201);
+    server.call_as("", "POST", "/api/v1/auth/logout-all", None, &headers).await.expect(204);
+    server.call_as("", "GET", "/api/v1/me", None, &headers).await.refused(401, "unauthenticated");
+    assert_eq!(works(program["secret"].as_str().unwrap()).await, 200);
+}
+
+#[tokio::test]
+async fn people_and_teams_are_written_as_the_contract_says() {
+    let server = Server::new();
+    let team = |name: &'static str| {
+        let server = &server;
+        async move {
+            let made = server.post("/api/v1/teams", json!({ "name": name })).await;
+            let location = made.header("location").to_owned();
+            let made = made.expect(201)["team"].clone();
+            assert_eq!(location, format!("/api/v1/teams/{}", made["id"].as_str().unwrap()));
+            made
+        }
+    };
+    let (night, day) = (team("Night").await, team("Day").await);
+    let names: Vec<&str> = night.as_object().unwrap().keys().map(String::as_str).collect();
+    assert_eq!(names, ["id", "name", "member_count", "agent_count", "created_at"]);
+    let (night, day) = (night["id"].as_str().unwrap(), day["id"].as_str().unwrap());
+    let (bob, _) = server.joined("bob", "member").await;
+    server
+        .patch(&format!("/api/v1/members/{bob}"), json!({ "team_ids": [night, day.to_lowercase(), night] }))
+        .await
+        .expect(200);
+    let agent = server.agent("a", json!({ "team_id": night.to_lowercase() })).await;
+    let shown = server.get(&format!("/api/v1/teams/{night}")).await.expect(200)["team"].clone();
+    assert_eq!((&shown["member_count"], &shown["agent_count"]), (&json!(1), &json!(1)));
+    let renamed =
+        server.patch(&format!("/api/v1/teams/{night}"), json!({ "name": "NIGHT" })).await.expect(200);
+    assert_eq!(renamed["team"]["name"], "NIGHT", "its own name in other letters is no other's");
+    server
+        .patch(&format!("/api/v1/teams/{night}"), json!({ "name": "day" }))
+        .await
+        .refused(409, "name_taken");
+    for bad in [
+        json!({}),
+        json!({ "name": " " }),
+        json!({ "name": "x".repeat(65) }),
+        json!({ "name": null }),
+        json!({ "name": "x", "id": 1 }),
+    ] {
+        server.post("/api/v1/teams", bad.clone()).await.refused(422, "validation_failed");
+        server.patch(&format!("/api/v1/teams/{night}"), bad).await.refused(422, "validation_failed");
+    }
+    for (query, status, code) in [
+        (String::new(), 409, "team_in_use"),
+        ("?reassign_to=".to_owned(), 422, "validation_failed"),
+        ("?reassign_to=all".to_owned(), 422, "validation_failed"),
+        ("?reassign_to=tea_01JZ8Q4M7T0V3X5YB2C9D6EFGH".to_owned(), 404, "team_not_found"),
+        (format!("?reassign_to={night}"), 404, "team_not_found"),
+    ] {
+        server.delete(&format!("/api/v1/teams/{night}{query}")).await.refused(status, code);
+    }
+    server.delete(&format!("/api/v1/teams/{night}?reassign_to={}", day.to_lowercase())).await.expect(204);
+    assert_eq!(server.get(&format!("/api/v1/agents/{agent}")).await.expect(200)["agent"]["team_id"], day);
+    let members = server.get("/api/v1/members").await.expect(200)["data"].clone();
+    let row = members.as_array().unwrap().iter().find(|row| row["id"] == bob.as_str()).unwrap();
+    let names: Vec<&str> = row.as_object().unwrap().keys().map(String::as_str).collect();
+    assert_eq!(names, ["id", "login", "name", "role", "team_ids", "last_seen_at"]);
+    assert_eq!(row["team_ids"], json!([day]));
+    for bad in
+        [json!({ "role": "king" }), json!({ "role": 1 }), json!({ "team_ids": day }), json!({ "login": "x" })]
+    {
+        server.patch(&format!("/api/v1/members/{bob}"), bad).await.refused(422, "validation_failed");
+    }
+    let missing = json!({ "role": "admin", "team_ids": [day, "tea_1"] });
+    server.patch(&format!("/api/v1/members/{bob}"), missing).await.refused(404, "team_not_found");
+    let row = server.get("/api/v1/members").await.expect(200).to_string();
+    assert!(!row.contains("\"admin\""), "nothing was done: {row}");
+    // An administrator leaves owners alone, and makes none.
+    let owner = server.get("/api/v1/me").await.expect(200)["user"]["id"].as_str().unwrap().to_owned();
+    let (_, admin) = server.joined("eve", "admin").await;
+    let by_admin = |method: &'static str, path: String, body: Option<Value>| {
+        let (server, admin) = (&server, admin.clone());
+        async move { server.call_as("", method, &path, body, &[("cookie", admin.as_str())]).await }
+    };
+    for (method, path, body) in [
+        ("PATCH", format!("/api/v1/members/{owner}"), Some(json!({ "role": "viewer" }))),
+        ("PATCH", format!("/api/v1/members/{owner}"), Some(json!({ "team_ids": [] }))),
+        ("DELETE", format!("/api/v1/members/{owner}"), None),
+        ("POST", format!("/api/v1/members/{owner}/login-code"), None),
+        ("PATCH", format!("/api/v1/members/{bob}"), Some(json!({ "role": "owner" }))),
+    ] {
+        let error = by_admin(method, path.clone(), body).await.refused(403, "forbidden");
+        assert_eq!(
+            (&error["reason"], &error["required"]),
+            (&json!("role"), &json!("owner")),
+            "{method} {path}"
+        );
+    }
+    by_admin("PATCH", format!("/api/v1/members/{bob}"), Some(json!({ "role": "admin" }))).await.expect(200);
+    let error = by_admin("POST", "/api/v1/invitations".to_owned(), Some(json!({ "role": "owner" }))).await;
+    assert_eq!(error.refused(422, "validation_failed")["details"][0]["field"], "role");
+    let invited = server
+        .post("/api/v1/invitations", json!({ "login": "frank", "team_ids": [day], "expires_in_days": 1 }))
+        .await
+        .expect(201);
+    let invited = &invited["invitation"];
+    assert_eq!((&invited["role"], &invited["team_ids"]), (&json!("member"), &json!([day])));
+    assert!(invited["url"].as_str().unwrap().starts_with("http://localhost:8080/login#invitation="));
+    assert!(
+        server.get("/api/v1/invitations").await.expect(200)["data"][0].get("url").is_none(),
+        "it is shown once"
+    );
+    for (bad, field) in [
+        (json!({ "login": "a b" }), "login"),
+        (json!({ "github_login": "" }), "github_login"),
+        (json!({ "expires_in_days": 0 }), "expires_in_days"),
+        (json!({ "role": "boss" }), "role"),
+        (json!({ "email": "x@example.com" }), "email"),
+    ] {
+        let error = server.post("/api/v1/invitations", bad).await.refused(422, "validation_failed");
+        assert_eq!(error["details"][0]["field"], field);
+    }
+    server.post("/api/v1/invitations", json!({ "team_ids": ["tea_1"] })).await.refused(404, "team_not_found");
+    // A code is good once and in its time.
+    let code = invited["url"].as_str().unwrap().split("#invitation=").nth(1).unwrap();
+    let accept = |code: &str| {
+        let (server, body) = (&server, json!({ "code": code }));
+        async move { server.call_as("", "POST", "/api/v1/invitations/accept", Some(body), &[]).await }
+    };
+    assert_eq!(accept(code).await.expect(200)["user"]["login"], "frank");
+    accept(code).await.refused(401, "invalid_login_code");
+    let (late, code) = server.invited("gina", "viewer").await;
+    let database = rusqlite::Connection::open(server.folder.path().join("data/masker.db")).unwrap();
+    database
+        .execute("UPDATE records SET doc = json_set(doc, '$.expires_at', 1) WHERE id = ?1", [&late])
+        .unwrap();
+    accept(&code).await.refused(401, "invalid_login_code");
+}
+
+#[tokio::test]
+async fn the_account_has_its_fields_and_their_ranges() {
+    let server = Server::new();
+    let account = server.get("/api/v1/account").await.expect(200)["account"].clone();
+    let names: Vec<&str> = account.as_object().unwrap().keys().map(String::as_str).collect();
+    for name in [
+        "id",
+        "name",
+        "plan",
+        "created_at",
+        "deletion_profile",
+        "default_delete_mode",
+        "restore_window_days",
+        "agent_limit",
+        "session_retention_days",
+        "agent_count",
+    ] {
+        assert!(names.contains(&name), "{name}");
+    }
+    for (field, good, bad) in [
+        (
+            "name",
+            vec![json!("a"), json!("x".repeat(64))],
+            vec![json!(""), json!("x".repeat(65)), json!(1), Value::Null],
+        ),
+        (
+            "deletion_profile",
+            vec![json!("ayra"), json!("kakiyo"), json!("masker")],
+            vec![json!("Masker"), Value::Null],
+        ),
+        ("default_delete_mode", vec![json!("soft"), json!("hard")], vec![json!("purge"), Value::Null]),
+        (
+            "restore_window_days",
+            vec![json!(1), json!(365)],
+            vec![json!(0), json!(366), json!(1.5), json!("7"), Value::Null],
+        ),
+        (
+            "agent_limit",
+            vec![json!(0), json!(100_000), Value::Null],
+            vec![json!(-1), json!(100_001), json!("1")],
+        ),
+        ("session_retention_days", vec![json!(1), json!(3650), Value::Null], vec![json!(0), json!(3651)]),
+        ("plan", vec![], vec![json!("pilot")]),
+        ("id", vec![], vec![json!("acc_1")]),
+        ("agent_count", vec![], vec![json!(1)]),
+    ] {
+        for value in good {
+            let body = serde_json::Map::from_iter([(field.to_owned(), value.clone())]);
+            let shown =
+                server.patch("/api/v1/account", body.into()).await.expect(200)["account"][field].clone();
+            let expected =
+                if field == "session_retention_days" && value.is_null() { json!(90) } else { value };
+            assert_eq!(shown, expected, "{field}");
+        }
+        for value in bad {
+            let body = serde_json::Map::from_iter([(field.to_owned(), value.clone())]);
+            let error = server.patch("/api/v1/account", body.into()).await.refused(422, "validation_failed");
+            assert_eq!(error["details"][0]["field"], field, "{value}");
+        }
+    }
+    // Lowering the limit takes nothing away.
+    for name in ["a", "b"] {
+        server.agent(name, json!({})).await;
+    }
+    let limited = server.patch("/api/v1/account", json!({ "agent_limit": 1 })).await.expect(200);
+    assert_eq!(limited["account"]["agent_count"], 2);
+    assert_eq!(server.get("/api/v1/agents").await.expect(200)["data"].as_array().unwrap().len(), 2);
+    let full = server.post("/api/v1/agents", json!({ "name": "c", "upstream": "stub" })).await;
+    let full = full.refused(409, "agent_limit_reached");
+    assert_eq!((&full["limit"], &full["current"]), (&json!(1), &json!(2)));
+}

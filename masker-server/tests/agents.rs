@@ -339,4 +339,401 @@ async fn a_repeat_with_the_same_key_is_answered_from_memory() {
     let replay = post("k2", body).await;
     assert_eq!((replay.status, replay.header("idempotency-replayed")), (409, "true"));
     post("", json!({ "name": "x", "upstream": "stub" })).await.refused(422, "validation_failed");
+    // After a day a key is forgotten.
+    let database = rusqlite::Connection::open(server.folder.path().join("data/masker.db")).unwrap();
+    database.execute_batch("UPDATE idempotency SET at = at - 86400001").unwrap();
+    let anew = post("k1", json!({ "name": "once", "upstream": "stub" })).await;
+    assert_eq!(anew.header("idempotency-replayed"), "");
+    anew.refused(409, "name_taken");
+}
+
+/// `null` takes back what a field was set to.
+#[tokio::test]
+async fn null_clears_what_was_set() {
+    let server = Server::new();
+    let plain = server.agent("plain", json!({})).await;
+    let plain = server.get(&format!("/api/v1/agents/{plain}")).await.expect(200)["agent"].clone();
+    let set = json!({
+        "allowed_models": ["gpt-4.1"], "tokenization": "reversible-aead", "policy_name": "strict", "proxy_auth": "bearer",
+        "rehydrate_scope": "agent", "pin_session_in_url": true, "forward_unknown_fields": true, "platform": "vapi",
+        "phone_numbers": ["+14155550142"], "assistant": { "firstMessage": "Hello." },
+        "assistant_callback_url": "https://hooks.example.com/a", "webhook_auth": { "mode": "bearer" },
+        "baa_chain": [{ "vendor": "Example Voice", "role": "voice_platform" }],
+        "external_resources": [{ "type": "vapi_assistant", "external_id": "asst-12" }], "metadata": { "k": "v" },
+        "webhook_secret": "s1", "upstream_api_key": "s2", "vapi_api_key": "s3", "proxy_key": "s4",
+    });
+    let id = server.agent("set", set.clone()).await;
+    let path = format!("/api/v1/agents/{id}");
+    let before = server.get(&path).await.expect(200)["agent"].clone();
+    for name in set.as_object().unwrap().keys() {
+        let secret = format!("has_{name}");
+        let shown = if before.get(&secret).is_some() { secret.as_str() } else { name.as_str() };
+        assert_ne!(before[shown], plain[shown], "{name} was set");
+        let body = serde_json::Map::from_iter([(name.clone(), Value::Null)]);
+        let after = server.patch(&path, body.into()).await;
+        assert_eq!(after.status, 200, "{name}: {}", after.text);
+        assert_eq!(after.json()["agent"][shown], plain[shown], "{name} is cleared");
+    }
+    // An agent's own policy is cleared by either of its fields, and keeps its count of revisions by neither.
+    let yaml = include_str!("../../configs/mask_policy.yaml");
+    let own = |more: &str| format!("{yaml}{more}");
+    for (body, source, name, version) in [
+        (json!({ "policy_yaml": own("") }), "inline", "healthcare-default", 1),
+        (
+            json!({ "policy_name": null, "policy_yaml": own("surface: alias\n") }),
+            "inline",
+            "healthcare-default",
+            2,
+        ),
+        (json!({ "policy_yaml": null }), "named", "healthcare-default", 1),
+        (json!({ "policy_yaml": null }), "named", "healthcare-default", 1),
+        (json!({ "policy_name": "strict", "policy_yaml": null }), "named", "strict", 1),
+        (json!({ "policy_yaml": null }), "named", "strict", 1),
+        (json!({ "policy_yaml": own("") }), "inline", "healthcare-default", 1),
+        (json!({ "policy_name": null }), "named", "healthcare-default", 1),
+    ] {
+        let agent = server.patch(&path, body.clone()).await.expect(200)["agent"].clone();
+        assert_eq!(
+            (&agent["policy_source"], &agent["policy_name"], &agent["policy_version"]),
+            (&json!(source), &json!(name), &json!(version)),
+            "{}",
+            body["policy_name"]
+        );
+    }
+    for name in ["name", "upstream", "status"] {
+        let body = serde_json::Map::from_iter([(name.to_owned(), Value::Null)]);
+        server.patch(&path, body.into()).await.refused(422, "validation_failed");
+    }
+}
+
+#[tokio::test]
+async fn every_field_has_its_rule() {
+    let server = Server::new();
+    let texts = |n: usize| vec!["+14155550142"; n];
+    let rows = |n: usize, row: Value| vec![row; n];
+    let many: serde_json::Map<String, Value> = (0..11).map(|i| (format!("k{i}"), json!("v"))).collect();
+    let long = "k".repeat(41);
+    let at_long = format!("metadata.{long}");
+    for (field, value, at, issue) in [
+        ("name", json!(7), "name", "wrong_type"),
+        ("name", json!(" \t "), "name", "too_short"),
+        ("name", json!("x".repeat(65)), "name", "too_long"),
+        ("name", json!("a\u{7f}b"), "name", "bad_format"),
+        ("upstream", json!(["stub"]), "upstream", "wrong_type"),
+        ("allowed_models", json!("gpt-4o"), "allowed_models", "wrong_type"),
+        ("allowed_models", json!(["a b"]), "allowed_models", "bad_format"),
+        ("tokenization", json!("redact"), "tokenization", "bad_value"),
+        ("policy_yaml", json!("x".repeat((256 << 10) + 1)), "policy_yaml", "too_long"),
+        ("status", json!("deleted"), "status", "bad_value"),
+        ("status", json!(1), "status", "wrong_type"),
+        ("proxy_auth", json!("none"), "proxy_auth", "bad_value"),
+        ("rehydrate_scope", json!("account"), "rehydrate_scope", "bad_value"),
+        ("pin_session_in_url", json!("yes"), "pin_session_in_url", "wrong_type"),
+        ("platform", json!("fax"), "platform", "bad_value"),
+        ("phone_numbers", json!("+14155550142"), "phone_numbers", "wrong_type"),
+        ("phone_numbers", json!(texts(21)), "phone_numbers", "too_long"),
+        ("phone_numbers", json!(texts(2)), "phone_numbers.1", "duplicate"),
+        ("phone_numbers", json!(["14155550142"]), "phone_numbers.0", "bad_format"),
+        ("phone_numbers", json!(["+0155550142"]), "phone_numbers.0", "bad_format"),
+        ("phone_numbers", json!(["+1415555014212345"]), "phone_numbers.0", "bad_format"),
+        ("assistant", json!([]), "assistant", "wrong_type"),
+        ("assistant_callback_url", json!("ftp://example.com"), "assistant_callback_url", "bad_format"),
+        ("assistant_callback_url", json!("https://a:b@example.com/"), "assistant_callback_url", "bad_format"),
+        ("webhook_auth", json!({ "mode": "none" }), "webhook_auth.mode", "bad_value"),
+        ("webhook_auth", json!({ "made_up": 1 }), "webhook_auth.made_up", "unknown_field"),
+        ("baa_chain", json!(rows(21, json!({ "vendor": "v", "role": "r" }))), "baa_chain", "too_long"),
+        ("baa_chain", json!([{ "role": "r" }]), "baa_chain.0.vendor", "missing"),
+        (
+            "baa_chain",
+            json!([{ "vendor": "v", "role": "r", "extra": 1 }]),
+            "baa_chain.0.extra",
+            "unknown_field",
+        ),
+        ("external_resources", json!([{ "type": "t" }]), "external_resources.0.external_id", "missing"),
+        ("external_resources", json!([1]), "external_resources.0", "wrong_type"),
+        (
+            "external_resources",
+            json!([{ "type": "t", "external_id": "1", "cleanup_url": "hooks" }]),
+            "external_resources.0.cleanup_url",
+            "bad_format",
+        ),
+        ("metadata", json!(many), "metadata", "too_long"),
+        ("metadata", json!({ "note": 1 }), "metadata.note", "wrong_type"),
+        ("metadata", json!({ "note": "x".repeat(501) }), "metadata.note", "too_long"),
+        ("metadata", json!({ (long.clone()): "x" }), at_long.as_str(), "bad_format"),
+        ("metadata", json!({ "call Ann Reed": 1 }), "metadata.?", "wrong_type"),
+        ("webhook_secret", json!(""), "webhook_secret", "bad_format"),
+        ("proxy_key", json!("a\nb"), "proxy_key", "bad_format"),
+        ("id", json!("agt_01JZ8Q4M7T0V3X5YB2C9D6EFGH"), "id", "unknown_field"),
+        ("created_at", json!("2026-03-02T09:15:04Z"), "created_at", "unknown_field"),
+    ] {
+        let mut body = json!({ "name": "new", "upstream": "stub" });
+        body[field] = value.clone();
+        let error = server.post("/api/v1/agents", body).await.refused(422, "validation_failed");
+        let details = error["details"].as_array().unwrap();
+        assert_eq!(details.len(), 1, "{field}: {error}");
+        assert_eq!(
+            (&details[0]["field"], &details[0]["issue"]),
+            (&json!(at), &json!(issue)),
+            "{field}: {error}"
+        );
+    }
+    assert_eq!(server.get("/api/v1/agents").await.expect(200)["data"], json!([]));
+    // At the edge of each rule.
+    let edge = json!({
+        "name": format!("  {}  ", "\u{e9}".repeat(64)), "phone_numbers": (0..20).map(|i| format!("+141555501{i:02}")).collect::<Vec<_>>(),
+        "metadata": { ("k".repeat(40)): "x".repeat(500) }, "baa_chain": rows(20, json!({ "vendor": "v", "role": "r", "reference": null })),
+        "allowed_models": ["*"], "status": "paused",
+    });
+    let id = server.agent("x", edge).await;
+    let agent = server.get(&format!("/api/v1/agents/{id}")).await.expect(200)["agent"].clone();
+    assert_eq!((&agent["name"], &agent["status"]), (&json!("\u{e9}".repeat(64)), &json!("paused")));
+    assert_eq!(agent["phone_numbers"].as_array().unwrap().len(), 20);
+}
+
+/// By action or by PATCH, an agent goes where the picture has an arrow, and nowhere else.
+#[tokio::test]
+async fn every_arrow_of_the_picture_and_no_other() {
+    let server = Server::new();
+    // From each state: what PATCH to active, paused, archived and ended gives, then each action.
+    let picture = [
+        ("active", [200, 200, 200, 200], [200, 200, 200, 200, 200, 400]),
+        ("paused", [200, 200, 200, 200], [200, 200, 200, 409, 200, 400]),
+        ("archived", [200, 409, 200, 200], [409, 409, 200, 200, 200, 400]),
+        ("ended", [409, 200, 409, 200], [409, 409, 409, 409, 200, 200]),
+    ];
+    let actions = [
+        ("pause", "paused"),
+        ("resume", "active"),
+        ("archive", "archived"),
+        ("activate", "active"),
+        ("end", "ended"),
+        ("relaunch", "paused"),
+    ];
+    let states = ["active", "paused", "archived", "ended"];
+    let mut round = 0;
+    for (from, by_patch, by_action) in picture {
+        let asked = states.iter().zip(by_patch).map(|(to, status)| (None, *to, status));
+        let acted = actions.iter().zip(by_action).map(|((action, to), status)| (Some(*action), *to, status));
+        for (action, to, status) in asked.chain(acted) {
+            round += 1;
+            let id = server.agent(&format!("a{round}"), json!({})).await;
+            let path = format!("/api/v1/agents/{id}");
+            server.patch(&path, json!({ "status": from })).await.expect(200);
+            let events = server.audit_log().lines().filter(|line| line.contains(&id)).count();
+            let answer = match action {
+                Some(action) => server.call("POST", &format!("{path}/{action}"), None).await,
+                None => server.patch(&path, json!({ "status": to, "platform": null })).await,
+            };
+            let shown = format!("{from} {action:?} {to}");
+            assert_eq!(answer.status, status, "{shown}: {}", answer.text);
+            let now = server.get(&path).await.expect(200)["agent"].clone();
+            let told = server.audit_log().lines().filter(|line| line.contains(&id)).count() - events;
+            if status == 200 {
+                assert_eq!(now["status"], to, "{shown}");
+                let body = answer.json();
+                assert_eq!(body["agent"]["status"], to, "{shown}");
+                assert_eq!(body["message"].is_string(), action.is_some(), "{shown}");
+                assert_eq!(now["ended_at"].is_string(), to == "ended", "{shown}");
+                // What leads to the present state is done already, and nothing to tell of.
+                let changes = usize::from(from != to) + usize::from(action.is_none());
+                assert_eq!(told, changes, "{shown}");
+                continue;
+            }
+            let code = if status == 400 { "invalid_status" } else { "invalid_transition" };
+            let error = answer.refused(status, code);
+            assert_eq!(error["current_status"], from, "{shown}");
+            if status == 409 {
+                let allowed: Vec<&str> = states
+                    .into_iter()
+                    .zip(by_patch)
+                    .filter(|(to, status)| *to != from && *status == 200)
+                    .map(|(to, _)| to)
+                    .collect();
+                assert_eq!(error["details"][0]["allowed"], json!(allowed), "{shown}");
+            }
+            assert_eq!((&now["status"], told), (&json!(from), 0), "{shown}: nothing was done");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_relaunch_clears_what_was_and_takes_what_is_given() {
+    let server = Server::new();
+    let more = json!({
+        "webhook_secret": "old", "proxy_key": "old", "metadata": { "k": "v" },
+        "external_resources": [{ "type": "vapi_assistant", "external_id": "asst-12" }],
+    });
+    let id = server.agent("a", more).await;
+    let path = format!("/api/v1/agents/{id}");
+    server.call("POST", &format!("{path}/end"), None).await.expect(200);
+    let agent = server.call("POST", &format!("{path}/relaunch"), None).await.expect(200)["agent"].clone();
+    assert_eq!((&agent["has_webhook_secret"], &agent["has_proxy_key"]), (&json!(false), &json!(false)));
+    assert_eq!((&agent["external_resources"], &agent["metadata"]["k"]), (&json!([]), &json!("v")));
+    server.patch(&path, json!({ "status": "ended", "proxy_key": "old" })).await.expect(200);
+    let body = json!({ "status": "paused", "webhook_secret": "new" });
+    let agent = server.patch(&path, body).await.expect(200)["agent"].clone();
+    assert_eq!((&agent["has_webhook_secret"], &agent["has_proxy_key"]), (&json!(true), &json!(false)));
+}
+
+#[tokio::test]
+async fn a_call_can_be_ended_refused_or_left_to_its_end() {
+    let server = Server::new();
+    for (on_active, status, sessions) in [
+        (Value::Null, 200, "in_progress"),
+        (json!("drain"), 200, "in_progress"),
+        (json!("reject"), 409, "in_progress"),
+        (json!("terminate"), 200, "error"),
+    ] {
+        let id = server.agent(&format!("agent {on_active}"), json!({})).await;
+        let say = || {
+            let body = json!({ "messages": [{ "role": "user", "content": "x" }] });
+            let (server, path) = (&server, format!("/proxy/{id}/s/call-1/v1/chat/completions"));
+            async move { server.call_as("", "POST", &path, Some(body), &[]).await }
+        };
+        let session = say().await.header("masker-session-id").to_owned();
+        let path = format!("/api/v1/agents/{id}/end");
+        let answer = server.post(&path, json!({ "on_active": on_active })).await;
+        if status == 409 {
+            let error = answer.refused(409, "agent_has_active_calls");
+            assert_eq!((&error["active_calls"], &error["agent_id"]), (&json!(1), &json!(id)));
+            assert!(error["message"].as_str().unwrap().contains("end an agent"), "{error}");
+        } else {
+            assert_eq!(answer.expect(200)["agent"]["status"], "ended");
+        }
+        let shown =
+            server.get(&format!("/api/v1/sessions/{session}")).await.expect(200)["session"]["status"].clone();
+        assert_eq!(shown, sessions, "{on_active}");
+        // What is open goes on, and nothing new begins.
+        let again = say().await;
+        if on_active == "terminate" {
+            assert!(matches!(again.status, 403 | 410), "{}", again.text);
+        } else {
+            again.expect(200);
+        }
+        if status == 200 {
+            server.chat(&id, "x").await.refused(403, "agent_ended");
+        }
+        for bad in [
+            json!({ "on_active": "now" }),
+            json!({ "on_active": true }),
+            json!({ "onActive": "drain" }),
+            json!([]),
+        ] {
+            server.post(&path, bad).await.refused(422, "validation_failed");
+        }
+    }
+    let id = server.agent("reasons", json!({})).await;
+    let path = format!("/api/v1/agents/{id}/terminate-calls");
+    for (body, status) in [
+        (json!({ "reason": "r".repeat(200) }), 200),
+        (json!({ "reason": null }), 200),
+        (json!({ "reason": "r".repeat(201) }), 422),
+        (json!({ "reason": 7 }), 422),
+        (json!({ "why": "x" }), 422),
+    ] {
+        assert_eq!(server.post(&path, body.clone()).await.status, status, "{body}");
+    }
+    server.post(&path, json!({ "reason": "Quillfeather" })).await.expect(200);
+    assert!(!server.audit_log().contains("Quillfeather"), "a reason is not logged");
+}
+
+/// Windows are closed at their begin and open at their end, of agents as of sessions.
+#[tokio::test]
+async fn lists_are_filtered_to_the_instant() {
+    let server = Server::new();
+    let team = server.post("/api/v1/teams", json!({ "name": "night" })).await.expect(201);
+    let team = team["team"]["id"].as_str().unwrap().to_owned();
+    let mut agents = Vec::new();
+    for (name, more) in [
+        ("a", json!({ "team_id": team })),
+        ("b", json!({ "status": "paused" })),
+        ("c", json!({ "platform": "custom" })),
+    ] {
+        let id = server.agent(name, more).await;
+        agents.push(server.get(&format!("/api/v1/agents/{id}")).await.expect(200)["agent"].clone());
+        server.chat(&id, &"call 415-555-0142 ".repeat(agents.len())).await;
+        // Those of one millisecond have no order among themselves.
+        tokio::time::sleep(std::time::Duration::from_millis(3)).await;
+    }
+    let b = agents[1]["created_at"].as_str().unwrap();
+    let east = b.replace('Z', "%2B00:00");
+    for (query, names) in [
+        (format!("created_after={b}"), "cb"),
+        (format!("created_before={b}"), "a"),
+        (format!("created_after={east}&created_before={b}"), ""),
+        (format!("created_after={b}&created_before=2999-01-01"), "cb"),
+        (format!("team_id={team}"), "a"),
+        (format!("team_id={}", team.to_lowercase()), "a"),
+        ("team_id=tea_1".to_owned(), ""),
+        ("status=paused".to_owned(), "b"),
+        ("status=paused,active".to_owned(), "cba"),
+        ("status=deleted".to_owned(), ""),
+        ("platform=custom".to_owned(), "c"),
+        ("platform=custom&status=paused".to_owned(), ""),
+        ("name_contains=B".to_owned(), "b"),
+        ("unknown=x".to_owned(), "cba"),
+    ] {
+        let page = server.get(&format!("/api/v1/agents?{query}")).await.expect(200);
+        let found: String =
+            page["data"].as_array().unwrap().iter().map(|agent| agent["name"].as_str().unwrap()).collect();
+        assert_eq!(found, names, "{query}");
+    }
+    let long = "x".repeat(65);
+    for bad in [
+        format!("name_contains={long}"),
+        "status=paused,".to_owned(),
+        "status=PAUSED".to_owned(),
+        "created_after=24h".to_owned(),
+        "created_before=".to_owned(),
+        "created_after=2026-03-02T09:15:04+01:00".to_owned(),
+        "platform=".to_owned(),
+        "team_id=".to_owned(),
+        "name_contains=%FF".to_owned(),
+        "name_contains=%".to_owned(),
+    ] {
+        server.get(&format!("/api/v1/agents?{bad}")).await.refused(422, "validation_failed");
+    }
+    // The paused one had no session; the others have one redaction and three.
+    let all = server.get("/api/v1/sessions").await.expect(200)["data"].clone();
+    let (first, last) = (&all[1], &all[0]);
+    assert_eq!(
+        (all.as_array().unwrap().len(), &first["redaction_count"], &last["redaction_count"]),
+        (2, &json!(1), &json!(3))
+    );
+    let at = last["started_at"].as_str().unwrap();
+    let one = first["agent_id"].as_str().unwrap();
+    for (query, count) in [
+        (format!("since={at}"), 1),
+        (format!("since=all&until={at}"), 1),
+        (format!("since={}", first["started_at"].as_str().unwrap()), 2),
+        ("min_redactions=1".to_owned(), 2),
+        ("min_redactions=2".to_owned(), 1),
+        ("min_redactions=3&kind=PHONE&status=ok".to_owned(), 1),
+        ("min_redactions=2147483647".to_owned(), 0),
+        ("kind=PHON".to_owned(), 0),
+        ("kind=NAME".to_owned(), 0),
+        ("external_id=call-1".to_owned(), 0),
+        (format!("agent_id={one}"), 1),
+        (format!("agent_id={}", one.to_lowercase()), 1),
+        (format!("agent_id={one}&min_redactions=2"), 0),
+        ("agent_id=".to_owned(), 0),
+        ("status=partial,error,in_progress".to_owned(), 0),
+    ] {
+        let page = server.get(&format!("/api/v1/sessions?{query}")).await.expect(200);
+        assert_eq!(page["data"].as_array().unwrap().len(), count, "{query}");
+    }
+    for bad in [
+        "min_redactions=2147483648",
+        "min_redactions=",
+        "min_redactions=1.0",
+        "kind=",
+        "external_id=",
+        "status=",
+        "status=done",
+        "status=ok,,error",
+    ] {
+        server.get(&format!("/api/v1/sessions?{bad}")).await.refused(422, "validation_failed");
+        server.get(&format!("/api/v1/agents/{one}/sessions?{bad}")).await.refused(422, "validation_failed");
+    }
 }

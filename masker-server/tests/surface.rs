@@ -559,3 +559,359 @@ fn every_code_is_in_the_index() {
     index.sort_unstable();
     assert_eq!(known, index);
 }
+
+#[tokio::test]
+async fn events_are_found_by_what_they_are_about() {
+    let server = Server::new();
+    let (a, b) = (server.agent("a", json!({})).await, server.agent("b", json!({})).await);
+    let session = server.chat(&a, SAID).await.header("masker-session-id").to_owned();
+    server.patch(&format!("/api/v1/agents/{b}"), json!({ "platform": "vapi" })).await.expect(200);
+    let (bob, bobs) = server.member("bob", "admin", &["agents:write"]).await;
+    let made = json!({ "name": "by bob", "upstream": "stub" });
+    server.call_as(&bobs, "POST", "/api/v1/agents", Some(made), &[]).await.expect(201);
+    let find = |query: String| {
+        let server = &server;
+        async move {
+            let page = server.get(&format!("/api/v1/audit/events?limit=100&{query}")).await.expect(200);
+            let events = page["data"].as_array().unwrap().clone();
+            assert!(events.is_sorted_by(|one, next| one["seq"].as_i64() > next["seq"].as_i64()), "{query}");
+            events
+        }
+    };
+    let kinds = |events: &[Value]| -> Vec<String> {
+        events.iter().map(|e| e["kind"].as_str().unwrap().to_owned()).collect()
+    };
+    assert_eq!(kinds(&find(format!("agent_id={b}")).await), ["agent_updated", "agent_created"]);
+    assert_eq!(kinds(&find(format!("agent_id={}", b.to_lowercase())).await).len(), 2);
+    assert_eq!(
+        kinds(&find(format!("session_id={session}")).await),
+        ["session_completed", "redaction", "redaction"]
+    );
+    assert_eq!(find("kind=agent_created".to_owned()).await.len(), 3);
+    assert_eq!(find("kind=agent_created,agent_updated".to_owned()).await.len(), 4);
+    assert_eq!(find(format!("kind=redaction&agent_id={b}")).await.len(), 0);
+    let by_bob = find("kind=agent_created".to_owned()).await[0]["actor"].clone();
+    assert_eq!((&by_bob["type"], &by_bob["user_id"]), (&json!("token"), &json!(bob)));
+    assert_eq!(
+        find(format!("actor_id={}&kind=agent_created", by_bob["id"].as_str().unwrap())).await.len(),
+        1
+    );
+    assert_eq!(find("since=2099-01-01".to_owned()).await.len(), 0);
+    for bad in ["kind=", "kind=redaction,", "kind=REDACTION", "actor_id=", "session_id=&x=1"] {
+        server.get(&format!("/api/v1/audit/events?{bad}")).await.refused(422, "validation_failed");
+    }
+    // The event of the contract's example, member by member.
+    let event = find(format!("kind=redaction&session_id={session}")).await.pop().unwrap();
+    for name in [
+        "v",
+        "seq",
+        "ts",
+        "event_id",
+        "account_id",
+        "kind",
+        "agent_id",
+        "session_id",
+        "turn",
+        "pass",
+        "recognizer",
+        "entity_kind",
+        "path",
+        "span",
+        "confidence",
+        "action",
+        "token_kind",
+        "kid",
+        "policy_name",
+        "policy_version",
+        "prev_hash",
+        "this_hash",
+    ] {
+        assert!(event.get(name).is_some(), "{name}: {event}");
+    }
+    // A proof shows that the event is in the tree, to whoever has the root.
+    let id = event["event_id"].as_str().unwrap();
+    let proof = server.get(&format!("/api/v1/audit/events/{id}")).await.expect(200);
+    assert_eq!(proof["event"], event);
+    let hash = |value: &Value| -> [u8; 32] {
+        data_encoding::HEXLOWER.decode(value.as_str().unwrap().as_bytes()).unwrap().try_into().unwrap()
+    };
+    let path: Vec<[u8; 32]> = proof["merkle_proof"].as_array().unwrap().iter().map(hash).collect();
+    let number = |name: &str| usize::try_from(proof[name].as_u64().unwrap()).unwrap();
+    let reached = masker_core::audit::merkle_root_from_path(
+        &hash(&event["this_hash"]),
+        number("leaf_index"),
+        number("tree_size"),
+        &path,
+    );
+    assert_eq!(reached, Some(hash(&proof["merkle_root_hex"])));
+}
+
+#[tokio::test]
+async fn ranges_of_the_log_are_verified_and_exported() {
+    let server = Server::new();
+    let agent = server.agent("a", json!({})).await;
+    server.chat(&agent, SAID).await.expect(200);
+    let verify = |body: Value| server.post("/api/v1/audit/verify", body);
+    let whole = verify(json!({})).await.expect(200);
+    let names: Vec<&str> = whole.as_object().unwrap().keys().map(String::as_str).collect();
+    for name in [
+        "ok",
+        "event_count",
+        "message",
+        "from_seq",
+        "to_seq",
+        "start_hash",
+        "root_hash",
+        "merkle_root_hex",
+        "first_bad_seq",
+        "reason",
+        "verified_at",
+    ] {
+        assert!(names.contains(&name), "{name}");
+    }
+    assert_eq!((&whole["from_seq"], &whole["to_seq"]), (&json!(1), &whole["event_count"]));
+    assert_eq!(whole["start_hash"], "0".repeat(64));
+    let part = verify(json!({ "from_seq": 2, "to_seq": 3 })).await.expect(200);
+    assert_eq!((&part["ok"], &part["event_count"]), (&json!(true), &json!(2)));
+    let log: Vec<Value> =
+        server.audit_log().lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!((&part["start_hash"], &part["root_hash"]), (&log[1]["prev_hash"], &log[2]["this_hash"]));
+    for root in
+        [part["root_hash"].as_str().unwrap().to_owned(), part["root_hash"].as_str().unwrap().to_uppercase()]
+    {
+        let body = json!({ "from_seq": 2, "to_seq": 3, "expected_root_hash": root });
+        assert_eq!(verify(body).await.expect(200)["ok"], true);
+    }
+    for (bad, field) in [
+        (json!({ "from_seq": 0 }), "from_seq"),
+        (json!({ "to_seq": "3" }), "to_seq"),
+        (json!({ "expected_root_hash": "00" }), "expected_root_hash"),
+        (json!({ "session_id": "sess_1", "from_seq": 1 }), "session_id"),
+        (json!({ "session": "sess_1" }), "session"),
+    ] {
+        for path in ["/api/v1/audit/verify", "/audit/verify"] {
+            let error = server.post(path, bad.clone()).await.refused(422, "validation_failed");
+            assert_eq!(error["details"][0]["field"], field, "{bad}");
+        }
+    }
+    let export = |query: &'static str| {
+        let server = &server;
+        async move {
+            let answer = server.get(&format!("/api/v1/audit/export{query}")).await;
+            assert_eq!((answer.status, answer.header("content-type")), (200, "application/x-ndjson"));
+            answer.text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap()).collect::<Vec<_>>()
+        }
+    };
+    let all = export("").await;
+    let (trailer, events) = all.split_last().unwrap();
+    assert_eq!((&trailer["trailer"], &trailer["event_count"]), (&json!(true), &json!(events.len())));
+    assert!(
+        events.is_sorted_by(|one, next| one["seq"].as_i64() < next["seq"].as_i64())
+            && trailer["merkle_root_hex"].is_string()
+    );
+    let none = export("?since=2020-01-01&until=2020-01-02").await;
+    assert_eq!(none, [json!({ "trailer": true, "event_count": 0, "merkle_root_hex": null })]);
+    assert!(server.audit_log().contains("audit_exported"));
+    // What was changed in the file is told, with its place and the reason.
+    let path = server.folder.path().join("data/audit.log");
+    let text = std::fs::read_to_string(&path).unwrap();
+    std::fs::write(&path, text.replacen("\"upstream\":\"stub\"", "\"upstream\":\"stab\"", 1)).unwrap();
+    let broken = verify(json!({})).await.expect(200);
+    assert_eq!((&broken["ok"], &broken["message"]), (&json!(false), &json!("chain broken")));
+    let bad = text.lines().position(|line| line.contains("\"upstream\":\"stub\"")).unwrap() + 1;
+    assert_eq!((&broken["first_bad_seq"], &broken["reason"]), (&json!(bad), &json!("hash_mismatch")));
+}
+
+#[tokio::test]
+async fn text_is_read_by_the_rules_that_are_asked_for() {
+    let server = Server::new();
+    let desk = "name: desk\nversion: 1\nkid: K_HEALTHCARE\ntokenization: reversible-aead\npasses: [regex]\nentities:\n  PHONE: {}\n";
+    let agent = server.agent("a", json!({ "policy_yaml": desk })).await;
+    let kinds = |body: Value| {
+        let server = &server;
+        async move {
+            let found = server.post("/api/v1/detect", body).await.expect(200);
+            let events = found["events"].as_array().unwrap().iter();
+            (
+                events.map(|event| event["entity_kind"].as_str().unwrap().to_owned()).collect::<Vec<_>>(),
+                found["policy_name"].clone(),
+            )
+        }
+    };
+    for (body, found, policy) in [
+        (json!({ "text": SAID }), vec!["NAME", "PHONE"], "healthcare-default"),
+        (json!({ "text": SAID, "policy": "strict" }), vec!["NAME", "PHONE"], "strict"),
+        (json!({ "text": SAID, "policy_yaml": desk }), vec!["PHONE"], "desk"),
+        (json!({ "text": SAID, "agent_id": agent.to_lowercase() }), vec!["PHONE"], "desk"),
+        (json!({ "text": SAID, "passes": ["regex"] }), vec!["PHONE"], "healthcare-default"),
+        (json!({ "text": "" }), vec![], "healthcare-default"),
+        (
+            json!({ "text": "hello", "threshold": 1, "policy": null, "agent_id": null }),
+            vec![],
+            "healthcare-default",
+        ),
+    ] {
+        assert_eq!(
+            kinds(body.clone()).await,
+            (found.into_iter().map(str::to_owned).collect(), json!(policy)),
+            "{body}"
+        );
+    }
+    let masked = server.post("/api/v1/mask", json!({ "text": SAID, "agent_id": agent })).await.expect(200);
+    assert!(masked["masked"].as_str().unwrap().contains("MSK1.PHONE"), "the agent's scheme: {masked}");
+    let event = masked["events"][0].as_object().unwrap();
+    for name in ["pass", "recognizer", "entity_kind", "span", "confidence", "action", "token_kind", "kid"] {
+        assert!(event.contains_key(name), "{name}");
+    }
+    assert_eq!(
+        (&event["token_kind"], &event["kid"], &event["action"]),
+        (&json!("MSK1"), &json!("K_HEALTHCARE"), &json!("tokenize"))
+    );
+    // As many texts as are allowed, in order, and one more.
+    for path in ["mask", "detect", "synthesize"] {
+        let many: Vec<String> = (0..100).map(|i| format!("call 415-555-01{i:02}")).collect();
+        let answer = server.post(&format!("/api/v1/{path}"), json!({ "texts": many })).await.expect(200);
+        assert_eq!(answer["results"].as_array().unwrap().len(), 100, "{path}");
+        let none = server.post(&format!("/api/v1/{path}"), json!({ "texts": [] })).await.expect(200);
+        assert_eq!(none, json!({ "results": [] }), "{path}");
+        let too_many = vec!["x"; 101];
+        for (bad, field, issue) in [
+            (json!({ "texts": too_many }), "texts", "too_long"),
+            (json!({ "texts": ["x", 1] }), "texts", "wrong_type"),
+            (json!({ "text": ["x"] }), "text", "wrong_type"),
+            (json!({ "text": null }), "text", "missing"),
+            (json!({ "text": "x", "policy": "strict", "policy_yaml": desk }), "policy", "conflicts_with"),
+            (json!({ "text": "x", "language": "en" }), "language", "unknown_field"),
+        ] {
+            let error =
+                server.post(&format!("/api/v1/{path}"), bad.clone()).await.refused(422, "validation_failed");
+            let details = error["details"].as_array().unwrap();
+            assert!(
+                details.iter().any(|d| d["field"] == field && d["issue"] == issue),
+                "{path} {bad}: {error}"
+            );
+        }
+        server
+            .post(&format!("/api/v1/{path}"), json!({ "text": "x", "agent_id": "agt_1" }))
+            .await
+            .refused(404, "agent_not_found");
+    }
+    // What each of them does not take.
+    for (path, field, value) in [
+        ("mask", "threshold", json!(0.5)),
+        ("mask", "seed", json!(1)),
+        ("detect", "scheme", json!("synthetic")),
+        ("detect", "return_events", json!(true)),
+        ("synthesize", "scheme", json!("synthetic")),
+        ("synthesize", "passes", json!(["regex"])),
+        ("rehydrate", "policy", json!("strict")),
+        ("rehydrate", "agent_id", json!(agent)),
+    ] {
+        let mut body = json!({ "text": "x" });
+        body[field] = value;
+        let error = server.post(&format!("/api/v1/{path}"), body).await.refused(422, "validation_failed");
+        assert_eq!(
+            (&error["details"][0]["field"], &error["details"][0]["issue"]),
+            (&json!(field), &json!("unknown_field"))
+        );
+    }
+    for (seed, status) in
+        [(json!(0), 200), (json!(u64::MAX), 200), (Value::Null, 200), (json!(1.5), 422), (json!("1"), 422)]
+    {
+        let answer = server.post("/api/v1/synthesize", json!({ "text": SAID, "seed": seed })).await;
+        assert_eq!(answer.status, status, "{seed}");
+        if status == 200 {
+            let answer = answer.json();
+            assert_eq!((&answer["seeded"], &answer["replacements"]), (&json!(!seed.is_null()), &json!(2)));
+            assert_eq!(answer["replacements_by_kind"], json!({ "NAME": 1, "PHONE": 1 }));
+        }
+    }
+    // No session comes of any of it.
+    assert_eq!(
+        server.get("/api/v1/sessions?since=all&status=ok,error,partial,in_progress").await.expect(200)["data"],
+        json!([])
+    );
+}
+
+#[tokio::test]
+async fn a_report_comes_in_the_form_that_is_asked_for() {
+    let server = Server::new();
+    let agent = server.agent("a", json!({})).await;
+    let session = server.chat(&agent, SAID).await.header("masker-session-id").to_owned();
+    for path in [
+        format!("/api/v1/sessions/{session}/report"),
+        format!("/api/v1/agents/{agent}/report"),
+        "/api/v1/reports".to_owned(),
+    ] {
+        for (query, accept, kind) in [
+            ("", "", "application/json"),
+            ("", "*/*", "application/json"),
+            ("", "application/json", "application/json"),
+            ("", "application/pdf", "application/pdf"),
+            ("?format=pdf", "application/json", "application/pdf"),
+            ("?format=json", "application/pdf", "application/json"),
+        ] {
+            let headers = [("accept", accept)];
+            let answer =
+                server.call_as(&server.token, "GET", &format!("{path}{query}"), None, &headers).await;
+            assert_eq!((answer.status, answer.header("content-type")), (200, kind), "{path}{query} {accept}");
+        }
+        for bad in ["format=PDF", "format=", "full_ids=1", "generated_at=now", "generated_at=2999-01-01"] {
+            let error = server.get(&format!("{path}?{bad}")).await.refused(422, "validation_failed");
+            assert_eq!(error["details"][0]["field"], bad.split('=').next().unwrap());
+        }
+    }
+    // One that was purged has none.
+    for (mode, status) in [("soft", 200), ("hard", 200), ("purge", 404)] {
+        let id = server.agent(mode, json!({})).await;
+        let session = server.chat(&id, "hello").await.header("masker-session-id").to_owned();
+        server.delete(&format!("/api/v1/agents/{id}?mode={mode}")).await.expect(204);
+        assert_eq!(server.get(&format!("/api/v1/agents/{id}/report")).await.status, status, "{mode}");
+        assert_eq!(server.get(&format!("/api/v1/sessions/{session}/report")).await.status, status, "{mode}");
+    }
+}
+
+/// Outside of development a webhook without a secret is nobody's.
+#[tokio::test]
+async fn a_webhook_without_a_secret_is_closed_in_production() {
+    let server = Server::new();
+    let id = server.agent("a", json!({})).await;
+    let made_up = std::fs::read_to_string(server.folder.path().join("data/dev.env")).unwrap();
+    let secrets: Vec<(&str, &str)> = made_up.lines().filter_map(|line| line.split_once('=')).collect();
+    let production = [("MASKER_DEV", "0"), ("MASKER_PUBLIC_URL", "https://masker.example.com")];
+    let server = server.restarted(&[&secrets[..], &production[..]].concat());
+    let path = format!("/vapi/webhook/{id}");
+    let body = json!({ "type": "assistant-request", "call": { "id": "c1" } });
+    let send = |headers: Vec<(&'static str, &'static str)>| {
+        let (server, path, body) = (&server, path.clone(), body.clone());
+        async move { server.call_as("", "POST", &path, Some(body), &headers).await }
+    };
+    send(vec![]).await.refused(401, "bad_signature");
+    send(vec![("x-vapi-secret", "")]).await.refused(401, "bad_signature");
+    // An address that is not https is refused then too, and a cookie is for https alone.
+    let plain = json!({ "assistant_callback_url": "http://hooks.example.com/x" });
+    server.patch(&format!("/api/v1/agents/{id}"), plain).await.refused(422, "validation_failed");
+    let set = json!({ "webhook_secret": "whsec_example" });
+    let agent = server.patch(&format!("/api/v1/agents/{id}"), set).await.expect(200)["agent"].clone();
+    assert_eq!(agent["webhook_url"], format!("https://masker.example.com{path}"));
+    send(vec![]).await.refused(401, "bad_signature");
+    let answer = send(vec![("x-vapi-secret", "whsec_example")]).await.expect(200);
+    assert_eq!(
+        answer["assistant"]["model"]["url"],
+        format!("https://masker.example.com/proxy/{id}/v1/chat/completions")
+    );
+    // In the shapes that come, and those that do not.
+    for (body, code) in [
+        (json!({}), "validation_failed"),
+        (json!({ "type": 7, "call": {} }), "validation_failed"),
+        (json!({ "type": "assistant-request" }), "validation_failed"),
+        (json!({ "type": "assistant-request", "call": "c1" }), "validation_failed"),
+        (json!({ "message": { "call": { "id": "c1" } }, "type": "assistant-request" }), "validation_failed"),
+        (json!({ "type": "end-of-call-report", "call": { "id": "c1" } }), "unsupported_event"),
+        (json!({ "message": { "type": "speech-update" } }), "unsupported_event"),
+    ] {
+        let headers = [("x-vapi-secret", "whsec_example")];
+        let refused = server.call_as("", "POST", &path, Some(body.clone()), &headers).await;
+        assert_eq!((refused.status, refused.code().as_str()), (422, code), "{body}");
+    }
+}
