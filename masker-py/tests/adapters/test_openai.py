@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import json
 
 import openai
@@ -7,6 +8,7 @@ import pytest
 
 import masker
 from masker.integrations.openai import MaskingTransport, masked_async_http_client, masked_http_client
+from masker.integrations.openai import http as httpx
 
 from .conftest import SAID
 
@@ -189,8 +191,44 @@ def test_nobody_is_given_the_value_of_another(model):
     assert "0142" not in answer.choices[0].message.content
 
 
+@pytest.mark.parametrize("way", ["proxy", "mounts", "environment", "transport"])
+async def test_no_way_around(model, surface, way, monkeypatch):
+    """A client with a proxy has a transport of its own for it."""
+    proxy = model.base_url.removesuffix("/v1")
+    http = {True: httpx.HTTPTransport, False: httpx.AsyncHTTPTransport}
+    if way == "environment":
+        monkeypatch.setenv("HTTP_PROXY", proxy)
+        monkeypatch.delenv("NO_PROXY", raising=False)
+
+    def options(sync: bool) -> dict:
+        return {
+            "proxy": {"proxy": proxy},
+            "mounts": {"mounts": {"all://": http[sync](proxy=proxy)}},
+            "environment": {},
+            "transport": {"transport": http[sync](proxy=proxy)},
+        }[way]
+
+    base: dict = {"base_url": "http://model.example.com/v1", "api_key": "k", "max_retries": 0}
+    messages = [{"role": "user", "content": SAID}]
+    with openai.OpenAI(http_client=masked_http_client(surface, **options(True)), **base) as api:
+        answer = await asyncio.to_thread(api.chat.completions.create, model="m", messages=messages)
+    assert answer.choices[0].message.content == BYE
+    async with openai.AsyncOpenAI(http_client=masked_async_http_client(surface, **options(False)), **base) as api:
+        answer = await api.chat.completions.create(model="m", messages=messages)
+    assert answer.choices[0].message.content == BYE
+    assert len(model.received) == 2
+    model.assert_saw_no_original()
+
+
+def test_settings_of_the_client_hold(surface):
+    client = masked_http_client(surface, timeout=3.0, limits=httpx.Limits(max_connections=7))
+    assert client.timeout.read == 3.0 and client.follow_redirects
+    assert client._transport._transport._pool._max_connections == 7
+
+
 def test_the_source_is_checked():
-    with pytest.raises(TypeError):
-        MaskingTransport("masker")
+    for wrong in (MaskingTransport, masked_http_client, masked_async_http_client):
+        with pytest.raises(TypeError):
+            wrong("masker")
     calls = masker.Masker().conversation()
     assert MaskingTransport(lambda: calls)

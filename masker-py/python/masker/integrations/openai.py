@@ -234,13 +234,27 @@ class AsyncMaskingTransport(http.AsyncBaseTransport):
 def masked_http_client(source: Source, *, hint: bool = True, **options: Any) -> http.Client:
     """An ``http_client`` for ``openai.OpenAI``, with that library's own time-outs and limits.
 
-    ``options`` are those of ``openai.DefaultHttpxClient``; a ``transport`` among them is wrapped.
+    ``options`` are those of ``openai.DefaultHttpxClient``. Whatever they make the way out (a transport, a proxy, mounts), and the
+    proxies of the environment, everything on it is masked.
     """
-    transport = MaskingTransport(source, options.pop("transport", None), hint=hint)
-    return openai.DefaultHttpxClient(transport=transport, **options)
+    check_source(source)
+    client = openai.DefaultHttpxClient(**options)
+    # As the client made them: one that is given beside the transport is a way around it.
+    client._transport = MaskingTransport(source, client._transport, hint=hint)  # noqa: SLF001
+    client._mounts = {  # noqa: SLF001
+        pattern: inner if inner is None else MaskingTransport(source, inner, hint=hint)
+        for pattern, inner in client._mounts.items()  # noqa: SLF001
+    }
+    return client
 
 
 def masked_async_http_client(source: Source, *, hint: bool = True, **options: Any) -> http.AsyncClient:
     """An ``http_client`` for ``openai.AsyncOpenAI``; see :func:`masked_http_client`."""
-    transport = AsyncMaskingTransport(source, options.pop("transport", None), hint=hint)
-    return openai.DefaultAsyncHttpxClient(transport=transport, **options)
+    check_source(source)
+    client = openai.DefaultAsyncHttpxClient(**options)
+    client._transport = AsyncMaskingTransport(source, client._transport, hint=hint)  # noqa: SLF001
+    client._mounts = {  # noqa: SLF001
+        pattern: inner if inner is None else AsyncMaskingTransport(source, inner, hint=hint)
+        for pattern, inner in client._mounts.items()  # noqa: SLF001
+    }
+    return client
