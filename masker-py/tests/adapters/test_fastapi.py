@@ -6,6 +6,7 @@ import json
 import httpx
 import pytest
 from fastapi import FastAPI, Form, Request, WebSocket
+from fastapi.middleware.gzip import GZipMiddleware
 from fastapi.responses import JSONResponse, PlainTextResponse, StreamingResponse
 from fastapi.testclient import TestClient
 from pydantic import BaseModel
@@ -73,6 +74,11 @@ def app_with(source, **options) -> FastAPI:
     async def raw():
         return JSONResponse({"a": 1}, headers={"x-a": "b"})
 
+    @app.post("/raw")
+    async def raw_body(request: Request):
+        SEEN.append((await request.body()).decode())
+        return PlainTextResponse(SEEN[-1])
+
     @app.get("/leak")
     async def leak(token: str):
         return PlainTextResponse(token)
@@ -119,6 +125,16 @@ def test_forms_and_queries(client):
     answer = client.get("/find", params={"phone": "415-555-0142", "page": 2})
     assert answer.json() == {"phone": "415-555-0142", "page": 2}
     assert "page=2" in SEEN[-1]
+
+
+@pytest.mark.parametrize("body", ["call Sarah Chen at 415-555-0142", '{"phone": "415-555-0142"}', "415-555-0142"])
+def test_what_is_sent_as_a_form_and_is_none(client, body):
+    """What curl does with --data and no type."""
+    headers = {"content-type": "application/x-www-form-urlencoded"}
+    assert client.post("/raw", content=body, headers=headers).status_code == 200
+    assert len(SEEN) == 1
+    answer = client.get("/find?415-555-0142&phone=415-555-0142")
+    assert answer.json()["phone"] == "415-555-0142"
 
 
 def test_streams(client):
@@ -188,6 +204,32 @@ async def test_other_responses_pass(surface):
     async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
         answer = await client.get("/bytes")
     assert answer.json() == {"a": 1} and answer.headers["x-a"] == "b"
+
+
+@pytest.mark.parametrize("inside", [False, True])
+def test_compressed_answers(surface, inside):
+    """Whichever of the two middlewares is around the other."""
+    app = FastAPI()
+
+    @app.post("/text")
+    async def text(request: Request):
+        SEEN.append((await request.body()).decode())
+        return PlainTextResponse(SEEN[-1] * 100)
+
+    app.add_middleware(*([GZipMiddleware] if inside else [MaskingMiddleware, surface]))
+    app.add_middleware(*([MaskingMiddleware, surface] if inside else [GZipMiddleware]))
+    with TestClient(app) as client:
+        answer = client.post("/text", content=SAID, headers={"content-type": "text/plain"})
+    assert answer.text == SAID * 100
+    assert ("content-encoding" in answer.headers) is not inside
+
+
+def test_the_source_is_checked(surface):
+    for wrong in (None, surface):
+        with TestClient(app_with(lambda scope, wrong=wrong: wrong)) as client, pytest.raises(TypeError, match="source"):
+            client.post("/text", content=SAID, headers={"content-type": "text/plain"})
+    with pytest.raises(TypeError):
+        MaskingMiddleware(None, "masker")
 
 
 def test_failures_do_not_let_text_through():

@@ -10,13 +10,13 @@ Source: TypeAlias = Conversation | Masker | Callable[[], Conversation]
 """A conversation; a masker, for a conversation of its own each time; or what gives the conversation at hand."""
 
 
-def conversation_of(source: Source) -> Conversation:
-    """The conversation to use now."""
+def conversation_of(source: Source | Callable[..., Conversation], *given: Any) -> Conversation:
+    """The conversation to use now; ``given`` is what a callable takes."""
     if isinstance(source, Conversation):
         return source
     if isinstance(source, Masker):
         return source.conversation()
-    found: object = source()
+    found: object = source(*given)
     if not isinstance(found, Conversation):
         raise TypeError(f"the source of conversations gave a {type(found).__name__}")
     return found

@@ -15,7 +15,8 @@ Give a :class:`masker.Masker`, and every request is a conversation of its own, s
 request; or a callable that takes the ASGI scope and gives the conversation of the session it belongs to. The application finds it
 in ``request.scope["masker.conversation"]``.
 
-Headers and the path are not masked. Bodies of another kind, such as uploads, are refused with status 415, unless the policy says
+Headers and the path are not masked, and the application is not told that its caller takes compressed answers, which could not be
+restored. Bodies of another kind, such as uploads, are refused with status 415, unless the policy says
 ``non_text: pass``.
 """
 
@@ -29,6 +30,7 @@ from urllib.parse import parse_qsl, urlencode
 
 from .._masker import Conversation, Masker
 from ..errors import LimitError, MaskerError, PayloadError
+from ._common import conversation_of
 
 __all__ = ["MaskingMiddleware"]
 
@@ -97,14 +99,16 @@ class MaskingMiddleware:
         if scope["type"] not in ("http", "websocket"):
             await self.app(scope, receive, send)
             return
-        source = self._source
-        conversation = source.conversation() if isinstance(source, Masker) else source(scope)
+        conversation = conversation_of(self._source, scope)
         own = {**scope, "masker.conversation": conversation}
         if scope["type"] == "websocket":
             await self._web_socket(own, receive, send, conversation)
             return
         restoring = _Restoring(conversation, send) if self._responses else None
         give = restoring.send if restoring is not None else send
+        if self._responses:
+            # A compressed answer could not be restored; who compresses around this middleware still does.
+            own["headers"] = _without(own["headers"], b"accept-encoding")
         if self._requests:
             try:
                 receive = await self._masked(own, receive, conversation)
@@ -225,10 +229,9 @@ def _restore_frame(conversation: Conversation, text: str) -> str:
 
 def _mask_form(conversation: Conversation, body: bytes) -> bytes:
     fields = parse_qsl(body.decode("latin-1"), keep_blank_values=True, errors="surrogateescape")
-    # As an object, so that the name of a field is read as a label of its value.
-    masked = [
-        (key, conversation.mask_json({key: value}).value.popitem()[1] if value else value) for key, value in fields
-    ]
+    # As objects, so that the name of a field is read as a label of its value. A name that is text is masked as well: a body that is
+    # no form at all, sent as one, is a name without a value.
+    masked = [conversation.mask_json({key: value}).value.popitem() for key, value in fields]
     return body if masked == fields else urlencode(masked, errors="surrogateescape").encode()
 
 
