@@ -4,15 +4,18 @@ import json
 
 import pytest
 from langchain.agents import create_agent
+from langchain_core.language_models.chat_models import BaseChatModel
 from langchain_core.language_models.fake_chat_models import GenericFakeChatModel
 from langchain_core.messages import AIMessage, AIMessageChunk, HumanMessage, SystemMessage, ToolMessage
+from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
 from langchain_core.tools import tool
 from langchain_openai import ChatOpenAI
+from pydantic import BaseModel
 
 import masker
 from masker.integrations.langchain import MaskedChatModel, MaskingMiddleware, _Stream
 
-from .conftest import SAID, stand_ins
+from .conftest import SAID, pieces, stand_ins
 
 BYE = "Thank you, Sarah Chen, 415-555-0142. Bye."
 
@@ -154,8 +157,6 @@ def test_messages_of_every_kind(surface):
 def test_pieces_are_held_and_flushed():
     conversation = masker.Masker(masker.Policy.healthcare_default().with_surface("alias")).conversation()
     conversation.mask_turn("user", SAID)
-    from langchain_core.outputs import ChatGenerationChunk
-
     stream = _Stream(conversation)
 
     def push(**fields) -> str:
@@ -168,6 +169,84 @@ def test_pieces_are_held_and_flushed():
     assert push(content=" or [NAME_1") == " or "
     assert push(response_metadata={"finish_reason": "stop"}) == "[Sarah Chen"
     assert stream.finish() == []
+
+
+def test_a_conversation_for_each_thread(model):
+    kept: dict[str, masker.Conversation] = {}
+
+    def conversation_of(request) -> masker.Conversation:
+        return kept.setdefault(request.state["messages"][0].name, masker.Masker(surface="alias").conversation())
+
+    agent = create_agent(chat(model), middleware=[MaskingMiddleware(conversation_of)])
+    for name, number in [("ann", "415-555-0142"), ("bo", "415-555-0143"), ("ann", "415-555-0144")]:
+        said = agent.invoke({"messages": [HumanMessage(f"call {number}", name=name)]})["messages"][-1].content
+        assert number in said
+    assert kept["ann"].rehydrate("[PHONE_1] [PHONE_2]").text == "415-555-0142 415-555-0144"
+    assert kept["bo"].rehydrate("[PHONE_1]").text == "415-555-0143"
+    model.assert_saw_no_original()
+    with pytest.raises(TypeError, match="source"):
+        create_agent(chat(model), middleware=[MaskingMiddleware(lambda request: None)]).invoke({"messages": ["hi"]})
+
+
+class Contact(BaseModel):
+    """Who calls, such as Sarah Chen."""
+
+    name: str
+    phone: str
+
+
+class Answering(BaseChatModel):
+    """Answers what it is told to, in pieces, and keeps what it was asked."""
+
+    text: str
+    asked: list = []
+
+    @property
+    def _llm_type(self) -> str:
+        return "answering"
+
+    def bind_tools(self, tools, **options):
+        return self.bind(**options)
+
+    def _generate(self, messages, stop=None, run_manager=None, **options):
+        self.asked.append((messages, stop, options))
+        return ChatResult(generations=[ChatGeneration(message=AIMessage(self.text))])
+
+    def _stream(self, messages, stop=None, run_manager=None, **options):
+        self.asked.append((messages, stop, options))
+        for piece in pieces(self.text):
+            yield ChatGenerationChunk(message=AIMessageChunk(piece))
+
+
+def test_structured_answers(aliased):
+    """A value that has quotes comes back escaped, whole and streamed, and the model's own way to give structure is used."""
+    address = '12 Elm Street, "rear"\nApt 4'
+    conversation = aliased.conversation()
+    stands = conversation.mask_json({"address": address}).value["address"]
+    assert "Elm" not in stands
+    inner = Answering(text=json.dumps({"name": stands, "phone": "x"}), profile={"structured_output": True})
+    agent = create_agent(inner, middleware=[MaskingMiddleware(conversation)], response_format=Contact)
+    assert agent.invoke({"messages": [HumanMessage("where?")]})["structured_response"] == Contact(name=address, phone="x")
+    assert inner.asked[0][2]["response_format"]["type"] == "json_schema"
+    form = {"type": "json_schema", "json_schema": {"name": "Contact", "schema": Contact.model_json_schema()}}
+    for given in (form, {"type": "json_object"}, Contact):
+        wrapped = MaskedChatModel(inner=inner, source=conversation).bind(response_format=given)
+        said = "".join(chunk.content for chunk in wrapped.stream("where?"))
+        assert json.loads(said) == {"name": address, "phone": "x"}
+
+
+def test_what_is_said_beside_the_messages(aliased):
+    inner = Answering(text="ok")
+    wrapped = MaskedChatModel(inner=inner, source=aliased)
+    options = {"user": "sarah.chen@example.com", "prediction": {"type": "content", "content": SAID}, "temperature": 0.2}
+    wrapped.bind(**options).invoke(SAID, stop=["Sarah Chen", "\n"])
+    list(wrapped.bind(**options).stream(SAID, stop=["Sarah Chen", "\n"]))
+    wrapped.bind(tools=[object()]).invoke("hi")
+    for messages, stop, given in inner.asked[:2]:
+        shown = repr(messages) + repr(stop) + repr(given)
+        assert not any(original in shown for original in ("Sarah", "0142", "example.com"))
+        assert stop[1] == "\n" and given["temperature"] == 0.2
+    assert inner.asked[2][1] is None
 
 
 def test_images_are_refused(model):

@@ -10,13 +10,14 @@ The model gets masked copies of the messages, the instructions and the tools' de
 the arguments of its tool calls come back with originals, so the state of the agent, its tools and its streams are as without the
 middleware. Tracers and callbacks of the agent belong to the application and see originals, too.
 
-:class:`MaskedChatModel` does the same around a chat model outside an agent. Give a :class:`masker.Masker`, and every call of the
-model is a conversation of its own, which is right for agents that serve many threads; a :class:`masker.Conversation` serves
-one thread only.
+:class:`MaskedChatModel` does the same around a chat model outside an agent, and around that of a middleware which has one of its own,
+for summaries say. Give a :class:`masker.Masker`, and every call of the model is a conversation of its own, which is right for
+agents that serve many threads; a :class:`masker.Conversation` serves one thread only.
 """
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from typing import Any
 
@@ -34,6 +35,8 @@ from ._common import Source, check_source, conversation_of, mask_messages, resto
 
 __all__ = ["MaskedChatModel", "MaskingMiddleware"]
 
+# What a call says beside its messages. The rest are settings, or schemas that are made from classes.
+_SAID = ("metadata", "prediction", "safety_identifier", "stop", "tools", "user")
 _ROLES = {"human": "user", "ai": "assistant", "AIMessageChunk": "assistant", "system": "system", "tool": "tool", "function": "tool"}
 
 
@@ -109,8 +112,9 @@ def _restore(conversation: Conversation, message: BaseMessage) -> BaseMessage:
 class _Stream:
     """Restores one streamed answer, chunk by chunk."""
 
-    def __init__(self, conversation: Conversation) -> None:
+    def __init__(self, conversation: Conversation, is_json: bool = False) -> None:
         self._conversation = conversation
+        self._is_json = is_json
         self._texts: dict[Any, StreamRehydrator] = {}
         self._calls: dict[Any, StreamRehydrator] = {}
         self._first = True
@@ -119,7 +123,8 @@ class _Stream:
     def _text(self, key: Any, piece: str) -> str:
         stream = self._texts.get(key)
         if stream is None:
-            stream = self._texts[key] = self._conversation.stream_rehydrator()
+            make = self._conversation.stream_json_rehydrator if self._is_json else self._conversation.stream_rehydrator
+            stream = self._texts[key] = make()
         return stream.push(piece)
 
     def push(self, chunk: ChatGenerationChunk) -> list[ChatGenerationChunk]:
@@ -228,6 +233,31 @@ class _Stream:
         return out
 
 
+def _is_json(value: Any) -> bool:
+    """Whether a value is made of what JSON has; tools may be objects of a provider's library."""
+    if isinstance(value, dict):
+        return all(isinstance(name, str) and _is_json(item) for name, item in value.items())
+    if isinstance(value, list | tuple):
+        return all(map(_is_json, value))
+    return value is None or isinstance(value, str | int | float)
+
+
+def _takes_one(function: Callable[..., Any]) -> bool:
+    try:
+        parameters = inspect.signature(function).parameters.values()
+    except ValueError:
+        return False
+    return any(one.default is one.empty and one.kind in (one.POSITIONAL_ONLY, one.POSITIONAL_OR_KEYWORD) for one in parameters)
+
+
+def _answers_in_json(options: dict[str, Any]) -> bool:
+    form = options.get("response_format")
+    if isinstance(form, dict):
+        return str(form.get("type", "")).startswith("json")
+    # A class that the provider's library makes a schema of.
+    return isinstance(form, type)
+
+
 class MaskedChatModel(BaseChatModel):
     """A chat model around another, to which everything goes masked; see the module."""
 
@@ -243,6 +273,8 @@ class MaskedChatModel(BaseChatModel):
     def model_post_init(self, context: Any, /) -> None:
         check_source(self.source)
         super().model_post_init(context)
+        # What the model can do decides how agents ask it for structured answers.
+        self.profile = self.profile or self.inner.profile
 
     @property
     def _llm_type(self) -> str:
@@ -261,14 +293,15 @@ class MaskedChatModel(BaseChatModel):
         raise NotImplementedError(f"the tools of {type(self.inner).__name__} cannot be bound through masker")
 
     def _begin(
-        self, messages: list[BaseMessage], options: dict[str, Any]
+        self, messages: list[BaseMessage], stop: list[str] | None, options: dict[str, Any]
     ) -> tuple[Conversation, list[BaseMessage], dict[str, Any]]:
         source: Source = self.source
         conversation = conversation_of(source)
-        tools = options.get("tools")
-        if isinstance(tools, list) and tools and all(isinstance(tool, dict) for tool in tools):
-            masked = conversation.mask_chat({"messages": [], "tools": tools}).value["tools"]
-            options = {**options, "tools": masked}
+        options = {**options, "stop": stop}
+        said = {name: options[name] for name in _SAID if options.get(name) and _is_json(options[name])}
+        if said:
+            masked = conversation.mask_chat({"messages": [], **said}).value
+            options.update((name, masked[name]) for name in said)
         return conversation, _mask(conversation, messages, self.hint), options
 
     @staticmethod
@@ -286,8 +319,8 @@ class MaskedChatModel(BaseChatModel):
         run_manager: CallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> ChatResult:
-        conversation, masked, options = self._begin(messages, kwargs)
-        return self._end(conversation, self.inner._generate(masked, stop=stop, **options))
+        conversation, masked, options = self._begin(messages, stop, kwargs)
+        return self._end(conversation, self.inner._generate(masked, **options))
 
     async def _agenerate(
         self,
@@ -296,8 +329,8 @@ class MaskedChatModel(BaseChatModel):
         run_manager: AsyncCallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> ChatResult:
-        conversation, masked, options = self._begin(messages, kwargs)
-        return self._end(conversation, await self.inner._agenerate(masked, stop=stop, **options))
+        conversation, masked, options = self._begin(messages, stop, kwargs)
+        return self._end(conversation, await self.inner._agenerate(masked, **options))
 
     def _stream(
         self,
@@ -306,9 +339,9 @@ class MaskedChatModel(BaseChatModel):
         run_manager: CallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> Iterator[ChatGenerationChunk]:
-        conversation, masked, options = self._begin(messages, kwargs)
-        stream = _Stream(conversation)
-        for chunk in self.inner._stream(masked, stop=stop, **options):
+        conversation, masked, options = self._begin(messages, stop, kwargs)
+        stream = _Stream(conversation, _answers_in_json(options))
+        for chunk in self.inner._stream(masked, **options):
             yield from stream.push(chunk)
         yield from stream.finish()
 
@@ -319,9 +352,9 @@ class MaskedChatModel(BaseChatModel):
         run_manager: AsyncCallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> AsyncIterator[ChatGenerationChunk]:
-        conversation, masked, options = self._begin(messages, kwargs)
-        stream = _Stream(conversation)
-        async for chunk in self.inner._astream(masked, stop=stop, **options):
+        conversation, masked, options = self._begin(messages, stop, kwargs)
+        stream = _Stream(conversation, _answers_in_json(options))
+        async for chunk in self.inner._astream(masked, **options):
             for out in stream.push(chunk):
                 yield out
         for out in stream.finish():
@@ -347,16 +380,17 @@ class MaskingMiddleware(AgentMiddleware[Any, Any, Any]):
     ``source`` may also take the request and give the conversation of its thread.
     """
 
-    def __init__(self, source: Source, *, hint: bool = True) -> None:
+    def __init__(self, source: Source | Callable[[ModelRequest[Any]], Conversation], *, hint: bool = True) -> None:
         super().__init__()
         check_source(source)
         self._source: Any = source
+        self._takes_request = callable(source) and _takes_one(source)
         self._hint = hint
 
     def _masked(self, request: ModelRequest[Any]) -> ModelRequest[Any]:
         model = MaskedChatModel(
             inner=request.model,
-            source=self._source,
+            source=conversation_of(self._source, request) if self._takes_request else self._source,
             hint=self._hint,
             disable_streaming=request.model.disable_streaming,
         )
