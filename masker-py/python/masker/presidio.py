@@ -27,10 +27,14 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import os
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from abc import ABC, abstractmethod
+from bisect import bisect_right
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from enum import Enum
+from numbers import Number
 from typing import Any, ClassVar
 
 from ._masker import KeyRing, Masker
@@ -42,20 +46,28 @@ __all__ = [
     "AnonymizerEngine",
     "BatchAnalyzerEngine",
     "BatchAnonymizerEngine",
+    "BatchDeanonymizeEngine",
     "ConflictResolutionStrategy",
     "DeanonymizeEngine",
     "DictAnalyzerResult",
+    "DictRecognizerResult",
     "EngineResult",
     "EntityRecognizer",
     "InvalidParamError",
+    "LemmaContextAwareEnhancer",
     "LocalRecognizer",
+    "Operator",
     "OperatorConfig",
     "OperatorResult",
+    "OperatorType",
     "Pattern",
     "PatternRecognizer",
     "RecognizerRegistry",
     "RecognizerResult",
+    "RemoteRecognizer",
 ]
+
+_logger = logging.getLogger("masker.presidio")
 
 _FLAGS = re.DOTALL | re.MULTILINE | re.IGNORECASE
 
@@ -79,10 +91,18 @@ _ENTITIES = {
 _SEVERAL = {
     "SSN": ("US_SSN", "US_ITIN"),
     "ACCOUNT": ("US_BANK_NUMBER", "IBAN_CODE", "CRYPTO"),
+    "HEALTH_PLAN": ("HEALTH_PLAN", "UK_NHS", "US_MBI"),
     "LICENSE": ("US_DRIVER_LICENSE", "US_PASSPORT", "MEDICAL_LICENSE"),
 }
-_LAST_WORD = re.compile(r"passport\W+(?:\w+\W+){0,4}$", re.IGNORECASE)
+_PASSPORT = re.compile(r"passport\W+(?:\w+\W+){0,4}$", re.IGNORECASE)
+_NHS = re.compile(r"\bNHS\W+(?:\w+\W+){0,4}$", re.IGNORECASE)
 _WORD = re.compile(r"\w+")
+# They do not count among the words around a finding.
+_STOP_WORDS = frozenset(
+    "a about am an and any are as at be been being but by can could did do does for from had has have he her his i if in is it its "
+    "me my no not of on or our s she so that the their them there these they this those to too was we were what when where which "
+    "who will with would you your".split()
+)
 
 
 def _entities_of(kind: str) -> tuple[str, ...]:
@@ -98,7 +118,11 @@ def _entity(kind: str, recognizer: str, text: str, start: int, end: int) -> str:
     if kind == "LICENSE":
         if recognizer.startswith(("npi", "dea", "license_professional")):
             return "MEDICAL_LICENSE"
-        return "US_PASSPORT" if _LAST_WORD.search(text[max(0, start - 60) : start]) else "US_DRIVER_LICENSE"
+        return "US_PASSPORT" if _PASSPORT.search(text[max(0, start - 60) : start]) else "US_DRIVER_LICENSE"
+    if kind == "HEALTH_PLAN":
+        if recognizer.startswith("mbi"):
+            return "US_MBI"
+        return "UK_NHS" if _NHS.search(text[max(0, start - 60) : start]) else kind
     if kind == "SSN":
         return "US_ITIN" if text[start:end].lstrip().startswith("9") else "US_SSN"
     return _ENTITIES.get(kind, kind)
@@ -135,6 +159,10 @@ class AnalysisExplanation:
         self.supportive_context_word = ""
         self.validation_result = validation_result
         self.regex_flags = regex_flags
+
+    def set_supportive_context_word(self, word: str) -> None:
+        """Notes the word of the context that raised the score."""
+        self.supportive_context_word = word
 
     def set_improved_score(self, score: float) -> None:
         """Notes what the context added."""
@@ -244,7 +272,8 @@ class EntityRecognizer:
         supported_language: str = "en",
         version: str = "0.0.1",
         context: list[str] | None = None,
-        **_: Any,
+        country_code: str | None = None,
+        score_thresholds: Mapping[str, float] | None = None,
     ) -> None:
         self.supported_entities = supported_entities
         self.name = name if name is not None else type(self).__name__
@@ -252,6 +281,7 @@ class EntityRecognizer:
         self.supported_language = supported_language
         self.version = version
         self.context = context or []
+        self.score_thresholds = dict(score_thresholds or {})
         self.is_loaded = False
         self.load()
         self.is_loaded = True
@@ -263,6 +293,17 @@ class EntityRecognizer:
         """Finds things."""
         raise NotImplementedError
 
+    def enhance_using_context(
+        self,
+        text: str,
+        raw_recognizer_results: list[RecognizerResult],
+        other_raw_recognizer_results: list[RecognizerResult],
+        nlp_artifacts: Any = None,
+        context: Sequence[str] | None = None,
+    ) -> list[RecognizerResult]:
+        """Its results in the light of those of others; override it to change scores."""
+        return raw_recognizer_results
+
     def get_supported_entities(self) -> list[str]:
         """What it finds."""
         return self.supported_entities
@@ -270,6 +311,31 @@ class EntityRecognizer:
     def get_supported_language(self) -> str:
         """In which language."""
         return self.supported_language
+
+    def get_version(self) -> str:
+        """Its version."""
+        return self.version
+
+    def to_dict(self) -> dict[str, Any]:
+        """What :meth:`from_dict` makes it from."""
+        return {
+            "supported_entities": self.supported_entities,
+            "supported_language": self.supported_language,
+            "name": self.name,
+            "version": self.version,
+        }
+
+    @classmethod
+    def from_dict(cls, entity_recognizer_dict: dict[str, Any]) -> EntityRecognizer:
+        """From a dictionary of its arguments."""
+        return cls(**entity_recognizer_dict)
+
+    @staticmethod
+    def sanitize_value(text: str, replacement_pairs: Iterable[tuple[str, str]]) -> str:
+        """The text with each first string of a pair replaced by its second."""
+        for old, new in replacement_pairs:
+            text = text.replace(old, new)
+        return text
 
     @staticmethod
     def remove_duplicates(results: Iterable[Any]) -> list[Any]:
@@ -289,6 +355,7 @@ class EntityRecognizer:
 
 
 LocalRecognizer = EntityRecognizer
+RemoteRecognizer = EntityRecognizer
 
 
 class Pattern:
@@ -332,13 +399,16 @@ class PatternRecognizer(EntityRecognizer):
         deny_list_score: float = 1.0,
         global_regex_flags: int = _FLAGS,
         version: str = "0.0.1",
-        **_: Any,
+        country_code: str | None = None,
+        score_thresholds: Mapping[str, float] | None = None,
     ) -> None:
         if not supported_entity:
             raise ValueError("Pattern recognizer should be initialized with entity")
         if not patterns and not deny_list:
             raise ValueError("Pattern recognizer should be initialized with patterns or with deny list")
-        super().__init__([supported_entity], name, supported_language, version, context)
+        super().__init__(
+            [supported_entity], name, supported_language, version, context, country_code, score_thresholds
+        )
         self.patterns = list(patterns or [])
         self.deny_list = list(deny_list or [])
         self.deny_list_score = deny_list_score
@@ -363,11 +433,11 @@ class PatternRecognizer(EntityRecognizer):
 
     def to_dict(self) -> dict[str, Any]:
         """All of it."""
+        plain = super().to_dict()
+        del plain["supported_entities"]
         return {
+            **plain,
             "supported_entity": self.supported_entities[0],
-            "supported_language": self.supported_language,
-            "name": self.name,
-            "version": self.version,
             "patterns": [pattern.to_dict() for pattern in self.patterns],
             "deny_list": self.deny_list,
             "context": self.context,
@@ -380,6 +450,21 @@ class PatternRecognizer(EntityRecognizer):
     def invalidate_result(self, pattern_text: str) -> bool | None:
         """Whether a match is wrong for sure."""
         return None
+
+    @staticmethod
+    def build_regex_explanation(
+        recognizer_name: str,
+        pattern_name: str,
+        pattern: str,
+        original_score: float,
+        validation_result: bool | None,
+        regex_flags: int,
+    ) -> AnalysisExplanation:
+        """Why a pattern matched."""
+        said = f"Detected by `{recognizer_name}` using pattern `{pattern_name}`"
+        return AnalysisExplanation(
+            recognizer_name, original_score, pattern_name, pattern, validation_result, said, regex_flags
+        )
 
     def analyze(
         self, text: str, entities: list[str], nlp_artifacts: Any = None, regex_flags: int | None = None
@@ -397,8 +482,8 @@ class PatternRecognizer(EntityRecognizer):
                     score = self.MAX_SCORE if valid else self.MIN_SCORE
                 if self.invalidate_result(match.group()):
                     score = self.MIN_SCORE
-                explanation = AnalysisExplanation(
-                    self.name, pattern.score, pattern.name, pattern.regex, valid, None, int(flags)
+                explanation = self.build_regex_explanation(
+                    self.name, pattern.name, pattern.regex, pattern.score, valid, int(flags)
                 )
                 explanation.score = score
                 metadata = {
@@ -423,8 +508,13 @@ class _BuiltIn(EntityRecognizer):
         super().__init__(entities, "Masker")
 
     def analyze(self, text: str, entities: list[str], nlp_artifacts: Any = None) -> list[RecognizerResult]:
+        return self.find(text, entities, None)
+
+    def find(self, text: str, entities: list[str], context: Sequence[str] | None) -> list[RecognizerResult]:
+        """The findings; what is known from outside of the text is read as a label of it."""
+        label = " ".join(context or ())
         results = []
-        for finding in self._masker.detect(text):
+        for finding in self._masker.detect_field(label, text) if label else self._masker.detect(text):
             entity = _entity(finding.kind, finding.recognizer, text, finding.start, finding.end)
             if entity not in entities:
                 continue
@@ -442,11 +532,34 @@ class _BuiltIn(EntityRecognizer):
 class RecognizerRegistry:
     """The recognisers of an engine."""
 
-    def __init__(self, recognizers: Iterable[Any] | None = None, **_: Any) -> None:
+    def __init__(
+        self,
+        recognizers: Iterable[Any] | None = None,
+        global_regex_flags: int | None = _FLAGS,
+        supported_languages: Sequence[str] | None = None,
+    ) -> None:
         self.recognizers: list[Any] = list(recognizers or [])
+        self.global_regex_flags = global_regex_flags
+        self.supported_languages = list(supported_languages or ["en"])
 
     def load_predefined_recognizers(self, *_: Any, **__: Any) -> None:
         """Does nothing: what masker finds is always there."""
+
+    def add_nlp_recognizer(self, nlp_engine: Any = None) -> None:
+        """Does nothing: what masker finds is always there."""
+
+    def get_recognizers(
+        self,
+        language: str,
+        entities: Sequence[str] | None = None,
+        all_fields: bool = False,
+        ad_hoc_recognizers: Sequence[Any] | None = None,
+    ) -> list[Any]:
+        """The recognisers that were added, and find these entities in this language."""
+        if entities is None and not all_fields:
+            raise ValueError("No entities provided")
+        found = [*self.recognizers, *(ad_hoc_recognizers or ())]
+        return _supporting(found, language, None if all_fields else entities)
 
     def add_recognizer(self, recognizer: Any) -> None:
         """Adds one."""
@@ -465,6 +578,14 @@ class RecognizerRegistry:
     def add_pattern_recognizer_from_dict(self, recognizer_dict: dict[str, Any]) -> None:
         """Adds one that is given as a dictionary."""
         self.add_recognizer(PatternRecognizer.from_dict(recognizer_dict))
+
+    def add_recognizers_from_yaml(self, yml_path: str | os.PathLike[str]) -> None:
+        """Adds the pattern recognisers of a file. It needs the package PyYAML."""
+        import yaml
+
+        with open(yml_path, encoding="utf-8") as file:
+            for one in yaml.safe_load(file)["recognizers"]:
+                self.add_pattern_recognizer_from_dict(one)
 
     def get_supported_entities(self, languages: Sequence[str] | None = None) -> list[str]:
         """What its recognisers find."""
@@ -502,7 +623,7 @@ class AnalyzerEngine:
         self.log_decision_process = log_decision_process
         self.nlp_engine = nlp_engine
         self.app_tracer = app_tracer
-        self.context_aware_enhancer = context_aware_enhancer
+        self.context_aware_enhancer = context_aware_enhancer or LemmaContextAwareEnhancer()
         self._built_in = _BuiltIn(masker if masker is not None else Masker())
 
     def get_recognizers(self, language: str | None = None) -> list[Any]:
@@ -534,30 +655,59 @@ class AnalyzerEngine:
         """The findings, the surest first."""
         if allow_list and allow_list_match not in ("exact", "regex"):
             raise ValueError("allow_list_match must either be set to 'exact' or 'regex'.")
-        recognizers = self.get_recognizers(language)
-        if not recognizers and not ad_hoc_recognizers:
-            raise ValueError("No matching recognizers were found to serve the request.")
-        recognizers += ad_hoc_recognizers or []
-        supported = list(dict.fromkeys(e for one in recognizers for e in one.supported_entities))
-        wanted = list(entities) if entities else supported
+        every = [*self.get_recognizers(language), *(ad_hoc_recognizers or ())]
+        recognizers = _supporting(every, language, entities)
+        supported = (entity for one in recognizers for entity in one.supported_entities)
+        wanted = list(dict.fromkeys(entities or supported))
+        found = [(one, self._found_by(one, text, wanted, context, nlp_artifacts)) for one in recognizers]
         results: list[Any] = []
-        for recognizer in recognizers:
-            if not any(entity in wanted for entity in recognizer.supported_entities):
-                continue
-            found = list(recognizer.analyze(text=text, entities=wanted, nlp_artifacts=nlp_artifacts) or [])
-            found = [_own(result, recognizer) for result in found if result.entity_type in wanted]
-            if recognizer is not self._built_in or context:
-                words = [*(getattr(recognizer, "context", None) or []), *(context or [])]
-                _raise_by_context(text, found, words)
-            results += found
-        threshold = self.default_score_threshold if score_threshold is None else score_threshold
-        results = EntityRecognizer.remove_duplicates(r for r in results if r.score >= threshold)
+        for recognizer, own in found:
+            enhance = getattr(recognizer, "enhance_using_context", None)
+            if enhance is not None:
+                others = [result for one, those in found if one is not recognizer for result in those]
+                own = enhance(
+                    text=text,
+                    raw_recognizer_results=own,
+                    other_raw_recognizer_results=others,
+                    nlp_artifacts=nlp_artifacts,
+                    context=context,
+                )
+            results += own
+        results = self.context_aware_enhancer.enhance_using_context(
+            text=text, raw_results=results, nlp_artifacts=nlp_artifacts, recognizers=recognizers, context=context
+        )
+        if score_threshold is None:
+            results = self._above_own_thresholds(results, recognizers)
+        else:
+            results = [result for result in results if result.score >= score_threshold]
+        results = EntityRecognizer.remove_duplicates(results)
         if allow_list:
             results = _without_allowed(results, text, allow_list, allow_list_match, regex_flags or 0)
         if not return_decision_process:
             for result in results:
                 result.analysis_explanation = None
         return results
+
+    def _found_by(
+        self, recognizer: Any, text: str, entities: list[str], context: Sequence[str] | None, nlp_artifacts: Any
+    ) -> list[RecognizerResult]:
+        if recognizer is self._built_in:
+            return self._built_in.find(text, entities, context)
+        if not getattr(recognizer, "is_loaded", True):
+            recognizer.load()
+            recognizer.is_loaded = True
+        found = recognizer.analyze(text=text, entities=entities, nlp_artifacts=nlp_artifacts)
+        return [_own(result, recognizer) for result in found or ()]
+
+    def _above_own_thresholds(self, results: list[Any], recognizers: list[Any]) -> list[Any]:
+        thresholds = {one.id: getattr(one, "score_thresholds", None) or {} for one in recognizers}
+
+        def least(result: Any) -> float:
+            own = thresholds.get((result.recognition_metadata or {}).get(RecognizerResult.RECOGNIZER_IDENTIFIER_KEY), {})
+            score: float = own.get(result.entity_type, own.get("default", self.default_score_threshold))
+            return score
+
+        return [result for result in results if result.score >= least(result)]
 
 
 def _own(result: Any, recognizer: Any) -> RecognizerResult:
@@ -570,23 +720,80 @@ def _own(result: Any, recognizer: Any) -> RecognizerResult:
     )
 
 
-def _raise_by_context(text: str, results: list[RecognizerResult], words: Sequence[str]) -> None:
-    """Adds 0.35 to what has one of the words among the five before it, up to 1 and at least 0.4."""
-    wanted = {word.lower() for word in words if word}
-    if not wanted or not results:
-        return
-    tokens = [(match.start(), match.group().lower()) for match in _WORD.finditer(text)]
-    for result in results:
-        before = [word for start, word in tokens if start < result.start][-5:]
-        word = next((one for one in before if one in wanted), None)
-        if word is None or (result.recognition_metadata or {}).get(RecognizerResult.IS_SCORE_ENHANCED_BY_CONTEXT_KEY):
-            continue
-        result.score = min(1.0, max(result.score + 0.35, 0.4))
-        if result.recognition_metadata is not None:
-            result.recognition_metadata[RecognizerResult.IS_SCORE_ENHANCED_BY_CONTEXT_KEY] = True
-        if result.analysis_explanation is not None:
-            result.analysis_explanation.supportive_context_word = word
-            result.analysis_explanation.set_improved_score(result.score)
+def _supporting(recognizers: Iterable[Any], language: str, entities: Sequence[str] | None) -> list[Any]:
+    """Those of a language that find one of the entities. None at all is an error, or everything would pass unseen."""
+    found = [one for one in recognizers if one.supported_language == language]
+    if entities:
+        for entity in entities:
+            if not any(entity in one.supported_entities for one in found):
+                _logger.warning("no recognizer finds %s in the language %s", entity, language)
+        found = [one for one in found if any(entity in one.supported_entities for entity in entities)]
+    if not found:
+        raise ValueError("No matching recognizers were found to serve the request.")
+    return found
+
+
+class LemmaContextAwareEnhancer:
+    """Raises the score of a finding where a word of its recogniser's context stands near it, or was given with the text.
+
+    Words are compared as they are written: there is no model to find their lemmas. By default a word counts that has the
+    recogniser's word in it.
+    """
+
+    def __init__(
+        self,
+        context_similarity_factor: float = 0.35,
+        min_score_with_context_similarity: float = 0.4,
+        context_prefix_count: int = 5,
+        context_suffix_count: int = 0,
+        context_matching_mode: str = "substring",
+    ) -> None:
+        if context_matching_mode not in ("whole_word", "substring"):
+            raise ValueError("context_matching_mode must be one of: 'whole_word', 'substring'.")
+        self.context_similarity_factor = context_similarity_factor
+        self.min_score_with_context_similarity = min_score_with_context_similarity
+        self.context_prefix_count = context_prefix_count
+        self.context_suffix_count = context_suffix_count
+        self.context_matching_mode = context_matching_mode
+
+    def enhance_using_context(
+        self,
+        text: str,
+        raw_results: list[Any],
+        nlp_artifacts: Any,
+        recognizers: Sequence[Any],
+        context: Sequence[str] | None = None,
+    ) -> list[Any]:
+        """The results, with higher scores where the context speaks for them."""
+        cues = {one.id: [word.lower() for word in getattr(one, "context", None) or ()] for one in recognizers}
+        if not any(cues.values()):
+            return raw_results
+        words = [(match.end(), match.group().lower()) for match in _WORD.finditer(text)]
+        words = [(end, word) for end, word in words if word not in _STOP_WORDS]
+        outer = [word.lower() for word in context or ()]
+        for result in raw_results:
+            metadata = result.recognition_metadata or {}
+            own = cues.get(metadata.get(RecognizerResult.RECOGNIZER_IDENTIFIER_KEY))
+            if not own or metadata.get(RecognizerResult.IS_SCORE_ENHANCED_BY_CONTEXT_KEY):
+                continue
+            near = [*self._near(words, result.start), *outer]
+            cue = next((cue for cue in own if any(self._matches(cue, word) for word in near)), None)
+            if cue is None:
+                continue
+            raised = max(result.score + self.context_similarity_factor, self.min_score_with_context_similarity)
+            result.score = min(EntityRecognizer.MAX_SCORE, raised)
+            if result.analysis_explanation is not None:
+                result.analysis_explanation.set_supportive_context_word(cue)
+                result.analysis_explanation.set_improved_score(result.score)
+        return raw_results
+
+    def _near(self, words: list[tuple[int, str]], start: int) -> list[str]:
+        """The words around a place, and the one that stands there: it may have the context's word in it."""
+        at = bisect_right(words, start, key=lambda word: word[0])
+        return [word for _, word in words[max(0, at - self.context_prefix_count) : at + 1 + self.context_suffix_count]]
+
+    def _matches(self, cue: str, word: str) -> bool:
+        return cue == word if self.context_matching_mode == "whole_word" else cue in word
 
 
 def _without_allowed(
@@ -613,6 +820,13 @@ class DictAnalyzerResult:
         return f"<DictAnalyzerResult: {type(self.value).__name__}>"
 
 
+DictRecognizerResult = DictAnalyzerResult
+
+
+def _is_plain(value: Any) -> bool:
+    return isinstance(value, str | Number) and not isinstance(value, bool)
+
+
 class BatchAnalyzerEngine:
     """Finds PII in many texts."""
 
@@ -622,34 +836,44 @@ class BatchAnalyzerEngine:
     def analyze_iterator(
         self, texts: Iterable[Any], language: str = "en", batch_size: int = 1, n_process: int = 1, **options: Any
     ) -> list[list[RecognizerResult]]:
-        """The findings in each text; values that are no text have none."""
-        return [
-            self.analyzer_engine.analyze(str(text), language, **options)
-            if isinstance(text, str | int | float) and not isinstance(text, bool)
-            else []
-            for text in texts
-        ]
+        """The findings in each text or number. ``ValueError`` where there is something else that may hold text."""
+        found: list[list[RecognizerResult]] = []
+        for text in texts:
+            if _is_plain(text):
+                found.append(self.analyzer_engine.analyze(str(text), language, **options))
+            elif text and not isinstance(text, bool):
+                raise ValueError(f"lists of {type(text).__name__} are not supported, only texts and numbers")
+            else:
+                found.append([])
+        return found
 
     def analyze_dict(
         self,
         input_dict: dict[str, Any],
         language: str = "en",
         keys_to_skip: Sequence[str] | None = None,
+        batch_size: int = 1,
+        n_process: int = 1,
+        context: Sequence[str] | None = None,
         **options: Any,
     ) -> Iterator[DictAnalyzerResult]:
-        """The findings in each value, one by one."""
+        """The findings in each value, one by one; keys are context of their values. ``ValueError`` where a value is nothing that can
+        be looked into."""
         for key, value in input_dict.items():
             results: Any = []
+            options["context"] = [*(context or ()), str(key)]
             if key in (keys_to_skip or ()) or value is None or isinstance(value, bool):
                 pass
-            elif isinstance(value, str | int | float):
+            elif _is_plain(value):
                 results = self.analyzer_engine.analyze(str(value), language, **options)
             elif isinstance(value, dict):
                 below = [name.partition(".")[2] for name in keys_to_skip or () if name.startswith(f"{key}.")]
                 results = self.analyze_dict(value, language, below, **options)
-            elif isinstance(value, Iterable):
+            elif isinstance(value, Iterable) and not isinstance(value, bytes | bytearray | memoryview):
                 value = list(value)
                 results = self.analyze_iterator(value, language, **options)
+            else:
+                raise ValueError(f"type {type(value).__name__} is unsupported")
             yield DictAnalyzerResult(key, value, results)
 
 
@@ -688,6 +912,33 @@ class OperatorConfig:
     def __repr__(self) -> str:
         # A parameter may be a key.
         return f"<OperatorConfig: {self.operator_name}, {', '.join(self.params) or 'no parameters'}>"
+
+
+class OperatorType(Enum):
+    """What an operator is for."""
+
+    Anonymize = 1
+    Deanonymize = 2
+
+
+class Operator(ABC):
+    """Base of operators of one's own, for ``add_anonymizer`` and ``add_deanonymizer``."""
+
+    @abstractmethod
+    def operate(self, text: str, params: dict[str, Any] | None = None) -> str:
+        """What stands in the place of a text; ``params`` also has its ``entity_type``."""
+
+    @abstractmethod
+    def validate(self, params: dict[str, Any] | None = None) -> None:
+        """Raises :class:`InvalidParamError` where a parameter is wrong."""
+
+    @abstractmethod
+    def operator_name(self) -> str:
+        """Its name in an :class:`OperatorConfig`."""
+
+    @abstractmethod
+    def operator_type(self) -> OperatorType:
+        """What it is for."""
 
 
 class OperatorResult:
@@ -836,6 +1087,11 @@ class _Engine:
 
         self._operators[made.operator_name()] = operate
 
+    def _remove(self, operator: Any) -> None:
+        name = operator().operator_name()
+        if self._operators.pop(name, None) is None:
+            raise InvalidParamError(f"Operator {name} not found")
+
     def _operate(self, text: str, entities: Sequence[Any], operators: dict[str, Any]) -> EngineResult:
         spans: list[tuple[int, Any]] = []
         done = 0
@@ -896,7 +1152,7 @@ class AnonymizerEngine(_Engine):
 
     def remove_anonymizer(self, anonymizer_cls: Any) -> None:
         """Removes an operator."""
-        self._operators.pop(anonymizer_cls().operator_name(), None)
+        self._remove(anonymizer_cls)
 
     def anonymize(
         self,
@@ -934,7 +1190,8 @@ def _merged(results: list[RecognizerResult]) -> list[RecognizerResult]:
 
 def _without_contained(results: list[RecognizerResult]) -> list[RecognizerResult]:
     kept: list[RecognizerResult] = []
-    for result in sorted(results, key=lambda r: (r.start, -r.end, -r.score)):
+    # Of equal ones the last, as in Presidio.
+    for result in sorted(reversed(results), key=lambda r: (r.start, -r.end, -r.score)):
         if not any(result.contained_in(other) for other in kept[-8:] if other.end >= result.end):
             kept.append(result)
     return kept
@@ -981,6 +1238,10 @@ class DeanonymizeEngine(_Engine):
         """Adds an operator."""
         self._add(deanonymizer_cls)
 
+    def remove_deanonymizer(self, deanonymizer_cls: Any) -> None:
+        """Removes an operator."""
+        self._remove(deanonymizer_cls)
+
     def deanonymize(self, text: str, entities: Sequence[Any], operators: dict[str, Any]) -> EngineResult:
         """The text with each entity put back by its operator, or by that of ``DEFAULT``."""
         if "DEFAULT" not in operators:
@@ -988,6 +1249,32 @@ class DeanonymizeEngine(_Engine):
             if missing:
                 raise InvalidParamError("an entity has no operator, and there is no DEFAULT")
         return self._operate(text, entities, operators)
+
+
+_Work = Callable[[str, Any], EngineResult]
+
+
+def _in_list(texts: Iterable[Any], results: Iterable[Any], work: _Work) -> list[Any]:
+    texts = list(texts)
+    results = list(results) or [[]] * len(texts)
+    return [
+        work(str(text), found).text if _is_plain(text) else text for text, found in zip(texts, results, strict=True)
+    ]
+
+
+def _in_dict(results: Iterable[Any], work: _Work) -> dict[str, Any]:
+    made: dict[str, Any] = {}
+    for result in results:
+        value, found = result.value, result.recognizer_results
+        if isinstance(value, dict):
+            value = _in_dict(found, work)
+        elif isinstance(value, str) or (_is_plain(value) and found):
+            # A number in which nothing is found stays a number.
+            value = work(str(value), found).text
+        elif isinstance(value, Iterable):
+            value = _in_list(value, found, work)
+        made[result.key] = value
+    return made
 
 
 class BatchAnonymizerEngine:
@@ -1000,27 +1287,31 @@ class BatchAnonymizerEngine:
         self, texts: Iterable[Any], recognizer_results_list: Iterable[Any], **options: Any
     ) -> list[Any]:
         """The new texts; values that are no text stay."""
-        done: list[Any] = []
-        for text, results in zip(texts, recognizer_results_list, strict=True):
-            if isinstance(text, str | int | float) and not isinstance(text, bool):
-                done.append(self.anonymizer_engine.anonymize(str(text), results, **options).text)
-            else:
-                done.append(text)
-        return done
+        return _in_list(texts, recognizer_results_list, self._work(options))
 
-    def anonymize_dict(self, analyzer_results: Iterable[DictAnalyzerResult], **options: Any) -> dict[str, Any]:
+    def anonymize_dict(self, analyzer_results: Iterable[Any], **options: Any) -> dict[str, Any]:
         """The dictionary with new values."""
-        made: dict[str, Any] = {}
-        for result in analyzer_results:
-            value, found = result.value, result.recognizer_results
-            if isinstance(value, dict):
-                made[result.key] = self.anonymize_dict(found, **options)
-            elif isinstance(value, str | int | float) and not isinstance(value, bool):
-                made[result.key] = self.anonymizer_engine.anonymize(str(value), found, **options).text
-            elif isinstance(value, list):
-                made[result.key] = self.anonymize_list(value, found, **options)
-            else:
-                made[result.key] = value
-        return made
+        return _in_dict(analyzer_results, self._work(options))
+
+    def _work(self, options: dict[str, Any]) -> _Work:
+        return lambda text, results: self.anonymizer_engine.anonymize(text, results, **options)
 
 
+class BatchDeanonymizeEngine:
+    """Puts back what ``encrypt`` replaced in many texts."""
+
+    def __init__(self, deanonymize_engine: DeanonymizeEngine | None = None) -> None:
+        self.deanonymize_engine = deanonymize_engine if deanonymize_engine is not None else DeanonymizeEngine()
+
+    def deanonymize_list(
+        self, texts: Iterable[Any], entities_list: Iterable[Any], operators: dict[str, Any]
+    ) -> list[Any]:
+        """The texts with originals; values that are no text stay."""
+        return _in_list(texts, entities_list, self._work(operators))
+
+    def deanonymize_dict(self, anonymizer_results: Iterable[Any], operators: dict[str, Any]) -> dict[str, Any]:
+        """The dictionary with originals."""
+        return _in_dict(anonymizer_results, self._work(operators))
+
+    def _work(self, operators: dict[str, Any]) -> _Work:
+        return lambda text, entities: self.deanonymize_engine.deanonymize(text, entities, operators)

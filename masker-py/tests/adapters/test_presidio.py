@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import json
 import re
 from collections import Counter
@@ -57,7 +58,34 @@ def program(analyzer_module, anonymizer_module, engine, text: str = TEXT) -> dic
     analyzer.registry.add_recognizer(titles)
     out["added"] = shown(analyzer.analyze(text=note, language="en"), note)
     out["supported"] = {"PHONE_NUMBER", "TITLE"} <= set(analyzer.get_supported_entities("en"))
+    listed = analyzer.registry.get_recognizers(language="en", all_fields=True)
+    out["registered"] = "TITLE" in {entity for one in listed for entity in one.get_supported_entities()}
     analyzer.registry.remove_recognizer("PatternRecognizer")
+
+    # Context that comes with the text and does not stand in it, and that of another language.
+    zip_code = analyzer_module.PatternRecognizer(
+        supported_entity="ZIP_CODE",
+        patterns=[analyzer_module.Pattern("weak", r"\b\d{5}\b", 0.01)],
+        context=["zip", "postal"],
+    )
+    spanish = analyzer_module.PatternRecognizer("SALUDO", supported_language="es", deny_list=["code"])
+    record = "My code is 90210"
+    for name, options in {
+        "alone": {},
+        "outer": {"context": ["the zip column"]},
+        "other": {"context": ["amount"]},
+        "own": {"entities": ["ZIP_CODE"]},
+    }.items():
+        found = analyzer.analyze(record, language="en", ad_hoc_recognizers=[zip_code, spanish], **options)
+        out[f"context_{name}"] = {(r.entity_type, r.score) for r in found if r.entity_type in ("ZIP_CODE", "SALUDO")}
+    said = analyzer.analyze("zipcode: 90210", language="en", ad_hoc_recognizers=[zip_code], return_decision_process=True)
+    [code] = [r for r in said if r.entity_type == "ZIP_CODE"]
+    out["context_word"] = (code.score, code.analysis_explanation.supportive_context_word)
+    out["textual"] = code.analysis_explanation.textual_explanation
+    try:
+        analyzer.analyze(record, language="en", entities=["NOBODY_FINDS_THIS"])
+    except ValueError as error:
+        out["no_recognizer"] = str(error)
     out["dict"] = sorted(results[0].to_dict())[:2]
 
     plain = anonymizer.anonymize(text=text, analyzer_results=only)
@@ -182,6 +210,57 @@ def test_the_same_program_on_both():
     assert ours["errors"] == ["mask", "mask", "hash", "encrypt", "custom", "nonsense"]
 
 
+def test_a_recognizer_written_for_presidio():
+    """What the base class promises to those that derive from it."""
+
+    class Ticket(presidio.EntityRecognizer):
+        def load(self) -> None:
+            self.words = ["TCK"]
+
+        def analyze(self, text, entities, nlp_artifacts):
+            found = [presidio.RecognizerResult("TICKET", m.start(), m.end(), 0.3) for m in re.finditer(r"TCK-\d+", text)]
+            # Of an entity that was not announced: it is not lost.
+            return [*found, *(presidio.RecognizerResult("NOTE", r.start, r.start + 3, 0.9) for r in found)]
+
+        def enhance_using_context(self, text, raw_recognizer_results, other_raw_recognizer_results, nlp_artifacts, context=None):
+            for result in raw_recognizer_results:
+                if any(other.entity_type == "PHONE_NUMBER" for other in other_raw_recognizer_results):
+                    result.score = 0.8
+            return raw_recognizer_results
+
+    engine = presidio.AnalyzerEngine(default_score_threshold=0.4)
+    ticket = Ticket(supported_entities=["TICKET"], name="tickets")
+    engine.registry.add_recognizer(ticket)
+
+    def found(text: str) -> set:
+        return {(r.entity_type, r.score) for r in engine.analyze(text, language="en") if r.entity_type != "PHONE_NUMBER"}
+
+    assert found("TCK-12 is open") == {("NOTE", 0.9)}
+    assert found("TCK-12 for 212-555-0142") == {("TICKET", 0.8), ("NOTE", 0.8)}
+    ticket.score_thresholds = {"TICKET": 0.2, "default": 0.95}
+    assert found("TCK-12 is open") == {("TICKET", 0.3)}
+    assert Ticket.from_dict(ticket.to_dict()).name == "tickets" and ticket.get_version() == "0.0.1"
+    assert presidio.EntityRecognizer.sanitize_value("12-34 5", [("-", ""), (" ", "")]) == "12345"
+
+
+def test_recognizers_of_a_file(tmp_path):
+    file = tmp_path / "recognizers.yaml"
+    file.write_text(
+        "recognizers:\n- name: Titles\n  supported_language: en\n  supported_entity: TITLE\n  deny_list: [Mr., Mrs.]\n"
+        "  score_thresholds: { TITLE: 0.5 }\n"
+    )
+    registry = presidio.RecognizerRegistry()
+    registry.add_recognizers_from_yaml(file)
+    results = presidio.AnalyzerEngine(registry=registry).analyze("Mrs. who", language="en", entities=["TITLE"])
+    assert [(r.entity_type, r.start, r.end) for r in results] == [("TITLE", 0, 4)]
+    assert registry.recognizers[0].score_thresholds == {"TITLE": 0.5}
+    with pytest.raises(ValueError):
+        registry.get_recognizers(language="en", entities=["OTHER"])
+    # A misspelt argument is not swallowed.
+    with pytest.raises(TypeError):
+        presidio.PatternRecognizer("TITLE", deny_list=["Mr."], pattern=[])
+
+
 def test_their_objects_are_taken():
     rx = presidio_analyzer.PatternRecognizer(
         supported_entity="RX_NUMBER", patterns=[presidio_analyzer.Pattern("rx", r"\bRX-\d{6}\b", 0.5)]
@@ -226,6 +305,52 @@ def test_an_operator_of_ones_own():
     anonymizer.remove_anonymizer(Shout)
     with pytest.raises(presidio.InvalidParamError):
         anonymizer.anonymize("abc def", [result], operators)
+    with pytest.raises(presidio.InvalidParamError):
+        anonymizer.remove_anonymizer(Shout)
+
+
+def test_an_operator_that_counts():
+    """The operator of Presidio's own guide to pseudonyms, on masker's base class."""
+
+    class Counter(presidio.Operator):
+        def operate(self, text, params=None):
+            known = params["entity_mapping"].setdefault(params["entity_type"], {})
+            return known.setdefault(text, f"<{params['entity_type']}_{len(known)}>")
+
+        def validate(self, params=None):
+            if "entity_mapping" not in params:
+                raise ValueError("an entity_mapping is needed")
+
+        def operator_name(self):
+            return "entity_counter"
+
+        def operator_type(self):
+            return presidio.OperatorType.Anonymize
+
+    anonymizer = presidio.AnonymizerEngine()
+    anonymizer.add_anonymizer(Counter)
+    mapping: dict = {}
+    operators = {"DEFAULT": presidio.OperatorConfig("entity_counter", {"entity_mapping": mapping})}
+    text = "212-555-0142, 212-555-0143, 212-555-0142"
+    results = presidio.AnalyzerEngine().analyze(text, language="en")
+    assert len(set(re.findall(r"<PHONE_NUMBER_\d>", anonymizer.anonymize(text, results, operators).text))) == 2
+    assert set(mapping["PHONE_NUMBER"]) == {"212-555-0142", "212-555-0143"}
+
+    class Back(Counter):
+        def operate(self, text, params=None):
+            return next(old for old, new in params["entity_mapping"][params["entity_type"]].items() if new == text)
+
+        def operator_name(self):
+            return "entity_counter_deanonymizer"
+
+    made = anonymizer.anonymize(text, results, operators)
+    engine = presidio.DeanonymizeEngine()
+    engine.add_deanonymizer(Back)
+    back = {"DEFAULT": presidio.OperatorConfig("entity_counter_deanonymizer", {"entity_mapping": mapping})}
+    assert engine.deanonymize(made.text, made.items, back).text == text
+    engine.remove_deanonymizer(Back)
+    with pytest.raises(presidio.InvalidParamError):
+        engine.deanonymize(made.text, made.items, back)
 
 
 def test_batches():
@@ -241,6 +366,42 @@ def test_batches():
         analyzer.analyze_dict(value, language="en", keys_to_skip=["deep.email"])
     )
     assert skipped["deep"] == {"email": "a@example.com"}
+
+
+def test_keys_are_context_of_their_values():
+    value = {"mrn": "7734215", "zip": "My code is 90210", "age": 42, "note": "7734215", "deep": {"first_name": "may"}}
+    results = presidio.BatchAnalyzerEngine().analyze_dict(value, language="en")
+    masked = presidio.BatchAnonymizerEngine().anonymize_dict(results)
+    assert masked == {
+        "mrn": "<MRN>",
+        "zip": "My code is <LOCATION>",
+        "age": 42,
+        "note": "7734215",
+        "deep": {"first_name": "<PERSON>"},
+    }
+
+
+@pytest.mark.parametrize(
+    "value", [[{"name": "Sarah Chen"}], datetime.date(1982, 3, 14), b"Sarah Chen", [["Sarah Chen"]]], ids=lambda v: type(v).__name__
+)
+def test_what_cannot_be_looked_into_is_refused(value):
+    with pytest.raises(ValueError, match="support") as caught:
+        list(presidio.BatchAnalyzerEngine().analyze_dict({"a": value}, language="en"))
+    assert "Sarah" not in str(caught.value)
+
+
+def test_batches_go_back():
+    key = {"key": "0123456789abcdef"}
+    batch = presidio.BatchAnalyzerEngine()
+    texts = ["call 212-555-0142", "ok", None]
+    found = batch.analyze_iterator(texts, language="en")
+    engine, sealing = presidio.AnonymizerEngine(), {"DEFAULT": presidio.OperatorConfig("encrypt", key)}
+    sealed = [engine.anonymize(text or "", results, sealing) for text, results in zip(texts, found, strict=True)]
+    opened = presidio.BatchDeanonymizeEngine().deanonymize_list(
+        [one.text for one in sealed], [one.items for one in sealed], {"DEFAULT": presidio.OperatorConfig("decrypt", key)}
+    )
+    assert opened == ["call 212-555-0142", "ok", ""]
+    assert presidio.BatchAnonymizerEngine().anonymize_list(["a", 7], []) == ["a", "7"]
 
 
 def test_nothing_uncovered_where_findings_overlap():
@@ -280,6 +441,8 @@ def test_entities_of_kinds():
     assert "US_SSN" in entity("ssn 078-05-1120")
     assert "LOCATION" in entity("I live at 12 Elm Street")
     assert "MRN" in entity("mrn 7734215")
+    assert entity("my NHS number is 943 476 5919") == {"UK_NHS"}
+    assert entity("medicare id 1EG4-TE5-MK73") == {"US_MBI"}
     with pytest.raises(ValueError):
         engine.analyze("x", language="de")
     with pytest.raises(ValueError):
