@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from datetime import date
+from decimal import Decimal
+
 import duckdb
 import numpy as np
 import pandas as pd
@@ -41,6 +44,60 @@ def test_arrays_of_every_type(m, kind):
         masked.validate(full=True)
         assert arrow.rehydrate_array(masked, m).to_pylist() == one.to_pylist()
         assert masked.to_pylist() == [v if v is None else m.mask(v).text for v in one.to_pylist()]
+
+
+CALL = "call 415-555-0142"
+PEOPLE = [
+    {"mrn": "7734215", "n": 1, "note": CALL, "deep": {"first_name": "may"}},
+    None,
+    {"mrn": None, "n": 2, "note": "ok", "deep": None},
+    {"mrn": "7734216", "n": 3, "note": CALL, "deep": {"first_name": None}},
+]
+LISTS = [[CALL, "ok"], None, [], [None, CALL], ["x"]]
+NESTED = {
+    "list": pa.array(LISTS),
+    "large list": pa.array(LISTS, pa.large_list(pa.large_string())),
+    "list of views": pa.array(LISTS, pa.list_(pa.string_view())),
+    "dictionary in a list": pa.ListArray.from_arrays([0, 2, 2, 5, 6], pa.array([CALL, "a", CALL, None, "b", CALL]).dictionary_encode()),
+    "fixed": pa.array([[CALL, "x"], None, ["a", CALL], [CALL, None]], pa.list_(pa.string(), 2)),
+    "struct": pa.array(PEOPLE),
+    "list of structs": pa.array([PEOPLE, None, [], PEOPLE[:2]]),
+    "map": pa.array([[("phone", CALL), ("x", "y")], None, [(CALL, "z")], []], pa.map_(pa.string(), pa.string())),
+    "map to numbers": pa.array([[(CALL, 1)], None, [("a", 2)]], pa.map_(pa.string(), pa.int32())),
+    "none": pa.array([], pa.list_(pa.string())),
+    "nulls": pa.array([None, None], pa.list_(pa.string())),
+}
+
+
+@pytest.mark.parametrize("name", NESTED)
+def test_texts_inside_columns(m, name):
+    array = NESTED[name]
+    chunked = pa.chunked_array([array, array.slice(1)])
+    for one in (array, array.slice(1), array.slice(1, 2), array.slice(2, 0), array.slice(max(len(array) - 1, 0)), chunked):
+        masked = arrow.mask_array(one, m)
+        masked.validate(full=True)
+        assert masked.type == one.type and len(masked) == len(one) and masked.null_count == one.null_count
+        shown = str(masked.to_pylist())
+        assert "0142" not in shown and "773421" not in shown and "may" not in shown
+        back = arrow.rehydrate_array(masked, m)
+        back.validate(full=True)
+        assert back.to_pylist() == one.to_pylist()
+
+
+def test_every_column_that_holds_text(m):
+    table = pa.table({"tags": pa.array([[CALL]]), "who": pa.array([{"phone": CALL}]), "n": [1], "b": [b"x"]})
+    masked = arrow.mask_table(table, None, m)
+    assert masked.schema == table.schema and "0142" not in str(masked.to_pylist())
+    assert arrow.mask_array(pa.array([["7734215"]]), m, "mrn").to_pylist()[0][0].startswith("MSKV1.MRN.")
+    ends = pa.RunEndEncodedArray.from_arrays(pa.array([2], pa.int32()), pa.array([CALL]))
+    for odd in (ends, pa.array(["{}"], pa.json_()), pa.UnionArray.from_sparse(pa.array([0], pa.int8()), [pa.array([CALL])])):
+        with pytest.raises(TypeError, match="make it a column of text first"):
+            arrow.mask_table(pa.table({"a": odd}), None, m)
+    for wrong in ([CALL], pa.scalar(CALL), pa.array([[1]])):
+        with pytest.raises(TypeError):
+            arrow.mask_array(wrong, m)
+    with pytest.raises(TypeError, match="record batch"):
+        list(arrow.mask_batches(table, None, m))
 
 
 def test_slices_that_begin_in_the_middle_of_a_byte(m):
@@ -101,7 +158,18 @@ def test_large_columns(m):
 
 
 @pytest.mark.parametrize(
-    "dtype", ["str", object, "string[pyarrow]", "string[python]", pd.ArrowDtype(pa.string()), "category"], ids=str
+    "dtype",
+    [
+        "str",
+        object,
+        "string[pyarrow]",
+        "string[python]",
+        pd.ArrowDtype(pa.string()),
+        pd.ArrowDtype(pa.large_string()),
+        pd.ArrowDtype(pa.dictionary(pa.int8(), pa.string())),
+        "category",
+    ],
+    ids=str,
 )
 def test_pandas(m, dtype):
     frame = pd.DataFrame({"id": range(COUNT), "note": pd.Series(NOTES, dtype=dtype)}, index=list("abcdef"))
@@ -128,8 +196,39 @@ def test_pandas_odd_columns(m):
         with pytest.raises(TypeError) as caught:
             wrong()
         assert "0142" not in str(caught.value)
-    empty = masker_pandas.mask(pd.DataFrame({"t": pd.Series([], dtype="str")}), ["t"], m)
-    assert len(empty) == 0
+    for dtype in ("str", object, "category", pd.ArrowDtype(pa.string())):
+        empty = masker_pandas.mask(pd.DataFrame({"t": pd.Series([], dtype=dtype)}), None, m)
+        assert len(empty) == 0
+    missing = pd.Series(["415-555-0142", pd.NA, None, np.nan, pd.NaT], dtype=object, name="t")
+    masked = masker_pandas.mask_series(missing, m)
+    assert clean([masked[0]]) and all(old is new for old, new in zip(missing[1:], masked[1:], strict=True))
+
+
+def test_pandas_columns_of_objects(m):
+    """Dates are no text and pass; what may hold text and cannot be looked into does not."""
+    frame = pd.DataFrame(
+        {
+            "seen": pd.Series([date(2024, 3, 5), None], dtype=object),
+            "paid": pd.Series([Decimal(3), 4], dtype=object),
+            "note": ["415-555-0142", None],
+            "nothing": pd.Series([None, None], dtype=object),
+        }
+    )
+    masked = masker_pandas.mask(frame, None, m)
+    assert masked["seen"].tolist() == frame["seen"].tolist() and "0142" not in masked["note"][0]
+    assert masker_pandas.rehydrate(masked, None, m).equals(frame)
+    for odd in (["415-555-0142"], {"phone": "415-555-0142"}, b"415-555-0142", np.array([1, 2]), ("x",)):
+        odd_frame = frame.assign(odd=pd.Series([odd, None], dtype=object))
+        with pytest.raises(TypeError, match="the column odd") as caught:
+            masker_pandas.mask(odd_frame, None, m)
+        assert "0142" not in str(caught.value)
+    nested = pd.DataFrame({"t": pd.Series([["415-555-0142"], None], dtype=pd.ArrowDtype(pa.list_(pa.string())))})
+    assert "0142" not in str(masker_pandas.mask(nested, None, m)["t"].tolist())
+    for wrong in (frame["note"], ["x"], pl.DataFrame({"a": ["x"]})):
+        with pytest.raises(TypeError):
+            masker_pandas.mask(wrong, None, m)
+    with pytest.raises(TypeError):
+        masker_pandas.mask_series(["x"], m)
 
 
 def test_polars(m):
@@ -145,8 +244,16 @@ def test_polars(m):
     assert clean(masker_polars.mask(category, ["note"], m)["note"].cast(pl.String).to_list()) == masked["note"].to_list()
     expression = pl.col("note").map_batches(lambda s: masker_polars.mask_series(s, m), return_dtype=pl.String)
     assert frame.select(expression)["note"].to_list() == masked["note"].to_list()
-    with pytest.raises(TypeError):
-        masker_polars.mask_series(pl.Series([1, 2]), m)
+    nested = pl.DataFrame({"tags": [["call 415-555-0142"], None], "who": [{"mrn": "7734215", "n": 1}, None], "n": [1, 2]})
+    for one in (nested, nested.lazy()):
+        masked = masker_polars.mask(one, None, m).lazy().collect()
+        assert masked.schema == nested.schema and "0142" not in str(masked.rows()) and "7734215" not in str(masked.rows())
+        assert masker_polars.rehydrate(masked, None, m).equals(nested)
+    for wrong in (pl.Series([1, 2]), ["x"]):
+        with pytest.raises(TypeError):
+            masker_polars.mask_series(wrong, m)
+    with pytest.raises(TypeError, match="mask_series"):
+        masker_polars.mask(nested["tags"], None, m)
 
 
 def test_duckdb(m):

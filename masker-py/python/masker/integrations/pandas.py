@@ -11,7 +11,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from datetime import date, time, timedelta
+from numbers import Number
 from typing import Any, TypeVar
+from uuid import UUID
 
 import pandas as pd
 import pyarrow as pa
@@ -24,29 +27,40 @@ __all__ = ["mask", "mask_series", "rehydrate", "rehydrate_series"]
 Frame = TypeVar("Frame", bound=pd.DataFrame)
 
 
-def _is_text(series: Any) -> bool:
+# What objects of a column may be that hold no text.
+_NO_TEXT = (Number, date, time, timedelta, UUID)
+
+
+def _holds_text(series: Any) -> bool:
     dtype = series.dtype
     if isinstance(dtype, pd.CategoricalDtype):
-        return _is_text(dtype.categories.to_series())
+        return _holds_text(dtype.categories.to_series())
     if isinstance(dtype, pd.StringDtype):
         return True
     if isinstance(dtype, pd.ArrowDtype):
-        return arrow._is_text(dtype.pyarrow_dtype)  # noqa: SLF001
-    return bool(dtype == object)
+        return arrow._holds_text(dtype.pyarrow_dtype)  # noqa: SLF001
+    # Anything else than these may hold text, and must not pass unseen.
+    return bool(dtype == object) and not all(isinstance(value, _NO_TEXT) for value in series[series.notna()])
 
 
 def _rewrite(series: Any, whole: Callable[[Any], Any], one: Callable[[str], str]) -> Any:
+    if not isinstance(series, pd.Series):
+        raise TypeError(f"expected a series of pandas, not a {type(series).__name__}")
     dtype = series.dtype
+    if dtype != object and not _holds_text(series):
+        raise TypeError(f"the column {series.name} of {dtype} holds no text")
     if isinstance(dtype, pd.CategoricalDtype):
         texts = _rewrite(dtype.categories.to_series(), whole, one)
         if texts.is_unique:
             return series.cat.rename_categories(texts.tolist())
         # Values that are one now.
         return series.map(dict(zip(dtype.categories, texts, strict=True))).astype("category")
-    if not _is_text(series):
-        raise TypeError(f"a column of {dtype} holds no text")
-    if dtype == object and not all(value is None or isinstance(value, str) or value != value for value in series):
-        raise TypeError("a column of objects holds other values than text")
+    if isinstance(dtype, pd.ArrowDtype):
+        made = pd.array(whole(pa.array(series)), dtype=dtype)
+        return pd.Series(made, index=series.index, name=series.name)
+    missing = series.isna()
+    if dtype == object and not all(isinstance(value, str) for value in series[~missing]):
+        raise TypeError(f"the column {series.name} of objects holds other values than text: make them text, or leave it out")
     try:
         column = pa.array(series, type=pa.large_string(), from_pandas=True)
     except UnicodeEncodeError:
@@ -55,15 +69,9 @@ def _rewrite(series: Any, whole: Callable[[Any], Any], one: Callable[[str], str]
         return pd.Series(values, index=series.index, name=series.name, dtype=dtype)
     done = whole(column)
     if dtype == object:
-        values = done.to_pylist()
-        missing = series.isna()
-        values = [old if gone else new for old, new, gone in zip(series, values, missing, strict=True)]
+        values = [old if gone else new for old, new, gone in zip(series, done.to_pylist(), missing, strict=True)]
         return pd.Series(values, index=series.index, name=series.name, dtype=object)
-    if isinstance(dtype, pd.ArrowDtype):
-        made = pd.array(done.cast(dtype.pyarrow_dtype), dtype=dtype)
-    else:
-        made = dtype.__from_arrow__(done)
-    return pd.Series(made, index=series.index, name=series.name, dtype=dtype)
+    return pd.Series(dtype.__from_arrow__(done), index=series.index, name=series.name, dtype=dtype)
 
 
 def mask_series(series: Any, masker: Masker, name: str | None = None) -> Any:
@@ -71,7 +79,8 @@ def mask_series(series: Any, masker: Masker, name: str | None = None) -> Any:
 
     ``name``, or else the series's own name, is read as a label of the values.
     """
-    label = name if name is not None else series.name if isinstance(series.name, str) else None
+    own = getattr(series, "name", None)
+    label = name if name is not None else own if isinstance(own, str) else None
 
     def one(text: str) -> str:
         return (masker.mask(text) if label is None else masker.mask_field(label, text)).text
@@ -87,10 +96,12 @@ def rehydrate_series(series: Any, masker: Masker) -> Any:
 
 
 def _columns(frame: pd.DataFrame, columns: Sequence[Any] | None) -> list[int]:
+    if not isinstance(frame, pd.DataFrame):
+        raise TypeError(f"expected a data frame of pandas, not a {type(frame).__name__}; a series goes to mask_series")
     if isinstance(columns, str):
         raise TypeError("columns is a list of names, not one name")
     if columns is None:
-        return [place for place in range(frame.shape[1]) if _is_text(frame.iloc[:, place])]
+        return [place for place in range(frame.shape[1]) if _holds_text(frame.iloc[:, place])]
     for name in columns:
         if name not in frame.columns:
             raise KeyError(f"no column {name}")
@@ -99,17 +110,21 @@ def _columns(frame: pd.DataFrame, columns: Sequence[Any] | None) -> list[int]:
 
 
 def _replace(frame: Frame, columns: Sequence[Any] | None, work: Callable[[Any], Any]) -> Frame:
+    places = _columns(frame, columns)
     made: Frame = frame.copy(deep=False)
-    for place in _columns(frame, columns):
+    for place in places:
         made.isetitem(place, work(frame.iloc[:, place]))
     return made
 
 
 def mask(frame: Frame, columns: Sequence[Any] | None, masker: Masker) -> Frame:
-    """A data frame with some columns masked; with ``None`` every column of text. The one given stays as it is."""
+    """A data frame with some columns masked; with ``None`` every column that holds text. The one given stays as it is.
+
+    ``TypeError`` where a column of objects has other values beside text, or such that may hold text, as lists do.
+    """
     return _replace(frame, columns, lambda series: mask_series(series, masker))
 
 
 def rehydrate(frame: Frame, columns: Sequence[Any] | None, masker: Masker) -> Frame:
-    """A data frame with originals put back into some columns; with ``None`` into every column of text."""
+    """A data frame with originals put back into some columns; with ``None`` into every column that holds text."""
     return _replace(frame, columns, lambda series: rehydrate_series(series, masker))
