@@ -4,11 +4,14 @@ import copy
 import io
 import json
 import logging
+import logging.config
 import logging.handlers
 import queue
 import sys
+import threading
 from datetime import date
 
+import pytest
 import structlog
 
 import masker
@@ -60,6 +63,62 @@ def test_formatter_around_another():
     handler.setFormatter(MaskingFormatter(formatter=Json()))
     logger_with(handler).info("call %s", "415-555-0142", extra={"phone": "415-555-0142"})
     assert json.loads(clean(out.getvalue())) == {"message": "call [REDACTED:PHONE]", "phone": "[REDACTED:PHONE]"}
+
+
+def test_formatters_keep_their_own_ways():
+    class Short(logging.Formatter):
+        def formatException(self, ei) -> str:
+            return f"because of {ei[1]}"
+
+    out = io.StringIO()
+    handler = logging.StreamHandler(out)
+    handler.setFormatter(MaskingFormatter(formatter=Short("%(message)s")))
+    try:
+        raise ValueError("call 415-555-0142")
+    except ValueError:
+        logger_with(handler).exception("failed")
+    assert clean(out.getvalue()) == "failed\nbecause of call [REDACTED:PHONE]\n"
+    with pytest.raises(ValueError):
+        MaskingFormatter("{message}")
+    assert MaskingFormatter("no field", validate=False)
+
+
+def test_settings_in_a_dictionary(capsys):
+    """As Django and uvicorn configure logging."""
+    formatter = "masker.integrations.logging.MaskingFormatter"
+    logging.config.dictConfig(
+        {
+            "version": 1,
+            "formatters": {
+                "own": {"()": formatter, "fmt": "%(message)s %(turn)s", "defaults": {"turn": "-"}},
+                "plain": {"class": formatter, "format": "%(message)s", "validate": True},
+            },
+            "filters": {"masking": {"()": "masker.integrations.logging.MaskingFilter"}},
+            "handlers": {
+                "one": {"class": "logging.StreamHandler", "formatter": "own", "stream": "ext://sys.stderr"},
+                "two": {"class": "logging.StreamHandler", "formatter": "plain", "stream": "ext://sys.stderr"},
+                "three": {"class": "logging.StreamHandler", "filters": ["masking"], "stream": "ext://sys.stderr"},
+            },
+            "loggers": {"configured": {"handlers": ["one", "two", "three"], "level": "INFO", "propagate": False}},
+        }
+    )
+    logging.getLogger("configured").info("call %s", "415-555-0142")
+    said = "call [REDACTED:PHONE]"
+    assert capsys.readouterr().err == f"{said} -\n{said}\n{said}\n"
+
+
+def test_names_that_a_program_gives():
+    out = io.StringIO()
+    handler = logging.StreamHandler(out)
+    handler.setFormatter(MaskingFormatter("%(threadName)s %(processName)s %(name)s %(message)s"))
+    logger = logger_with(handler)
+    logger.info("ready")
+    thread = threading.Thread(target=logger.info, args=("ready",), name="call from Sarah Chen, 415-555-0142")
+    thread.start()
+    thread.join()
+    first, second = clean(out.getvalue()).splitlines()
+    assert first == "MainThread MainProcess test ready"
+    assert second.startswith("call from [REDACTED:NAME], [REDACTED:PHONE] ")
 
 
 def test_the_record_stays_as_it_is_for_other_handlers():
@@ -144,3 +203,15 @@ def test_structlog():
     assert lines[1]["nested"]["note"][0] == "call [REDACTED:PHONE]"
     assert "2024" not in lines[1]["seen"]
     assert "Traceback" in lines[2]["exception"]
+
+
+def test_structlog_about_the_program():
+    """What structlog says of the place of a call is no name of a person."""
+    out = io.StringIO()
+    places = structlog.processors.CallsiteParameterAdder()
+    renderer = structlog.processors.JSONRenderer()
+    logger = structlog.wrap_logger(structlog.PrintLogger(out), processors=[places, MaskingProcessor(), renderer])
+    logger.info("call 415-555-0142", logger="clinic.health", process_name="MainProcess")
+    line = json.loads(clean(out.getvalue()))
+    assert (line["thread_name"], line["func_name"]) == ("MainThread", "test_structlog_about_the_program")
+    assert (line["logger"], line["event"]) == ("clinic.health", "call [REDACTED:PHONE]")

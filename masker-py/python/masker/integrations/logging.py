@@ -11,8 +11,8 @@
 >>> out.getvalue()
 'WARNING no answer from [REDACTED:PHONE]\\n'
 
-Both mask the message, the traceback, the stack and what came by ``extra``; the time, the level and the name of the logger
-stay. :class:`MaskingFormatter` leaves the record as it is, and is the better choice where a handler takes a formatter.
+Both mask the message, the traceback, the stack, the names of the thread, process and task, and what came by ``extra``; the time, the
+level and the name of the logger stay. :class:`MaskingFormatter` leaves the record as it is, and is the better choice where a handler takes a formatter.
 :class:`MaskingFilter` is for handlers that take fields out of the record themselves, such as those that write JSON.
 """
 
@@ -31,9 +31,10 @@ __all__ = ["MaskingFilter", "MaskingFormatter"]
 FAILED = "[REDACTED: masking failed]"
 """What stands in a log in place of text that could not be masked."""
 
+# Names that a program gives, to a thread by the caller it serves for example.
+_GIVEN = frozenset({"threadName", "processName", "taskName"})
 # What a record has of its own; everything else in it came by ``extra``.
-_OWN = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
-
+_OWN = (frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime"}) - _GIVEN
 
 _TRACEBACKS = logging.Formatter()
 
@@ -81,18 +82,20 @@ class MaskingFormatter(logging.Formatter):
         fmt: str | None = None,
         datefmt: str | None = None,
         style: Literal["%", "{", "$"] = "%",
+        validate: bool = True,
         *,
+        defaults: Mapping[str, Any] | None = None,
         masker: Masker | None = None,
         formatter: logging.Formatter | None = None,
     ) -> None:
-        super().__init__(fmt, datefmt, style)
+        super().__init__(fmt, datefmt, style, validate, defaults=defaults)
         self._masker = masker if masker is not None else Masker("strict")
         self._formatter = formatter
 
     def format(self, record: logging.LogRecord) -> str:
         # Formatters keep the text of a traceback in the record, in clear; another handler keeps its own.
         own = copy.copy(record)
-        mask_record(self._masker, own, self)
+        mask_record(self._masker, own, self._formatter or self)
         return self._formatter.format(own) if self._formatter is not None else super().format(own)
 
 
@@ -112,7 +115,9 @@ def mask_record(masker: Masker, record: logging.LogRecord, formatter: logging.Fo
     if record.stack_info:
         record.stack_info = _masked(masker, record.stack_info)
     for name, value in list(vars(record).items()):
-        if name not in _OWN:
+        if name in _GIVEN and isinstance(value, str):
+            setattr(record, name, _masked(masker, value))
+        elif name not in _OWN:
             setattr(record, name, mask_value(masker, name, value))
 
 

@@ -18,7 +18,9 @@ from .logging import mask_value
 __all__ = ["MaskingProcessor"]
 
 # Written by structlog itself.
-_KEPT = frozenset({"level", "timestamp", "log_level"})
+_KEPT = frozenset({"level", "timestamp", "log_level", "logger"})
+# Names of no person, and of what is no field: nothing to read as a label.
+_NO_LABEL = frozenset({"event", "func_name", "process_name", "qual_name", "thread_name"})
 
 
 class MaskingProcessor:
@@ -34,5 +36,5 @@ class MaskingProcessor:
             event_dict = format_exc_info(logger, name, event_dict)
         for key, value in list(event_dict.items()):
             if key not in _KEPT:
-                event_dict[key] = mask_value(self._masker, "" if key == "event" else key, value)
+                event_dict[key] = mask_value(self._masker, "" if key in _NO_LABEL else key, value)
         return event_dict
