@@ -12,6 +12,9 @@
 Every call of the model goes through ``llm_node``, also those made early and those after a tool. The model gets a masked copy of
 the chat; what it says and the arguments of its tool calls come back with originals, so tools, the transcript, the voice and
 ``session.history`` are as without the mix-in. Realtime models, which hear the caller themselves, have no ``llm_node``.
+
+The mix-in stands before ``Agent``. An ``llm_node`` of your own belongs to a class below it (``class Masked(MaskingMixin, Own)``), or
+calls ``super().llm_node``: ``Agent.default.llm_node`` would go around the mix-in.
 """
 
 from __future__ import annotations

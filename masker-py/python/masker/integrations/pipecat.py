@@ -194,7 +194,12 @@ class _Masking:
     async def run_inference(self, context: LLMContext, *args: Any, **options: Any) -> str | None:
         masked = mask_context(self._conversation, context, hint=self._hint)
         answer: str | None = await self._run_inference(masked, *args, **options)
-        return answer if answer is None else self._conversation.rehydrate(answer).text
+        if answer is None:
+            return None
+        # As a message, so that an answer in JSON stays JSON.
+        [message] = self._conversation.rehydrate_chat([{"role": "assistant", "content": answer}]).value
+        text: str = message["content"]
+        return text
 
 
 def mask_llm(service: Service, conversation: Conversation, *, hint: bool = True) -> Service:
