@@ -34,6 +34,7 @@ from abc import ABC, abstractmethod
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from enum import Enum
+from importlib import import_module
 from numbers import Number
 from typing import Any, ClassVar
 
@@ -581,10 +582,8 @@ class RecognizerRegistry:
 
     def add_recognizers_from_yaml(self, yml_path: str | os.PathLike[str]) -> None:
         """Adds the pattern recognisers of a file. It needs the package PyYAML."""
-        import yaml
-
         with open(yml_path, encoding="utf-8") as file:
-            for one in yaml.safe_load(file)["recognizers"]:
+            for one in import_module("yaml").safe_load(file)["recognizers"]:
                 self.add_pattern_recognizer_from_dict(one)
 
     def get_supported_entities(self, languages: Sequence[str] | None = None) -> list[str]:

@@ -223,6 +223,17 @@ def model() -> Iterator[Model]:
     server.server_close()
 
 
+@pytest.fixture
+def quoted() -> tuple[masker.Conversation, str, str]:
+    """A conversation, a name in it that JSON must escape, and what stands for it."""
+    name = 'Zork "the\n\\ great"'
+    m = masker.Masker(surface="alias", recognizer=lambda text: [(0, len(text), "NAME", 1.0)] if text == name else [])
+    conversation = m.conversation()
+    stands = conversation.mask_turn("user", name).text
+    assert stands == "[NAME_1]"
+    return conversation, name, stands
+
+
 @pytest.fixture(params=["alias", "token"])
 def surface(request: pytest.FixtureRequest) -> masker.Masker:
     return masker.Masker(masker.Policy.healthcare_default().with_surface(request.param))

@@ -142,18 +142,16 @@ async def test_one_shot_inference(model, surface):
     model.assert_saw_no_original()
 
 
-async def test_one_shot_inference_in_json(aliased):
+async def test_one_shot_inference_in_json(quoted):
     """A value that has quotes comes back escaped."""
-    address = '12 Elm Street, "rear"\nApt 4'
-    conversation = aliased.conversation()
-    stands = conversation.mask_json({"address": address}).value["address"]
+    conversation, name, stands = quoted
 
     class Structured(LLMService):
         async def run_inference(self, context, **options):
-            return json.dumps({"address": stands})
+            return json.dumps({"name": stands})
 
     answer = await mask_llm(Structured(), conversation).run_inference(LLMContext(messages=[{"role": "user", "content": "?"}]))
-    assert json.loads(answer) == {"address": address}
+    assert json.loads(answer) == {"name": name}
 
 
 class Scripted(LLMService):

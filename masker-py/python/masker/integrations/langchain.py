@@ -273,8 +273,9 @@ class MaskedChatModel(BaseChatModel):
     def model_post_init(self, context: Any, /) -> None:
         check_source(self.source)
         super().model_post_init(context)
-        # What the model can do decides how agents ask it for structured answers.
-        self.profile = self.profile or self.inner.profile
+        # What the model can do decides how agents ask it for structured answers. The first releases have no such field.
+        if "profile" in type(self).model_fields and self.profile is None:
+            self.profile = self.inner.profile
 
     @property
     def _llm_type(self) -> str:
