@@ -4,7 +4,7 @@ use std::error::Error as StdError;
 use std::fmt;
 
 use masker_core::{Error, ErrorKind, KeyError, PolicyErrors, Span, VaultError};
-use pyo3::exceptions::PyValueError;
+use pyo3::exceptions::{PyException, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
 
@@ -75,8 +75,8 @@ fn convert(py: Python<'_>, error: &Error, place: Option<&dyn Fn(Span) -> (usize,
             }
         }
         Error::Policy(errors) => return from_policy(py, errors),
-        Error::Detect(_) => {
-            // What the model said stands one level below.
+        Error::Detect(_) | Error::Vault(VaultError::Io(_)) => {
+            // What the model or the system said stands one level below.
             if let Some(source) = error.source() {
                 message += &format!(": {source}");
             }
@@ -87,6 +87,10 @@ fn convert(py: Python<'_>, error: &Error, place: Option<&dyn Fn(Span) -> (usize,
     let mut source = error.source();
     while let Some(below) = source {
         if let Some(raised) = below.downcast_ref::<Raised>() {
+            if !raised.0.is_instance_of::<PyException>(py) {
+                // Not a failure of the model: the program is to stop.
+                return Ok(raised.0.clone_ref(py));
+            }
             exception.value(py).setattr("original", raised.0.value(py))?;
         }
         source = below.source();

@@ -2,11 +2,15 @@ use masker_core::kinds::specs;
 use pyo3::prelude::*;
 use pyo3::types::PyType;
 
+/// A kind of PHI.
 #[pyclass(name = "KindInfo", module = "masker", frozen, eq, hash, get_all)]
 #[derive(Clone, Eq, Hash, PartialEq)]
 pub(crate) struct PyKindInfo {
+    /// Its name.
     kind: String,
+    /// Its letter in the Safe Harbor list, 45 CFR 164.514(b)(2)(i); ``-`` where it has none.
     letter: String,
+    /// What it is, in words.
     title: String,
 }
 
@@ -27,6 +31,7 @@ impl PyKindInfo {
     }
 }
 
+/// The built-in kinds and what they are.
 #[pyfunction]
 pub(crate) fn kinds() -> Vec<PyKindInfo> {
     specs()

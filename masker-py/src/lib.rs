@@ -1,7 +1,8 @@
 //! masker for Python: converts arguments, calls the core, converts results.
 //!
 //! Every call into the core runs with the interpreter detached, so other Python threads go on. What the names do is
-//! documented for their users in `python/masker/_masker.pyi`.
+//! documented for their users in `python/masker/_masker.pyi`; the first paragraph of each stands here too, because `help` cannot
+//! read that file, and a test holds them equal.
 
 #![expect(
     clippy::needless_pass_by_value,
@@ -11,6 +12,7 @@
 
 use pyo3::prelude::*;
 
+mod arguments;
 mod column;
 mod conversation;
 mod errors;

@@ -9,6 +9,7 @@ use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyString, PyTuple};
 
+use crate::arguments::{Texts, Whole};
 use crate::column::{self, Column};
 use crate::conversation::PyConversation;
 use crate::errors;
@@ -22,18 +23,29 @@ use crate::report::{
 use crate::text::read;
 use crate::vault::PyVault;
 
+/// Detects, masks and rehydrates under one policy, with one key ring and one vault.
 #[pyclass(name = "Masker", module = "masker", frozen, weakref)]
 pub(crate) struct PyMasker {
     pub(crate) inner: Masker,
 }
 
 /// A policy, or the name of a shipped one.
-#[derive(FromPyObject)]
-enum PolicyArgument<'py> {
-    #[pyo3(annotation = "Policy")]
-    Policy(Bound<'py, PyPolicy>),
-    #[pyo3(annotation = "str")]
-    Name(String),
+struct PolicyArgument(Policy);
+
+impl FromPyObject<'_, '_> for PolicyArgument {
+    type Error = PyErr;
+
+    fn extract(given: Borrowed<'_, '_, PyAny>) -> PyResult<Self> {
+        if let Ok(policy) = given.cast::<PyPolicy>() {
+            return Ok(Self(policy.get().inner.clone()));
+        }
+        let name = given.cast::<PyString>().map_err(|_| {
+            PyTypeError::new_err(
+                "policy is a Policy, or the name of a shipped one; a file is read by Policy.from_path",
+            )
+        })?;
+        Ok(Self(PyPolicy::named(name.to_str()?)?))
+    }
 }
 
 fn duration(name: &str, seconds: f64, without: &str) -> PyResult<Duration> {
@@ -89,7 +101,7 @@ impl PyMasker {
     #[expect(clippy::too_many_arguments, reason = "all but the first are given by name")]
     fn new(
         py: Python<'_>,
-        policy: Option<PolicyArgument<'_>>,
+        policy: Option<PolicyArgument>,
         surface: Option<&str>,
         keys: Option<Bound<'_, PyKeyRing>>,
         vault: Option<Bound<'_, PyVault>>,
@@ -99,16 +111,12 @@ impl PyMasker {
         scope: &str,
         agent: &str,
         subject: &str,
-        seed: Option<u64>,
-        threads: Option<usize>,
+        seed: Option<Whole<u64>>,
+        threads: Option<Whole<usize>>,
         row_lifetime: Option<f64>,
         wipe_buffers: bool,
     ) -> PyResult<Self> {
-        let mut policy = match policy {
-            Some(PolicyArgument::Policy(policy)) => policy.get().inner.clone(),
-            Some(PolicyArgument::Name(name)) => PyPolicy::named(&name)?,
-            None => Policy::healthcare_default(),
-        };
+        let mut policy = policy.map_or_else(Policy::healthcare_default, |policy| policy.0);
         if let Some(surface) = surface {
             policy = policy.with_surface(surface.parse::<Surface>().map_err(errors::value)?);
         }
@@ -124,10 +132,10 @@ impl PyMasker {
         if let Some(vault) = vault {
             builder = builder.vault(Arc::clone(&vault.get().inner));
         }
-        if let Some(seed) = seed {
+        if let Some(Whole(seed)) = seed {
             builder = builder.seed(seed);
         }
-        if let Some(threads) = threads {
+        if let Some(Whole(threads)) = threads {
             let threads = NonZero::new(threads);
             builder =
                 builder.threads(threads.ok_or_else(|| PyValueError::new_err("threads must be above 0"))?);
@@ -157,21 +165,25 @@ impl PyMasker {
         Ok(Self { inner })
     }
 
+    /// The policy in force.
     #[getter]
     fn policy(&self) -> PyPolicy {
         PyPolicy { inner: self.inner.policy().clone() }
     }
 
+    /// Whether the keys die with this value.
     #[getter]
     fn is_ephemeral(&self) -> bool {
         self.inner.is_ephemeral()
     }
 
+    /// Where tokens are made and restored; empty if none was given.
     #[getter]
     fn scope(&self) -> &str {
         self.inner.scope().as_str()
     }
 
+    /// Find PHI: disjoint findings in order, whatever the policy does with them.
     fn detect(&self, py: Python<'_>, text: &Bound<'_, PyString>) -> PyResult<Vec<PyFinding>> {
         let text = read(text)?;
         match py.detach(|| self.inner.detect(&text)) {
@@ -180,13 +192,15 @@ impl PyMasker {
         }
     }
 
-    fn detect_many(&self, py: Python<'_>, texts: Vec<Bound<'_, PyString>>) -> PyResult<Vec<Vec<PyFinding>>> {
-        let texts = read_all(&texts)?;
+    /// :meth:`detect` for many texts of any iterable on all cores; the answers keep the order.
+    fn detect_many(&self, py: Python<'_>, texts: Texts<'_>) -> PyResult<Vec<Vec<PyFinding>>> {
+        let texts = read_all(&texts.0)?;
         let found = py.detach(|| self.inner.detect_batch(&texts));
         let found = found.map_err(|error| errors::to_python(py, &error))?;
         Ok(texts.iter().zip(found).map(|(text, findings)| PyFinding::list(text, findings)).collect())
     }
 
+    /// :meth:`detect` for the value of a named field, whose name is read as a label of the value.
     fn detect_field(
         &self,
         py: Python<'_>,
@@ -200,6 +214,7 @@ impl PyMasker {
         }
     }
 
+    /// Tell what every pass found, and which of it was acted on: for tuning a policy.
     fn explain(&self, py: Python<'_>, text: &Bound<'_, PyString>) -> PyResult<Vec<PyExplanation>> {
         let text = read(text)?;
         match py.detach(|| self.inner.explain(&text)) {
@@ -208,6 +223,7 @@ impl PyMasker {
         }
     }
 
+    /// Replace PHI as the policy says.
     fn mask(&self, py: Python<'_>, text: &Bound<'_, PyString>) -> PyResult<PyMasked> {
         let text = read(text)?;
         match py.detach(|| self.inner.mask(&text)) {
@@ -216,8 +232,10 @@ impl PyMasker {
         }
     }
 
-    fn mask_many(&self, py: Python<'_>, texts: Vec<Bound<'_, PyString>>) -> PyResult<Vec<Py<PyMasked>>> {
-        let texts = read_all(&texts)?;
+    /// :meth:`mask` for many texts of any iterable on all cores; the answers keep the order. The first text
+    /// that fails fails the call.
+    fn mask_many(&self, py: Python<'_>, texts: Texts<'_>) -> PyResult<Vec<Py<PyMasked>>> {
+        let texts = read_all(&texts.0)?;
         let mut chunks = Vec::new();
         let answer = |text: &Cow<'_, str>, masked| PlacedMasked::new(text, masked);
         let done = py.detach(|| {
@@ -238,6 +256,7 @@ impl PyMasker {
         Ok(made)
     }
 
+    /// :meth:`mask` for the value of a named field, whose name is read as a label of the value.
     fn mask_field(
         &self,
         py: Python<'_>,
@@ -251,18 +270,21 @@ impl PyMasker {
         }
     }
 
+    /// :meth:`mask_field` for many values of one field, such as a column of a table, on all cores; the
+    /// answers keep the order.
     fn mask_field_many(
         &self,
         py: Python<'_>,
         name: &Bound<'_, PyString>,
-        texts: Vec<Bound<'_, PyString>>,
+        texts: Texts<'_>,
     ) -> PyResult<Vec<PyMasked>> {
-        let (name, texts) = (read(name)?, read_all(&texts)?);
+        let (name, texts) = (read(name)?, read_all(&texts.0)?);
         let masked = py.detach(|| self.inner.mask_field_batch(&name, &texts));
         let masked = masked.map_err(|error| errors::to_python(py, &error))?;
         texts.iter().zip(masked).map(|(text, masked)| PyMasked::make(py, text, masked)).collect()
     }
 
+    /// Put originals back in the place of tokens.
     fn rehydrate(&self, py: Python<'_>, text: &Bound<'_, PyString>) -> PyResult<PyRestored> {
         let text = read(text)?;
         match py.detach(|| self.inner.rehydrate(&text)) {
@@ -271,20 +293,22 @@ impl PyMasker {
         }
     }
 
-    fn rehydrate_many(&self, py: Python<'_>, texts: Vec<Bound<'_, PyString>>) -> PyResult<Vec<PyRestored>> {
-        let texts = read_all(&texts)?;
+    /// :meth:`rehydrate` for many texts on all cores; the answers keep the order.
+    fn rehydrate_many(&self, py: Python<'_>, texts: Texts<'_>) -> PyResult<Vec<PyRestored>> {
+        let texts = read_all(&texts.0)?;
         let restored = py.detach(|| self.inner.rehydrate_batch(&texts));
         let restored = restored.map_err(|error| errors::to_python(py, &error))?;
         restored.into_iter().map(|restored| PyRestored::make(py, restored)).collect()
     }
 
-    #[pyo3(signature = (data, *, only = None, leave = Vec::new()))]
+    /// Mask the strings of a JSON document, and its whole numbers of four or more digits.
+    #[pyo3(signature = (data, *, only = None, leave = Texts::default()))]
     fn mask_json(
         &self,
         py: Python<'_>,
         data: &Bound<'_, PyAny>,
-        only: Option<Vec<String>>,
-        leave: Vec<String>,
+        only: Option<Texts<'_>>,
+        leave: Texts<'_>,
     ) -> PyResult<PyMaskedPayload> {
         let json = json_text(data)?;
         let (json, rules) = (read(&json)?, rules(only, leave)?);
@@ -296,6 +320,7 @@ impl PyMasker {
         PyMaskedPayload::placed(py, &masked.json, masked.events)
     }
 
+    /// Put originals back into a JSON document, escaped so that it stays JSON.
     fn rehydrate_json(&self, py: Python<'_>, data: &Bound<'_, PyAny>) -> PyResult<PyRestoredPayload> {
         let json = json_text(data)?;
         let json = read(&json)?;
@@ -303,6 +328,8 @@ impl PyMasker {
         PyRestoredPayload::make(py, restored.map_err(|error| errors::to_python(py, &error))?)
     }
 
+    /// Mask a chat: a request or reply of OpenAI chat completions, OpenAI responses or Anthropic messages, or
+    /// a list of messages. Model names, ids, function names and schemas stay.
     fn mask_chat(&self, py: Python<'_>, data: &Bound<'_, PyAny>) -> PyResult<PyMaskedPayload> {
         let json = json_text(data)?;
         let json = read(&json)?;
@@ -314,6 +341,7 @@ impl PyMasker {
         PyMaskedPayload::placed(py, &masked.json, masked.events)
     }
 
+    /// Put originals back into a chat, mostly a reply; the arguments of tool calls stay JSON.
     fn rehydrate_chat(&self, py: Python<'_>, data: &Bound<'_, PyAny>) -> PyResult<PyRestoredPayload> {
         let json = json_text(data)?;
         let json = read(&json)?;
@@ -321,6 +349,8 @@ impl PyMasker {
         PyRestoredPayload::make(py, restored.map_err(|error| errors::to_python(py, &error))?)
     }
 
+    /// Begin a conversation. Under ``token_scope: session`` the id is the scope of its tokens; without one it
+    /// is random.
     #[pyo3(signature = (id = None))]
     fn conversation(&self, py: Python<'_>, id: Option<&Bound<'_, PyString>>) -> PyResult<PyConversation> {
         let inner = if let Some(id) = id {
@@ -332,18 +362,22 @@ impl PyMasker {
         Ok(PyConversation { inner })
     }
 
+    /// :meth:`mask` in a thread of the event loop's pool, for vaults that are a file or a database.
     fn amask<'py>(slf: &Bound<'py, Self>, text: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
         in_thread(slf, "mask", &[text], None)
     }
 
+    /// :meth:`mask_many` in a thread of the event loop's pool.
     fn amask_many<'py>(slf: &Bound<'py, Self>, texts: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
         in_thread(slf, "mask_many", &[texts], None)
     }
 
+    /// :meth:`rehydrate` in a thread of the event loop's pool.
     fn arehydrate<'py>(slf: &Bound<'py, Self>, text: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
         in_thread(slf, "rehydrate", &[text], None)
     }
 
+    /// :meth:`rehydrate_many` in a thread of the event loop's pool.
     fn arehydrate_many<'py>(
         slf: &Bound<'py, Self>,
         texts: &Bound<'py, PyAny>,
@@ -351,6 +385,7 @@ impl PyMasker {
         in_thread(slf, "rehydrate_many", &[texts], None)
     }
 
+    /// :meth:`mask_json` in a thread of the event loop's pool.
     #[pyo3(signature = (data, **rules))]
     fn amask_json<'py>(
         slf: &Bound<'py, Self>,
@@ -360,14 +395,17 @@ impl PyMasker {
         in_thread(slf, "mask_json", &[data], rules)
     }
 
+    /// :meth:`rehydrate_json` in a thread of the event loop's pool.
     fn arehydrate_json<'py>(slf: &Bound<'py, Self>, data: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
         in_thread(slf, "rehydrate_json", &[data], None)
     }
 
+    /// :meth:`mask_chat` in a thread of the event loop's pool.
     fn amask_chat<'py>(slf: &Bound<'py, Self>, data: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
         in_thread(slf, "mask_chat", &[data], None)
     }
 
+    /// :meth:`rehydrate_chat` in a thread of the event loop's pool.
     fn arehydrate_chat<'py>(slf: &Bound<'py, Self>, data: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
         in_thread(slf, "rehydrate_chat", &[data], None)
     }

@@ -8,6 +8,7 @@ use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyString};
 
+use crate::arguments::Texts;
 use crate::errors;
 use crate::text::{code_points, read};
 
@@ -30,16 +31,16 @@ pub(crate) fn json_text<'py>(data: &Bound<'py, PyAny>) -> PyResult<Bound<'py, Py
 }
 
 /// Which values are masked.
-pub(crate) fn rules(only: Option<Vec<String>>, leave: Vec<String>) -> PyResult<JsonRules> {
+pub(crate) fn rules(only: Option<Texts<'_>>, leave: Texts<'_>) -> PyResult<JsonRules> {
     let mut rules = match &only {
         Some(_) => JsonRules::nothing(),
         None => JsonRules::everything(),
     };
-    for pointer in only.unwrap_or_default() {
-        rules = rules.mask(pointer.parse().map_err(errors::value)?);
+    for pointer in only.unwrap_or_default().0 {
+        rules = rules.mask(pointer.to_str()?.parse().map_err(errors::value)?);
     }
-    for pointer in leave {
-        rules = rules.leave(pointer.parse().map_err(errors::value)?);
+    for pointer in leave.0 {
+        rules = rules.leave(pointer.to_str()?.parse().map_err(errors::value)?);
     }
     Ok(rules)
 }

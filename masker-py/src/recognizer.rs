@@ -11,6 +11,7 @@ use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::PyString;
 
+use crate::arguments::type_of;
 use crate::errors::Raised;
 use crate::report::PyFinding;
 use crate::text::{starts, write};
@@ -111,6 +112,11 @@ impl PyRecognizer {
         if !call.is_callable() {
             return Err(PyTypeError::new_err("every recognizer must be a callable that takes a str"));
         }
+        let is_async = call.py().import("inspect")?.getattr("iscoroutinefunction")?;
+        let called = call.get_type().getattr("__call__")?;
+        if is_async.call1((call,))?.is_truthy()? || is_async.call1((called,))?.is_truthy()? {
+            return Err(PyTypeError::new_err("a recognizer is called, not awaited: give a plain function"));
+        }
         Ok(Self {
             workers: Arc::new(Workers {
                 call: call.clone().unbind(),
@@ -177,20 +183,28 @@ struct Hit {
     score: f64,
 }
 
-/// The callable failed. Its own exception stays out of the message.
-struct Failure(PyErr);
+enum Failure {
+    /// The callable failed. Its own exception stays out of the message.
+    Raised(PyErr),
+    /// It gave a value of this type, and another was expected.
+    Gave(String, &'static str),
+}
 
 impl From<PyErr> for Failure {
     fn from(error: PyErr) -> Self {
-        Self(error)
+        Self::Raised(error)
     }
 }
 
 impl From<Failure> for RecognizerError {
-    fn from(Failure(error): Failure) -> Self {
-        let class = Python::attach(|py| error.get_type(py).qualname().map(|name| name.to_string()));
-        let class = class.unwrap_or_else(|_| "an exception".to_owned());
-        Self::with_source(format!("it raised {class}"), Raised(error))
+    fn from(failure: Failure) -> Self {
+        match failure {
+            Failure::Raised(error) => {
+                let class = Python::attach(|py| type_of(error.value(py)));
+                Self::with_source(format!("it raised {class}"), Raised(error))
+            }
+            Failure::Gave(given, expected) => Self::new(format!("it gave a {given}, not {expected}")),
+        }
     }
 }
 
@@ -198,7 +212,11 @@ fn ask(call: &Py<PyAny>, text: &str) -> Result<Vec<Hit>, Failure> {
     Python::attach(|py| {
         let text: Bound<'_, PyString> = write(py, text)?;
         let mut hits = Vec::new();
-        for item in call.bind(py).call1((text,))?.try_iter()? {
+        let given = call.bind(py).call1((text,))?;
+        let items = given
+            .try_iter()
+            .map_err(|_| Failure::Gave(type_of(&given), "an iterable of (start, end, kind, score)"))?;
+        for item in items {
             let item = item?;
             hits.push(if let Ok(finding) = item.cast::<PyFinding>() {
                 let finding = finding.get();
@@ -209,7 +227,8 @@ fn ask(call: &Py<PyAny>, text: &str) -> Result<Vec<Hit>, Failure> {
                     score: f64::from(finding.confidence),
                 }
             } else {
-                let (start, end, kind, score) = item.extract()?;
+                let wrong = |_| Failure::Gave(type_of(&item), "(start, end, kind, score)");
+                let (start, end, kind, score) = item.extract().map_err(wrong)?;
                 Hit { start, end, kind, score }
             });
         }

@@ -49,6 +49,8 @@ fn tuple_of<T: for<'py> IntoPyObject<'py>>(py: Python<'_>, items: Vec<T>) -> PyR
 /// Rebuilds a value from its constructor's arguments.
 type Rebuild<'py, A> = (Bound<'py, PyType>, A);
 
+/// Something found: its kind and where it stands in code points, so that ``text[start:end]`` is it. Never the
+/// text itself.
 #[pyclass(name = "Finding", module = "masker", frozen, eq, from_py_object)]
 #[derive(Clone, PartialEq)]
 pub(crate) struct PyFinding {
@@ -95,36 +97,43 @@ impl PyFinding {
         ("kind", "start", "end")
     }
 
+    /// What it is, such as ``PHONE``.
     #[getter]
     fn kind(&self) -> &str {
         self.kind.as_str()
     }
 
+    /// The first code point.
     #[getter]
     fn start(&self) -> usize {
         self.start
     }
 
+    /// One past the last code point.
     #[getter]
     fn end(&self) -> usize {
         self.end
     }
 
+    /// Both of them.
     #[getter]
     fn span(&self) -> (usize, usize) {
         (self.start, self.end)
     }
 
+    /// How sure the pass is, 0 to 1.
     #[getter]
     fn confidence(&self) -> f64 {
         shortest(self.confidence)
     }
 
+    /// The stage that found it.
     #[getter]
     fn pass_(&self) -> &'static str {
         self.pass.as_str()
     }
 
+    /// The pattern, list or plug-in that found it.
     #[getter]
     fn recognizer(&self) -> &str {
         &self.recognizer
@@ -157,6 +166,7 @@ impl PyFinding {
     }
 }
 
+/// A finding that was acted on. It holds no text, original or token.
 #[pyclass(name = "Event", module = "masker", frozen, eq, from_py_object)]
 #[derive(Clone, PartialEq)]
 pub(crate) struct PyEvent {
@@ -229,56 +239,67 @@ impl PyEvent {
         ("kind", "start", "end", "action")
     }
 
+    /// What it is, such as ``PHONE``.
     #[getter]
     fn kind(&self) -> &str {
         self.kind.as_str()
     }
 
+    /// The first code point in the original text.
     #[getter]
     fn start(&self) -> usize {
         self.start
     }
 
+    /// One past the last code point.
     #[getter]
     fn end(&self) -> usize {
         self.end
     }
 
+    /// Both of them.
     #[getter]
     fn span(&self) -> (usize, usize) {
         (self.start, self.end)
     }
 
+    /// How sure the pass was, 0 to 1.
     #[getter]
     fn confidence(&self) -> f64 {
         shortest(self.confidence)
     }
 
+    /// The stage that found it.
     #[getter]
     fn pass_(&self) -> &'static str {
         self.pass.as_str()
     }
 
+    /// The pattern, list or plug-in that found it.
     #[getter]
     fn recognizer(&self) -> &str {
         &self.recognizer
     }
 
+    /// What was done.
     #[getter]
     fn action(&self) -> &'static str {
         self.action.as_str()
     }
 
+    /// What stands in its place; nothing where it passed through.
     #[getter]
     fn token_kind(&self) -> Option<&'static str> {
         self.token_kind.map(TokenKind::as_str)
     }
 
+    /// The key id of the token, where it has one.
     #[getter]
     fn kid(&self) -> Option<&str> {
         self.kid.as_ref().map(Kid::as_str)
     }
 
+    /// In a payload, the JSON Pointer of the value that the places are counted in.
     #[getter]
     fn path(&self) -> Option<&str> {
         self.path.as_deref()
@@ -351,6 +372,7 @@ fn summary(events: &[PyEvent]) -> String {
     }
 }
 
+/// A masked text with the events of its making. It can be pickled, and ``repr`` shows lengths and kinds only.
 #[pyclass(name = "Masked", module = "masker", frozen)]
 pub(crate) struct PyMasked {
     text: Py<PyString>,
@@ -395,16 +417,19 @@ impl PyMasked {
         ("text", "events")
     }
 
+    /// The text with every acted-on finding replaced.
     #[getter]
     fn text(&self, py: Python<'_>) -> Py<PyString> {
         self.text.clone_ref(py)
     }
 
+    /// What was found and done, in order.
     #[getter]
     fn events(&self, py: Python<'_>) -> PyResult<Py<PyTuple>> {
         tuple_of(py, self.events.clone())
     }
 
+    /// How many findings were replaced; those that pass through do not count.
     #[getter]
     fn redaction_count(&self) -> usize {
         self.events.iter().filter(|event| event.is_redaction()).count()
@@ -430,6 +455,7 @@ impl PyMasked {
     }
 }
 
+/// A masked payload with the events of its making.
 #[pyclass(name = "MaskedPayload", module = "masker", frozen)]
 pub(crate) struct PyMaskedPayload {
     json: Py<PyString>,
@@ -455,21 +481,25 @@ impl PyMaskedPayload {
         Self { json, events }
     }
 
+    /// The JSON text.
     #[getter]
     fn json(&self, py: Python<'_>) -> Py<PyString> {
         self.json.clone_ref(py)
     }
 
+    /// The JSON text as Python values.
     #[getter]
     fn value<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         py.import("json")?.call_method1("loads", (&self.json,))
     }
 
+    /// What was found and done, in order, each with its path.
     #[getter]
     fn events(&self, py: Python<'_>) -> PyResult<Py<PyTuple>> {
         tuple_of(py, self.events.clone())
     }
 
+    /// How many findings were replaced.
     #[getter]
     fn redaction_count(&self) -> usize {
         self.events.iter().filter(|event| event.is_redaction()).count()
@@ -519,7 +549,7 @@ impl Tally {
 type TallyArguments = (Py<PyString>, usize, usize, usize, usize, Py<PyTuple>);
 
 macro_rules! restored_class {
-    ($(#[$meta:meta])* $name:ident, $text:ident, $title:literal, { $($more:tt)* }) => {
+    ($(#[$meta:meta])* $name:ident, $text:ident, $what:literal, $title:literal, { $($more:tt)* }) => {
         $(#[$meta])*
         pub(crate) struct $name {
             $text: Py<PyString>,
@@ -542,6 +572,7 @@ macro_rules! restored_class {
                 Ok(Self { $text, tally: Tally { restored, unknown, foreign, ambiguous, lost } })
             }
 
+            #[doc = $what]
             #[getter]
             fn $text(&self, py: Python<'_>) -> Py<PyString> {
                 self.$text.clone_ref(py)
@@ -549,26 +580,32 @@ macro_rules! restored_class {
 
             $($more)*
 
+            /// Tokens replaced by their originals.
             #[getter]
             fn restored(&self) -> usize {
                 self.tally.restored
             }
 
+            /// Tokens of a known key that do not open: purged, damaged, or of another scope. Now
+            /// ``[REDACTED:KIND]``.
             #[getter]
             fn unknown(&self) -> usize {
                 self.tally.unknown
             }
 
+            /// Tokens whose key is not here. Now ``[REDACTED:KIND]``.
             #[getter]
             fn foreign(&self) -> usize {
                 self.tally.foreign
             }
 
+            /// Aliases that more than one value could stand for; left as they are.
             #[getter]
             fn ambiguous(&self) -> usize {
                 self.tally.ambiguous
             }
 
+            /// Kinds of the tokens that were not restored, in order.
             #[getter]
             fn lost(&self, py: Python<'_>) -> PyResult<Py<PyTuple>> {
                 self.tally.lost(py)
@@ -601,13 +638,16 @@ macro_rules! restored_class {
 }
 
 restored_class! {
+    /// A text with originals put back, and what became of its tokens. ``repr`` shows no text.
     #[pyclass(name = "Restored", module = "masker", frozen)]
-    PyRestored, text, "Restored", {}
+    PyRestored, text, "The text.", "Restored", {}
 }
 
 restored_class! {
+    /// A payload with originals put back, and what became of its tokens; see :class:`Restored`.
     #[pyclass(name = "RestoredPayload", module = "masker", frozen)]
-    PyRestoredPayload, json, "RestoredPayload", {
+    PyRestoredPayload, json, "The JSON text.", "RestoredPayload", {
+        /// The JSON text as Python values.
         #[getter]
         fn value<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
             py.import("json")?.call_method1("loads", (&self.json,))
@@ -640,6 +680,7 @@ impl PyRestoredPayload {
 
 type ExplanationArguments = (PyFinding, bool, Option<(usize, usize)>);
 
+/// One candidate, and whether it was chosen.
 #[pyclass(name = "Explanation", module = "masker", frozen, eq)]
 #[derive(PartialEq)]
 pub(crate) struct PyExplanation {
@@ -671,16 +712,19 @@ impl PyExplanation {
         Self { finding, chosen, within }
     }
 
+    /// The candidate.
     #[getter]
     fn finding(&self) -> PyFinding {
         self.finding.clone()
     }
 
+    /// Whether it decided the kind of the finding that covers it.
     #[getter]
     fn chosen(&self) -> bool {
         self.chosen
     }
 
+    /// The finding that covers it, in code points.
     #[getter]
     fn within(&self) -> Option<(usize, usize)> {
         self.within

@@ -11,20 +11,29 @@ use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::PyType;
 
+use crate::arguments::Whole;
 use crate::errors;
 use crate::keys::PyKeyRing;
 
+/// What a vault holds: counts, sizes and times only.
 #[pyclass(name = "VaultStats", module = "masker", frozen, eq, get_all)]
 #[derive(Clone, Eq, PartialEq)]
 pub(crate) struct PyVaultStats {
+    /// Rows.
     rows: u64,
+    /// Tokens that are gone for good.
     tombstones: u64,
+    /// Size of the file, or of the ciphertexts of a vault without one.
     bytes: u64,
-    /// Milliseconds since 1970.
+    /// When the oldest row was made, in milliseconds since 1970.
     oldest: Option<i64>,
+    /// When the newest row was made.
     newest: Option<i64>,
+    /// Rows by kind.
     by_kind: BTreeMap<String, u64>,
+    /// Rows by the key that sealed them.
     by_kid: BTreeMap<String, u64>,
+    /// Whether removed rows may still stand in the file as free space.
     erasure_pending: bool,
 }
 
@@ -71,12 +80,17 @@ impl PyVaultStats {
 
 type CheckArguments = (u64, u64, u64, BTreeMap<String, u64>);
 
+/// What :meth:`Vault.verify` found.
 #[pyclass(name = "VaultCheck", module = "masker", frozen, eq, get_all)]
 #[derive(Clone, Eq, PartialEq)]
 pub(crate) struct PyVaultCheck {
+    /// Rows that open.
     readable: u64,
+    /// Rows that no key of the ring opens.
     unreadable: u64,
+    /// What belongs to nothing; a sound vault has none.
     orphans: u64,
+    /// Of the unreadable rows those whose key is not in the ring, by key id.
     keyless: BTreeMap<String, u64>,
 }
 
@@ -98,11 +112,15 @@ impl PyVaultCheck {
     }
 }
 
+/// What :meth:`Vault.rewrap` did.
 #[pyclass(name = "VaultRewrap", module = "masker", frozen, eq, get_all)]
 #[derive(Clone, Eq, PartialEq)]
 pub(crate) struct PyVaultRewrap {
+    /// Rows sealed anew.
     rewrapped: u64,
+    /// Rows that the active key of the new key id sealed already.
     current: u64,
+    /// Rows that no key of the ring opens; they are left as they are.
     unreadable: u64,
 }
 
@@ -124,6 +142,7 @@ impl PyVaultRewrap {
     }
 }
 
+/// Remembers originals, encrypted. One vault may serve many maskers.
 #[pyclass(name = "Vault", module = "masker", frozen)]
 pub(crate) struct PyVault {
     pub(crate) inner: Arc<dyn Vault>,
@@ -151,13 +170,16 @@ fn days_ago(days: f64) -> PyResult<i64> {
 
 #[pymethods]
 impl PyVault {
+    /// In memory, with at most ``limit`` rows.
     #[staticmethod]
     #[pyo3(signature = (limit = None))]
-    fn memory(limit: Option<usize>) -> Self {
-        let vault = limit.map_or_else(MemoryVault::new, MemoryVault::with_limit);
+    fn memory(limit: Option<Whole<usize>>) -> Self {
+        let vault = limit.map_or_else(MemoryVault::new, |limit| MemoryVault::with_limit(limit.0));
         Self { inner: Arc::new(vault), name: "memory" }
     }
 
+    /// In a file, made where there is none, which several processes may use at once. A row survives the end
+    /// of the process; with ``"power"`` every write waits for the disk.
     #[staticmethod]
     #[pyo3(signature = (path, *, durability = "process"))]
     fn sqlite(py: Python<'_>, path: PathBuf, durability: &str) -> PyResult<Self> {
@@ -170,6 +192,8 @@ impl PyVault {
         Ok(Self { inner: Arc::new(vault.map_err(|error| errors::vault(py, error))?), name: "sqlite" })
     }
 
+    /// In a PostgreSQL database, for several machines. ``NotImplementedError`` where the package was built
+    /// without the cargo feature ``vault-postgres``.
     #[cfg(feature = "vault-postgres")]
     #[staticmethod]
     fn postgres(py: Python<'_>, url: &str) -> PyResult<Self> {
@@ -177,6 +201,8 @@ impl PyVault {
         Ok(Self { inner: Arc::new(vault.map_err(|error| errors::vault(py, error))?), name: "postgres" })
     }
 
+    /// In a PostgreSQL database, for several machines. ``NotImplementedError`` where the package was built
+    /// without the cargo feature ``vault-postgres``.
     #[cfg(not(feature = "vault-postgres"))]
     #[staticmethod]
     fn postgres(url: &str) -> PyResult<Self> {
@@ -186,6 +212,7 @@ impl PyVault {
         ))
     }
 
+    /// What the vault holds.
     fn stats(&self, py: Python<'_>) -> PyResult<PyVaultStats> {
         let stats = self.run(py, |vault| vault.stats())?;
         Ok(PyVaultStats {
@@ -200,6 +227,8 @@ impl PyVault {
         })
     }
 
+    /// Remove rows for good, chosen in exactly one way, and tell how many. ``dry_run`` only counts. Their
+    /// tokens stay dead: a value that comes again gets another one.
     #[pyo3(signature = (*, subject = None, agent = None, scope = None, kid = None, unused_for_days = None, expired = false, dry_run = false))]
     #[expect(clippy::too_many_arguments, reason = "one of them is given, by name")]
     fn delete(
@@ -236,6 +265,8 @@ impl PyVault {
         self.run(py, |vault| if dry_run { vault.count(which) } else { vault.delete(which) })
     }
 
+    /// Seal rows anew under another key, those of ``from_`` or all. Old tokens still restore. It may be
+    /// stopped and begun again: rows that are done are skipped.
     #[pyo3(signature = (keys, *, to, from_ = None))]
     fn rewrap(
         &self,
@@ -251,6 +282,7 @@ impl PyVault {
         Ok(PyVaultRewrap { rewrapped: done.rewrapped, current: done.current, unreadable: done.unreadable })
     }
 
+    /// Open every row, and look for what belongs to nothing.
     fn verify(&self, py: Python<'_>, keys: Bound<'_, PyKeyRing>) -> PyResult<PyVaultCheck> {
         let keys = &keys.get().inner;
         let Checked { readable, unreadable, orphans, keyless, .. } =
@@ -259,6 +291,7 @@ impl PyVault {
         Ok(PyVaultCheck { readable, unreadable, orphans, keyless })
     }
 
+    /// Write every row to a file, still sealed and authenticated under ``kid``, and tell how many.
     fn export_to(
         &self,
         py: Python<'_>,
@@ -276,6 +309,7 @@ impl PyVault {
         })
     }
 
+    /// Take over the rows of an exported file and tell how many were new.
     fn import_from(&self, py: Python<'_>, path: PathBuf, keys: Bound<'_, PyKeyRing>) -> PyResult<u64> {
         let keys = &keys.get().inner;
         self.run(py, |vault| {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import doctest
+import inspect
 import re
 from pathlib import Path
 
@@ -64,6 +65,26 @@ def test_every_public_name_is_documented():
                 if ast.get_docstring(member) is None:
                     missing.append(f"{node.name}.{member.name}")
     assert not missing
+
+
+def test_help_says_what_the_manual_says():
+    """The first paragraph of it, which is compiled in."""
+    tree = ast.parse((PACKAGE / "_masker.pyi").read_text())
+
+    def first(text: str | None) -> str:
+        return " ".join((text or "").split("\n\n")[0].split())
+
+    for node in tree.body:
+        if isinstance(node, ast.FunctionDef):
+            assert first(getattr(masker, node.name).__doc__) == first(ast.get_docstring(node)), node.name
+        if not isinstance(node, ast.ClassDef):
+            continue
+        owner = getattr(masker, node.name)
+        assert first(inspect.getdoc(owner)) == first(ast.get_docstring(node)), node.name
+        for member in node.body:
+            if isinstance(member, ast.FunctionDef) and not member.name.startswith("_"):
+                said = first(inspect.getdoc(getattr(owner, member.name)))
+                assert said == first(ast.get_docstring(member)), f"{node.name}.{member.name}"
 
 
 def test_the_table_of_names():

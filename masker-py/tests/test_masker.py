@@ -2,12 +2,17 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import collections
 import copy
+import enum
 import json
+import os
 import pickle
 import subprocess
 import sys
 import threading
+import types
+from pathlib import Path
 
 import pytest
 
@@ -104,9 +109,47 @@ def test_wrong_types(wrong):
             call(wrong)
 
 
-def test_a_string_is_no_list_of_texts():
-    with pytest.raises(TypeError):
-        masker.Masker().mask_many(SAID)
+def test_texts_of_any_iterable():
+    m = masker.Masker("strict")
+    texts = [SAID, "ok"]
+    expected = [masked.text for masked in m.mask_many(texts)]
+    for given in (tuple(texts), (text for text in texts), dict.fromkeys(texts).keys(), collections.deque(texts)):
+        assert [masked.text for masked in m.mask_many(given)] == expected
+    assert m.mask_json({"a": SAID, "b": SAID}, only=iter(["/a"])).value["b"] == SAID
+    turns = m.conversation().mask_history(("user", text) for text in texts)
+    assert [masked.redaction_count for masked in turns] == [2, 0]
+
+
+def test_what_is_no_list_of_texts_is_told_apart():
+    m = masker.Masker()
+    for call, said in [
+        (lambda: m.mask_many(SAID), "expected a list of str, not one str"),
+        (lambda: m.mask_many({SAID: 1}), "expected a list of str, not one dict"),
+        (lambda: m.mask_many([SAID, None]), "item 1 is no str but a NoneType"),
+        (lambda: m.mask_json({}, leave="/a"), "expected a list of str, not one str"),
+        (lambda: masker.Policy.strict().with_passes("regex"), "expected a list of str, not one str"),
+        (lambda: m.conversation().mask_history([{"role": "user", "content": SAID}]), "go to mask_chat"),
+        (lambda: m.conversation().mask_history([("user", None)]), "item 0 is no"),
+        (lambda: masker.Masker(Path("policy.yaml")), "Policy.from_path"),
+    ]:
+        with pytest.raises(TypeError) as caught:
+            call()
+        assert said in str(caught.value) and "Sarah" not in str(caught.value)
+    with pytest.raises(ValueError, match="Policy.from_path"):
+        masker.Masker("policy.yaml")
+
+
+def test_strings_of_other_classes_are_strings():
+    class Own(str):
+        pass
+
+    class Named(str, enum.Enum):
+        SAID = "call 415-555-0142"
+
+    m = masker.Masker()
+    for text in (Own(SAID), Named.SAID):
+        masked = m.mask(text)
+        assert type(masked.text) is str and m.rehydrate(masked.text).text == text.encode().decode()
 
 
 def test_errors_have_a_code_and_one_base():
@@ -158,6 +201,12 @@ def test_malformed_arguments():
         lambda: masker.Masker("no-such-policy"),
         lambda: masker.Masker(scope="\n"),
         lambda: masker.Masker(threads=0),
+        lambda: masker.Masker(threads=-1),
+        lambda: masker.Masker(seed=-1),
+        lambda: masker.Masker(seed=2**64),
+        lambda: masker.Vault.memory(limit=-1),
+        lambda: masker.KeyRing({"K_A": bytes(32)}, grace_days=-1),
+        lambda: masker.Policy.strict().with_seed(-1),
         lambda: masker.Masker(recognizer=len, recognizer_timeout=0.0),
         lambda: masker.Masker(recognizer=len, recognizer_timeout=float("nan")),
         lambda: masker.Masker(on_timeout="never"),
@@ -189,6 +238,15 @@ def test_keys_from_the_environment(monkeypatch):
     ring = masker.KeyRing.from_env()
     assert "K_HEALTHCARE" in ring and "K_OTHER" not in ring and len(ring) >= 1
     assert masker.KeyRing.from_env({"HOME": "/"}).kids == []
+    # As it is, and where another program's variable is no UTF-8.
+    monkeypatch.setitem(os.environb, b"OTHER", b"\xff\xfe")
+    for given in (masker.KeyRing.from_env(), masker.KeyRing.from_env(os.environ)):
+        assert "K_HEALTHCARE" in given
+    frozen = types.MappingProxyType({"K_A": bytes(32)})
+    assert masker.KeyRing(frozen, old=types.MappingProxyType({"K_A": (bytes([1] * 32),)})).old_keys[0].kid == "K_A"
+    for wrong in ([("K_A", bytes(32))], "K_A", bytes(32)):
+        with pytest.raises(TypeError):
+            masker.KeyRing(wrong)
     text = masker.Masker(keys=ring).mask("415-555-0142").text
     assert text == "MSKV1.PHONE.K_HEALTHCARE.HSEMBUYQUW2TTUOL35UE5SIDMY"
     assert len(ring.pseudonym("K_HEALTHCARE", "patient 7")) == 32

@@ -87,6 +87,40 @@ def test_a_wrong_hit_fails_the_call(hit):
     assert "zork" not in str(caught.value) and "sarah" not in str(caught.value)
 
 
+def test_what_is_no_hit_is_told():
+    """Not as if the callable had raised something itself."""
+    for given, said in [
+        (None, "it gave a NoneType, not an iterable"),
+        ([{"start": 0, "end": 4, "entity_group": "PER"}], "it gave a dict, not (start, end, kind, score)"),
+        ([(0, 4, "NAME")], "it gave a tuple, not (start, end, kind, score)"),
+    ]:
+        with pytest.raises(masker.RecognizerError) as caught:
+            masker.Masker(recognizer=lambda text, given=given: given).mask("zork")
+        assert said in str(caught.value) and caught.value.original is None
+
+
+def test_it_is_called_and_not_awaited():
+    async def model(text: str):
+        return []
+
+    class Model:
+        async def __call__(self, text: str):
+            return []
+
+    for one in (model, Model()):
+        with pytest.raises(TypeError, match="not awaited"):
+            masker.Masker(recognizer=one)
+
+
+def test_the_end_of_the_program_is_no_failure_of_the_model():
+    def interrupted(text: str):
+        raise KeyboardInterrupt
+
+    for timeout in (1.0, None):
+        with pytest.raises(KeyboardInterrupt):
+            masker.Masker(recognizer=interrupted, recognizer_timeout=timeout).mask("zork")
+
+
 def test_kinds_of_the_policy_are_known():
     source = masker.Policy.preset_source("healthcare-default").replace(
         "entities:", "entities:\n  ZORK_NAME: { action: redact }", 1

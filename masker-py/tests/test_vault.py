@@ -86,6 +86,8 @@ def test_rewrapping_and_moving(tmp_path):
 
     path = tmp_path / "export"
     assert vault.export_to(path, both, "K_NEW") == 1
+    with pytest.raises(masker.VaultError, match="No such file"):
+        vault.export_to(tmp_path / "missing" / "export", both, "K_NEW")
     other = masker.Vault.sqlite(tmp_path / "other.db")
     assert other.import_from(path, both) == 1
     assert masker.Masker(keys=both, vault=other).rehydrate(token).text == "415-555-0142"

@@ -26,6 +26,7 @@ def main() -> None:
     masked = m.mask("call 415-555-0142")
     assert_type(masked.events, tuple[masker.Event, ...])
     assert_type(m.mask_many(["a"])[0].text, str)
+    assert_type(m.rehydrate_many(text for text in ("a", "b"))[0].text, str)
     assert_type(m.rehydrate(masked.text).lost, tuple[str, ...])
     assert_type(asyncio.run(m.amask("x")), masker.Masked)
     conversation = m.conversation()

@@ -11,7 +11,7 @@ makes its own, with a policy, keys and a vault.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from threading import Lock
 from typing import Any
 
@@ -131,7 +131,7 @@ def mask(text: str) -> Masked:
     return default_masker().mask(text)
 
 
-def mask_many(texts: Sequence[str]) -> list[Masked]:
+def mask_many(texts: Iterable[str]) -> list[Masked]:
     """:meth:`Masker.mask_many` of the :func:`default_masker`."""
     return default_masker().mask_many(texts)
 
@@ -141,12 +141,12 @@ def rehydrate(text: str) -> Restored:
     return default_masker().rehydrate(text)
 
 
-def rehydrate_many(texts: Sequence[str]) -> list[Restored]:
+def rehydrate_many(texts: Iterable[str]) -> list[Restored]:
     """:meth:`Masker.rehydrate_many` of the :func:`default_masker`."""
     return default_masker().rehydrate_many(texts)
 
 
-def mask_json(data: Any, *, only: Sequence[str] | None = None, leave: Sequence[str] = ()) -> MaskedPayload:
+def mask_json(data: Any, *, only: Iterable[str] | None = None, leave: Iterable[str] = ()) -> MaskedPayload:
     """:meth:`Masker.mask_json` of the :func:`default_masker`."""
     return default_masker().mask_json(data, only=only, leave=leave)
 

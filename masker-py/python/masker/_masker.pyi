@@ -175,8 +175,8 @@ class Masker:
         ('EMAIL', 'ada@example.com')
         """
 
-    def detect_many(self, texts: Sequence[str]) -> list[list[Finding]]:
-        """:meth:`detect` for many texts on all cores; the answers keep the order."""
+    def detect_many(self, texts: Iterable[str]) -> list[list[Finding]]:
+        """:meth:`detect` for many texts of any iterable on all cores; the answers keep the order."""
 
     def detect_field(self, name: str, text: str) -> list[Finding]:
         """:meth:`detect` for the value of a named field, whose name is read as a label of the value."""
@@ -198,8 +198,9 @@ class Masker:
         :class:`masker.RecognizerError`, and :class:`masker.LimitError` above 1 GiB. Then no text is given.
         """
 
-    def mask_many(self, texts: Sequence[str]) -> list[Masked]:
-        """:meth:`mask` for many texts on all cores; the answers keep the order. The first text that fails fails the call.
+    def mask_many(self, texts: Iterable[str]) -> list[Masked]:
+        """:meth:`mask` for many texts of any iterable on all cores; the answers keep the order. The first text that fails fails the
+        call.
 
         >>> import masker
         >>> [masked.redaction_count for masked in masker.Masker().mask_many(["ok", "ann@example.com"])]
@@ -215,7 +216,7 @@ class Masker:
         (0, 1)
         """
 
-    def mask_field_many(self, name: str, texts: Sequence[str]) -> list[Masked]:
+    def mask_field_many(self, name: str, texts: Iterable[str]) -> list[Masked]:
         """:meth:`mask_field` for many values of one field, such as a column of a table, on all cores; the answers keep the
         order."""
 
@@ -226,10 +227,10 @@ class Masker:
         counted. Labels of other vendors stay.
         """
 
-    def rehydrate_many(self, texts: Sequence[str]) -> list[Restored]:
+    def rehydrate_many(self, texts: Iterable[str]) -> list[Restored]:
         """:meth:`rehydrate` for many texts on all cores; the answers keep the order."""
 
-    def mask_json(self, data: Any, *, only: Sequence[str] | None = None, leave: Sequence[str] = ...) -> MaskedPayload:
+    def mask_json(self, data: Any, *, only: Iterable[str] | None = None, leave: Iterable[str] = ...) -> MaskedPayload:
         """Mask the strings of a JSON document, and its whole numbers of four or more digits.
 
         ``data`` is JSON as ``str`` or UTF-8 ``bytes``, or any value that :mod:`json` can write. Names of fields are read as
@@ -273,17 +274,17 @@ class Masker:
         '[REDACTED:PHONE]'
         """
 
-    def amask_many(self, texts: Sequence[str]) -> Coroutine[Any, Any, list[Masked]]:
+    def amask_many(self, texts: Iterable[str]) -> Coroutine[Any, Any, list[Masked]]:
         """:meth:`mask_many` in a thread of the event loop's pool."""
 
     def arehydrate(self, text: str) -> Coroutine[Any, Any, Restored]:
         """:meth:`rehydrate` in a thread of the event loop's pool."""
 
-    def arehydrate_many(self, texts: Sequence[str]) -> Coroutine[Any, Any, list[Restored]]:
+    def arehydrate_many(self, texts: Iterable[str]) -> Coroutine[Any, Any, list[Restored]]:
         """:meth:`rehydrate_many` in a thread of the event loop's pool."""
 
     def amask_json(
-        self, data: Any, *, only: Sequence[str] | None = None, leave: Sequence[str] = ...
+        self, data: Any, *, only: Iterable[str] | None = None, leave: Iterable[str] = ...
     ) -> Coroutine[Any, Any, MaskedPayload]:
         """:meth:`mask_json` in a thread of the event loop's pool."""
 
@@ -341,7 +342,7 @@ class Conversation:
     def mask_turn(self, role: _Role, text: str) -> Masked:
         """Mask what is said next."""
 
-    def mask_history(self, history: Sequence[tuple[_Role, str]]) -> list[Masked]:
+    def mask_history(self, history: Iterable[tuple[_Role, str]]) -> list[Masked]:
         """Mask a history as clients of language models resend it every turn, from its first message on.
 
         Messages that were masked before as the same history come back as they were and cost next to nothing.
@@ -354,7 +355,7 @@ class Conversation:
     def rehydrate_json(self, text: str) -> Restored:
         """:meth:`rehydrate` for JSON text, or a part of it: what is restored is escaped as JSON strings need it."""
 
-    def mask_json(self, data: Any, *, only: Sequence[str] | None = None, leave: Sequence[str] = ...) -> MaskedPayload:
+    def mask_json(self, data: Any, *, only: Iterable[str] | None = None, leave: Iterable[str] = ...) -> MaskedPayload:
         """:meth:`Masker.mask_json` in this conversation, so that :meth:`rehydrate_json` restores what it replaced."""
 
     def mask_chat(self, data: Any) -> MaskedPayload:
@@ -394,11 +395,11 @@ class Conversation:
     def amask_turn(self, role: _Role, text: str) -> Coroutine[Any, Any, Masked]:
         """:meth:`mask_turn` in a thread of the event loop's pool."""
 
-    def amask_history(self, history: Sequence[tuple[_Role, str]]) -> Coroutine[Any, Any, list[Masked]]:
+    def amask_history(self, history: Iterable[tuple[_Role, str]]) -> Coroutine[Any, Any, list[Masked]]:
         """:meth:`mask_history` in a thread of the event loop's pool."""
 
     def amask_json(
-        self, data: Any, *, only: Sequence[str] | None = None, leave: Sequence[str] = ...
+        self, data: Any, *, only: Iterable[str] | None = None, leave: Iterable[str] = ...
     ) -> Coroutine[Any, Any, MaskedPayload]:
         """:meth:`mask_json` in a thread of the event loop's pool."""
 
@@ -704,15 +705,15 @@ class RestoredPayload:
 
     @property
     def unknown(self) -> int:
-        """Tokens of a known key that do not open."""
+        """Tokens of a known key that do not open: purged, damaged, or of another scope. Now ``[REDACTED:KIND]``."""
 
     @property
     def foreign(self) -> int:
-        """Tokens whose key is not here."""
+        """Tokens whose key is not here. Now ``[REDACTED:KIND]``."""
 
     @property
     def ambiguous(self) -> int:
-        """Aliases that more than one value could stand for."""
+        """Aliases that more than one value could stand for; left as they are."""
 
     @property
     def lost(self) -> tuple[str, ...]:
@@ -855,7 +856,7 @@ class Policy:
     def with_surface(self, surface: _Surface) -> Policy:
         """The policy with ``alias`` or ``token`` as what stands in the text of a conversation."""
 
-    def with_passes(self, passes: Sequence[str]) -> Policy:
+    def with_passes(self, passes: Iterable[str]) -> Policy:
         """The policy with other passes. A pass that was listed before keeps its options."""
 
     def with_threshold(self, threshold: float) -> Policy:
