@@ -691,7 +691,8 @@ class AnalyzerEngine:
         self, recognizer: Any, text: str, entities: list[str], context: Sequence[str] | None, nlp_artifacts: Any
     ) -> list[RecognizerResult]:
         if recognizer is self._built_in:
-            return self._built_in.find(text, entities, context)
+            own: list[RecognizerResult] = self._built_in.find(text, entities, context)
+            return own
         if not getattr(recognizer, "is_loaded", True):
             recognizer.load()
             recognizer.is_loaded = True
