@@ -58,11 +58,11 @@ fn working_buffers_are_wiped_where_that_is_asked_for() {
     let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     // Spelled by number, so that the program itself does not hold it.
     let letters = |first: u8, seed: u8| (0..20).map(move |i| first + (i * 7 + seed) % 26);
-    for (seed, setting) in [(1, "0"), (2, "1")] {
+    let copies_left = |setting: &str, seed: u8| {
         let server = Server::with(&[("MASKER_ZEROIZE_BUFFERS", setting)]);
         let lower: Vec<u8> = letters(b'a', seed).map(|b| b ^ VEIL).collect();
         // The text is in capitals, so the lower-case needle is in the copies of detection and in the comparison form alone. It
-        // is so long that what is allocated afterwards cannot cover all of a buffer that was merely freed.
+        // is so long that what is allocated afterwards hardly covers all of a buffer that was merely freed.
         let mut text = String::new();
         for _ in 0..1_000 {
             text.push_str("My E-MAIL is ");
@@ -75,6 +75,9 @@ fn working_buffers_are_wiped_where_that_is_asked_for() {
             let masked = server.post("/api/v1/mask", json!({ "text": text })).await.expect(200);
             assert_eq!(masked["redaction_count"], 1_000);
         });
-        assert_eq!(copies(&lower) == 0, setting == "1", "with {setting} there are {} copies", copies(&lower));
-    }
+        copies(&lower)
+    };
+    assert_eq!(copies_left("1", 1), 0);
+    // What was freed may go back to the system, and be gone by that, now and then.
+    assert!((2..8).any(|seed| copies_left("0", seed) > 0), "the search finds what is not wiped");
 }
