@@ -241,8 +241,8 @@ impl PyMasker {
         let done = py.detach(|| {
             self.inner.mask_batch_each(&texts, answer, |start, masked| {
                 let made = Python::attach(|py| {
-                    let make = |masked| Py::new(py, PyMasked::of(py, masked)?);
-                    masked.into_iter().map(make).collect::<PyResult<Vec<_>>>()
+                    let make = |masked: &PlacedMasked| Py::new(py, PyMasked::of(py, masked)?);
+                    masked.iter().map(make).collect::<PyResult<Vec<_>>>()
                 });
                 chunks.push((start, made));
             })

@@ -397,11 +397,13 @@ impl PlacedMasked {
 
 impl PyMasked {
     pub(crate) fn make(py: Python<'_>, original: &str, masked: Masked) -> PyResult<Self> {
-        Self::of(py, PlacedMasked::new(original, masked))
+        let PlacedMasked { text, events } = PlacedMasked::new(original, masked);
+        Ok(Self { text: write(py, &text)?.unbind(), events })
     }
 
-    pub(crate) fn of(py: Python<'_>, masked: PlacedMasked) -> PyResult<Self> {
-        Ok(Self { text: write(py, &masked.text)?.unbind(), events: masked.events })
+    /// A copy for Python of what another thread keeps.
+    pub(crate) fn of(py: Python<'_>, masked: &PlacedMasked) -> PyResult<Self> {
+        Ok(Self { text: write(py, &masked.text)?.unbind(), events: masked.events.clone() })
     }
 }
 

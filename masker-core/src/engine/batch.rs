@@ -1,6 +1,6 @@
 use std::num::NonZero;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 
 use crate::Error;
@@ -19,43 +19,61 @@ pub(super) fn on_cores<T: Sync, R: Send>(
     work: impl Fn(&T) -> Result<R, Error> + Sync,
 ) -> Result<Vec<R>, Error> {
     let mut chunks = Vec::new();
-    in_chunks(limit, items, work, |start, chunk| chunks.push((start, chunk)))?;
+    in_chunks(limit, items, work, |start, chunk| chunks.push((start, std::mem::take(chunk))))?;
     chunks.sort_unstable_by_key(|(start, _)| *start);
     let mut results = Vec::with_capacity(items.len());
     results.extend(chunks.into_iter().flat_map(|(_, chunk)| chunk));
     Ok(results)
 }
 
-/// [`on_cores`], with the results of neighbouring items given to the calling thread in any order, behind the place of the first:
-/// most of them while others are still worked on.
+/// What came of neighbouring items.
+struct Chunk<R> {
+    /// The place of the first.
+    start: usize,
+    results: Result<Vec<R>, Error>,
+    /// Which thread made it.
+    thread: usize,
+}
+
+/// [`on_cores`], with the results of neighbouring items shown to the calling thread in any order, behind the place of the first:
+/// most of them while others are still worked on. What it leaves of them is dropped by the thread that made them: allocators are
+/// slow where one thread frees what another one has allocated, and goes on allocating.
 pub(super) fn in_chunks<T: Sync, R: Send>(
     limit: Option<NonZero<usize>>,
     items: &[T],
     work: impl Fn(&T) -> Result<R, Error> + Sync,
-    mut take: impl FnMut(usize, Vec<R>),
+    mut take: impl FnMut(usize, &mut Vec<R>),
 ) -> Result<(), Error> {
     let cores = limit.or_else(|| thread::available_parallelism().ok()).map_or(1, NonZero::get);
     let threads = cores.min(items.len().div_ceil(CHUNK));
     if threads <= 1 {
-        take(0, items.iter().map(work).collect::<Result<_, Error>>()?);
+        let part = items.len().div_ceil(TURNS).max(CHUNK);
+        for (turn, items) in items.chunks(part).enumerate() {
+            take(turn * part, &mut items.iter().map(&work).collect::<Result<_, Error>>()?);
+        }
         return Ok(());
     }
     let next = AtomicUsize::new(0);
-    let done = Mutex::new(Vec::new());
+    let done: Mutex<Vec<Chunk<R>>> = Mutex::default();
+    let spent: Vec<Mutex<Vec<Vec<R>>>> = (0..threads).map(|_| Mutex::default()).collect();
     // Works on one chunk more, if there is one.
-    let step = || {
+    let step = |thread: usize| {
         let start = next.fetch_add(CHUNK, Ordering::Relaxed);
         let chunk = items.get(start..items.len().min(start + CHUNK))?;
-        let results = chunk.iter().map(&work).collect::<Result<Vec<R>, Error>>();
-        done.lock().unwrap_or_else(PoisonError::into_inner).push((start, results));
+        let results = chunk.iter().map(&work).collect();
+        lock(&done).push(Chunk { start, results, thread });
+        drop(std::mem::take(&mut *lock(&spent[thread])));
         Some(start)
     };
     let mut failed = None;
     let mut take_done = || {
-        let chunks = std::mem::take(&mut *done.lock().unwrap_or_else(PoisonError::into_inner));
-        for (start, chunk) in chunks {
-            match chunk {
-                Ok(chunk) => take(start, chunk),
+        let chunks = std::mem::take(&mut *lock(&done));
+        for Chunk { start, results, thread } in chunks {
+            match results {
+                Ok(mut results) => {
+                    take(start, &mut results);
+                    lock(&spent[thread]).push(results);
+                }
                 Err(error) if failed.as_ref().is_none_or(|(first, _)| start < *first) => {
                     failed = Some((start, error));
                 }
@@ -64,9 +82,11 @@ pub(super) fn in_chunks<T: Sync, R: Send>(
         }
     };
     thread::scope(|scope| {
-        let workers: Vec<_> = (1..threads).map(|_| scope.spawn(|| while step().is_some() {})).collect();
+        let step = &step;
+        let work_on = |thread| move || while step(thread).is_some() {};
+        let workers: Vec<_> = (1..threads).map(|thread| scope.spawn(work_on(thread))).collect();
         let mut turn = 0;
-        while let Some(start) = step() {
+        while let Some(start) = step(0) {
             if start * TURNS / items.len() > turn {
                 turn = start * TURNS / items.len();
                 take_done();
@@ -80,6 +100,11 @@ pub(super) fn in_chunks<T: Sync, R: Send>(
     });
     take_done();
     failed.map_or(Ok(()), |(_, error)| Err(error))
+}
+
+// Nothing panics while it holds one of the locks.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]
@@ -97,8 +122,8 @@ mod tests {
                     limit,
                     &items,
                     |item| Ok(item + 1),
-                    |start, chunk: Vec<usize>| {
-                        taken[start..start + chunk.len()].copy_from_slice(&chunk);
+                    |start, chunk: &mut Vec<usize>| {
+                        taken[start..start + chunk.len()].copy_from_slice(chunk);
                     },
                 )
                 .unwrap();

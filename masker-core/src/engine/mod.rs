@@ -187,8 +187,9 @@ impl Masker {
         on_cores(self.inner.threads, texts, |text| Ok(answer(text, self.mask(text.as_ref())?)))
     }
 
-    /// [`Masker::mask_batch_map`], with the answers for neighbouring texts given to the calling thread, behind the place of the
-    /// first, in any order: what only that thread can do with them is mostly done while others mask.
+    /// [`Masker::mask_batch_map`], with the answers for neighbouring texts shown to the calling thread, behind the place of the
+    /// first, in any order: what only that thread can do with them is mostly done while others mask. It may take them out, and
+    /// leaves better what it only copies from: that is dropped by the thread that made it.
     ///
     /// ```
     /// use masker_core::Masker;
@@ -196,7 +197,7 @@ impl Masker {
     /// let texts = vec!["call 415-555-0142"; 100];
     /// let mut masked = vec![String::new(); texts.len()];
     /// Masker::new()?.mask_batch_each(&texts, |_, masked| masked.text, |first, answers| {
-    ///     for (place, answer) in masked[first..].iter_mut().zip(answers) {
+    ///     for (place, answer) in masked[first..].iter_mut().zip(answers.drain(..)) {
     ///         *place = answer;
     ///     }
     /// })?;
@@ -211,7 +212,7 @@ impl Masker {
         &self,
         texts: &[S],
         answer: impl Fn(&S, Masked) -> R + Sync,
-        take: impl FnMut(usize, Vec<R>),
+        take: impl FnMut(usize, &mut Vec<R>),
     ) -> Result<(), Error> {
         in_chunks(self.inner.threads, texts, |text| Ok(answer(text, self.mask(text.as_ref())?)), take)
     }
