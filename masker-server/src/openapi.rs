@@ -207,3 +207,25 @@ fn operation_id(route: &Route) -> String {
     let path: Vec<&str> = words.filter(|word| !matches!(*word, "api" | "v1")).collect();
     format!("{}_{}", route.method.as_str().to_ascii_lowercase(), path.join("_"))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    /// Clients are made from it, so that it changes knowingly or not at all.
+    #[test]
+    fn the_description_is_the_one_that_is_committed() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/openapi.json");
+        let described = format!("{:#}\n", document("http://127.0.0.1:8080"));
+        if std::env::var_os("MASKER_WRITE_OPENAPI").is_some() {
+            fs::write(path, &described).unwrap();
+        }
+        let committed = fs::read_to_string(path).unwrap();
+        assert!(
+            described == committed,
+            "masker-server/openapi.json is another one: MASKER_WRITE_OPENAPI=1 cargo test -p masker-server --lib openapi writes it anew"
+        );
+    }
+}
