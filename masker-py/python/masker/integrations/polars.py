@@ -45,7 +45,8 @@ def _rewrite(series: pl.Series, work: Callable[[Any], Any]) -> pl.Series:
     if not _holds_text(dtype):
         raise TypeError(f"a column of {dtype} holds no text")
     texts = series.cast(pl.String) if dtype in (pl.Categorical, pl.Enum) else series
-    return pl.Series(series.name, work(texts.to_arrow())).cast(_masked_type(dtype))
+    masked: pl.Series = pl.Series(series.name, work(texts.to_arrow())).cast(_masked_type(dtype))
+    return masked
 
 
 def mask_series(series: pl.Series, masker: Masker, name: str | None = None) -> pl.Series:
