@@ -109,7 +109,7 @@ def _rewrite(array: Any, work: _Work, label: str | None) -> Any:
             values = _nested(values, [], [_rewrite_some(keys, work, None), _rewrite_some(items, work, label)])
         else:
             values = _rewrite(values, work, label)
-        return _nested(array, [pc.subtract(offsets, offsets[0]).buffers()[1]], [values])
+        return _nested(array, [pc.call_function("subtract", [offsets, offsets[0]]).buffers()[1]], [values])
     raise TypeError(f"a column of {kind} cannot be masked: make it a column of text first")
 
 

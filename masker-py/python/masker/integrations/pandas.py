@@ -71,7 +71,9 @@ def _rewrite(series: Any, whole: Callable[[Any], Any], one: Callable[[str], str]
     if dtype == object:
         values = [old if gone else new for old, new, gone in zip(series, done.to_pylist(), missing, strict=True)]
         return pd.Series(values, index=series.index, name=series.name, dtype=object)
-    return pd.Series(dtype.__from_arrow__(done), index=series.index, name=series.name, dtype=dtype)
+    # Every type of Pandas for text has it, which its stubs do not say.
+    from_arrow: Callable[[Any], Any] = getattr(dtype, "__from_arrow__")  # noqa: B009
+    return pd.Series(from_arrow(done), index=series.index, name=series.name, dtype=dtype)
 
 
 def mask_series(series: Any, masker: Masker, name: str | None = None) -> Any:
