@@ -1221,6 +1221,7 @@ fn right_cue(document: &Document<'_>, cues: &[CueHit], spelled: &[Spelled], star
     let mut strength = 0.0_f32;
     let next = spelled.partition_point(|run| run.start < end);
     if let Some(run) = spelled.get(next).filter(|run| run.start <= end + 3)
+        && document.same_turn(start, run.start)
         && (start..end).any(|at| document.hash(at) == run.hash)
     {
         return 5.0;
