@@ -20,7 +20,7 @@ go through this transport.
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -231,6 +231,12 @@ class AsyncMaskingTransport(http.AsyncBaseTransport):
         await self._transport.aclose()
 
 
+def _mask_all_ways_out(client: Any, wrap: Callable[[Any], Any]) -> None:
+    """Masks on everything that a client made: a transport that is given beside them is a way around it."""
+    client._transport = wrap(client._transport)
+    client._mounts = {way: inner if inner is None else wrap(inner) for way, inner in client._mounts.items()}
+
+
 def masked_http_client(source: Source, *, hint: bool = True, **options: Any) -> http.Client:
     """An ``http_client`` for ``openai.OpenAI``, with that library's own time-outs and limits.
 
@@ -239,12 +245,7 @@ def masked_http_client(source: Source, *, hint: bool = True, **options: Any) -> 
     """
     check_source(source)
     client = openai.DefaultHttpxClient(**options)
-    # As the client made them: one that is given beside the transport is a way around it.
-    client._transport = MaskingTransport(source, client._transport, hint=hint)  # noqa: SLF001
-    client._mounts = {  # noqa: SLF001
-        pattern: inner if inner is None else MaskingTransport(source, inner, hint=hint)
-        for pattern, inner in client._mounts.items()  # noqa: SLF001
-    }
+    _mask_all_ways_out(client, lambda inner: MaskingTransport(source, inner, hint=hint))
     return client
 
 
@@ -252,9 +253,5 @@ def masked_async_http_client(source: Source, *, hint: bool = True, **options: An
     """An ``http_client`` for ``openai.AsyncOpenAI``; see :func:`masked_http_client`."""
     check_source(source)
     client = openai.DefaultAsyncHttpxClient(**options)
-    client._transport = AsyncMaskingTransport(source, client._transport, hint=hint)  # noqa: SLF001
-    client._mounts = {  # noqa: SLF001
-        pattern: inner if inner is None else AsyncMaskingTransport(source, inner, hint=hint)
-        for pattern, inner in client._mounts.items()  # noqa: SLF001
-    }
+    _mask_all_ways_out(client, lambda inner: AsyncMaskingTransport(source, inner, hint=hint))
     return client
