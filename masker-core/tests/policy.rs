@@ -565,6 +565,7 @@ fn size_and_encoding_are_limited() {
     );
     let missing = Policy::from_path(dir.path().join("absent.yaml")).unwrap_err();
     assert_eq!(missing.first().code, PolicyErrorCode::FileUnreadable);
+    assert!(missing.to_string().contains("absent.yaml"), "{missing}");
     assert_eq!(Policy::from_path(dir.path()).unwrap_err().first().code, PolicyErrorCode::FileUnreadable);
 
     let patterns = (0..11)

@@ -138,7 +138,7 @@ pub(super) fn read_policy(path: &Path) -> Result<Vec<u8>, PolicyErrors> {
             Code::FileUnreadable,
             (1, 1),
             "",
-            format!("the policy cannot be read: {}", e.kind()),
+            format!("the policy {} cannot be read: {}", path.display(), e.kind()),
         )
     })?;
     if bytes.len() > MAX_POLICY_BYTES {
