@@ -23,10 +23,23 @@ pub(crate) fn find(document: &Document<'_>, runs: &[CodeRun], out: &mut Vec<Cand
             push(document, words.start, words.end, spoken, out);
         }
     }
-    for at in document.starts.of(Flags::CODE) {
-        if document.words[at].shape == Shape::Letters && document.class(at) != Class::Hundred {
-            continue;
+    // "a hundred and two"
+    for at in document.starts.of(Flags::NUMBER).filter(|&at| document.class(at) == Class::Hundred) {
+        if at > 0 && document.stem(at - 1) == "a" {
+            let mut end = at + 1;
+            if document.class(end) == Class::And
+                && matches!(document.class(end + 1), Class::Digit | Class::Teen | Class::Tens)
+            {
+                end += 2;
+            } else if matches!(document.class(end), Class::Digit | Class::Teen) {
+                end += 1;
+            }
+            if is_age(document, at - 1, end) {
+                push(document, at - 1, end, true, out);
+            }
         }
+    }
+    for at in document.starts.of(Flags::DIGITS) {
         let text = document.stem(at);
         // "92 y/o": the letters are no part of the number.
         if document.words[at].shape == Shape::Digits && matches!(text.len(), 2 | 3) {
@@ -39,20 +52,7 @@ pub(crate) fn find(document: &Document<'_>, runs: &[CodeRun], out: &mut Vec<Cand
                 push(document, at, at + 1, false, out);
             }
         }
-        // "a hundred and two", "93yo", "97F"
-        if document.class(at) == Class::Hundred && at > 0 && matches!(document.stem(at - 1), "a" | "one") {
-            let mut end = at + 1;
-            if document.class(end) == Class::And
-                && matches!(document.class(end + 1), Class::Digit | Class::Teen | Class::Tens)
-            {
-                end += 2;
-            } else if matches!(document.class(end), Class::Digit | Class::Teen) {
-                end += 1;
-            }
-            if document.stem(at - 1) == "a" && is_age(document, at - 1, end) {
-                push(document, at - 1, end, true, out);
-            }
-        }
+        // "93yo", "97F"
         if document.words[at].shape == Shape::Mixed {
             let digits = text.bytes().take_while(u8::is_ascii_digit).count();
             let age: u32 = text[..digits].parse().unwrap_or(0);

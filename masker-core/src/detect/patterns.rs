@@ -187,10 +187,15 @@ impl Beginnings {
         self.in_text(run) | !self.solid
     }
 
-    /// The patterns that may match at the start of some bytes.
-    fn of(&self, bytes: &[u8]) -> u64 {
-        let places = self.places.iter().zip(bytes);
-        places.fold(u64::MAX, |patterns, (place, byte)| patterns & place[usize::from(*byte)])
+    /// The patterns that may match from a byte on.
+    #[inline]
+    fn at(&self, bytes: &[u8], at: usize) -> u64 {
+        let possible = |place: usize, byte: u8| self.places[place][usize::from(byte)];
+        if let Some(&[first, second, third, fourth]) = bytes[at..].first_chunk() {
+            return possible(0, first) & possible(1, second) & possible(2, third) & possible(3, fourth);
+        }
+        let bytes = bytes[at..].iter().enumerate();
+        bytes.fold(u64::MAX, |patterns, (place, byte)| patterns & possible(place, *byte))
     }
 }
 
@@ -201,8 +206,24 @@ struct Signs(u16);
 impl Signs {
     const ALL: &[u8] = b"@:(+./-[{";
 
+    /// For every byte the sign that it is.
+    const OF: [u16; 256] = {
+        let mut of = [0; 256];
+        let mut index = 0;
+        while index < Self::ALL.len() {
+            of[Self::ALL[index] as usize] = 1 << index;
+            index += 1;
+        }
+        of
+    };
+
     /// The signs in a text.
     fn of(text: &[u8]) -> Self {
+        /// Up to so many bytes are looked at one by one.
+        const SHORT: usize = 64;
+        if text.len() <= SHORT {
+            return Self(text.iter().fold(0, |signs, &byte| signs | Self::OF[usize::from(byte)]));
+        }
         let present = |(index, sign): (usize, &u8)| u16::from(memchr::memchr(*sign, text).is_some()) << index;
         Self(Self::ALL.iter().enumerate().map(present).sum())
     }
@@ -301,18 +322,23 @@ impl PatternTable {
             let (start, end) = stretch_around(bytes, at, anchor);
             at = start;
             let mut in_run = None;
+            let mut behind_word = start > 0 && is_word_byte(bytes[start - 1]);
             while at < end {
-                // A match stands alone, so it begins where no letter or digit goes before it.
-                let inside = at > 0 && is_word_byte(bytes[at]) && is_word_byte(bytes[at - 1]);
-                let mut possible = if inside { 0 } else { in_text & self.beginnings.of(&bytes[at..]) };
+                // A match stands alone, so it begins where no letter or digit goes before it. Which bytes are letters cannot be
+                // foreseen: not branched on.
+                let word = is_word_byte(bytes[at]);
+                let begins = u64::MAX * u64::from(!(word & behind_word));
+                behind_word = word;
+                let mut possible = in_text & begins & self.beginnings.at(bytes, at);
                 if possible & self.beginnings.solid != 0 {
                     possible &= *in_run.get_or_insert_with(|| self.beginnings.in_run(&bytes[start..end]));
                 }
-                at = if possible == 0 {
-                    at + 1
+                if possible == 0 {
+                    at += 1;
                 } else {
-                    self.match_at(document, cues, &mut cache, at, possible, out)
-                };
+                    at = self.match_at(document, cues, &mut cache, at, possible, out);
+                    behind_word = is_word_byte(bytes[at - 1]);
+                }
             }
         }
     }
@@ -701,6 +727,10 @@ fn value_word(document: &Document<'_>, cues: &[CueHit], cue: &CueHit, secret: bo
         // Most words stand alone between spaces.
         let alone = word.shape == Shape::Letters && document.gap(at + 1) == Gap::SPACE;
         let chunk = || chunk(document, word.start as usize);
+        let has_digit = || {
+            document.starts.any(Flags::DIGITS, at, at + LONGEST_CHUNK)
+                && chunk().bytes().any(|b| b.is_ascii_digit())
+        };
         if secret {
             // "password reset" and "pin the note" name no secret; a colon or "is" announces one.
             let announced = (cue.end..at).any(|i| matches!(document.stem(i), "is" | "was" | "be" | "it"))
@@ -711,7 +741,7 @@ fn value_word(document: &Document<'_>, cues: &[CueHit], cue: &CueHit, secret: bo
                 let odd = joined || chunk.bytes().any(|b| b.is_ascii_digit());
                 return (odd || announced && is_odd_word(document, at)).then_some(at);
             }
-        } else if !alone && chunk().bytes().any(|b| b.is_ascii_digit()) {
+        } else if !alone && has_digit() {
             return (!document.is_bare_year(at)).then_some(at);
         } else if begins_code(document, at) {
             return Some(at);
@@ -741,12 +771,13 @@ fn is_odd_word(document: &Document<'_>, at: usize) -> bool {
     entry.common() < 6 && document.words[at].len() >= 4
 }
 
+/// What comes later in a run without white space is no part of its first value, in bytes.
+const LONGEST_CHUNK: usize = 256;
+
 /// The text from a byte of the view to the next white space, or a part of it.
 fn chunk<'d>(document: &'d Document<'_>, start: usize) -> &'d str {
-    /// What comes later in a run without white space is no part of the value.
-    const LONGEST: usize = 256;
     let text = document.view.text();
-    let mut end = text.len().min(start + LONGEST);
+    let mut end = text.len().min(start + LONGEST_CHUNK);
     while !text.is_char_boundary(end) {
         end -= 1;
     }
