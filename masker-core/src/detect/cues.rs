@@ -55,6 +55,7 @@ pub(crate) struct CueTable {
     nodes: HashMap<WordHash, Node, WordHashBuilder>,
     /// The words of all phrases, with the parts they play in them.
     words: Vec<(WordHash, Tags)>,
+    name: WordHash,
     number: WordHash,
 }
 
@@ -66,7 +67,8 @@ struct Node {
 
 impl CueTable {
     pub(crate) fn new() -> Self {
-        let mut table = Self { nodes: HashMap::default(), words: Vec::new(), number: hash_word(b"number") };
+        let (name, number) = (hash_word(b"name"), hash_word(b"number"));
+        let mut table = Self { nodes: HashMap::default(), words: Vec::new(), name, number };
         for (index, kind) in Kind::BUILT_IN.iter().enumerate() {
             for cue in kinds::spec(kind).cues {
                 let (phrase, role) = match cue {
@@ -116,6 +118,21 @@ impl CueTable {
                 && self.nodes.contains_key(&document.hash(start).then(document.hash(end))))
     }
 
+    /// Whether a cue that begins with the word "name" speaks of no person's: "pharmacy name", "the name of your pharmacy".
+    fn is_of_thing(&self, document: &Document<'_>, start: usize) -> bool {
+        if document.hash(start) != self.name {
+            return false;
+        }
+        if document.is_before(start, Tags::THING) && joins_phrase(document.gap(start)) {
+            return true;
+        }
+        let determined = matches!(
+            document.stem(start + 2),
+            "a" | "an" | "any" | "her" | "his" | "my" | "our" | "that" | "the" | "their" | "this" | "your"
+        );
+        document.stem(start + 1) == "of" && document.is(start + 2 + usize::from(determined), Tags::THING)
+    }
+
     /// All cues in a document, in order of their first word; of two cues of one kind and role that begin at one word, the
     /// longer.
     pub(crate) fn find(&self, document: &Document<'_>) -> Vec<CueHit> {
@@ -156,6 +173,9 @@ impl CueTable {
                 end += 1;
                 node = self.nodes.get(&hash);
             }
+            if hits.len() > first && self.is_of_thing(document, start) {
+                hits.truncate(first);
+            }
         }
         keep_longest_labels(&mut hits);
         hits
@@ -175,7 +195,7 @@ fn keep_longest_labels(hits: &mut Vec<CueHit>) {
             let touches = a.start < b.start && a.end < b.end;
             a.role == b.role && (holds || touches)
         };
-        rival && a.kind != b.kind && a.start < b.end && b.start < a.end
+        rival && (a.kind != b.kind || a.role == Role::Against) && a.start < b.end && b.start < a.end
     };
     let mut reach = 0;
     let overlap = hits.iter().any(|hit| {

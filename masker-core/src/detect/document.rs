@@ -127,13 +127,10 @@ impl<'s> Document<'s> {
     pub(crate) fn part(source: &'s str, protected: &[Span], capitals: Capitals) -> Self {
         let Buffers { view, mut words, starts } = Buffers::take();
         let view = NormalView::reusing(view, source, protected);
-        // Every word but the last has a character behind it.
-        let most = view.text().len() / 2 + 1;
         words.clear();
-        words.reserve(most.div_ceil(2));
-        let mut sorter = Sorter::new(starts, most);
-        read_words(&view, &mut words, |at, word, known| sorter.sort(at, word, known));
-        Self::of(view, words, sorter, capitals)
+        words.reserve(view.text().len() / 4);
+        read_words(&view, &mut words);
+        Self::of(view, words, starts, capitals)
     }
 
     /// The words of a value alone. Where in it something may begin is not worked out.
@@ -141,7 +138,7 @@ impl<'s> Document<'s> {
         let Buffers { view, mut words, starts } = Buffers::take();
         let view = NormalView::reusing(view, source, &[]);
         words.clear();
-        read_words(&view, &mut words, |_, _, _| {});
+        read_words(&view, &mut words);
         let settled = words.len();
         Self { view, words, known: VOCABULARY.known(), starts, marked: false, settled }
     }
@@ -159,10 +156,14 @@ impl<'s> Document<'s> {
         for (index, span) in protected.iter().enumerate() {
             let kept = next + self.words[next..].partition_point(|word| word.end as usize <= span.start);
             words.extend_from_slice(&self.words[next..kept]);
+            let whole = words.len();
+            drop_identifier(&mut words, self.words.get(kept));
+            let is_dropped = words.len() < whole;
             next = kept + self.words[kept..].partition_point(|word| (word.start as usize) < span.end);
             let border = protected.get(index + 1).map_or(u32::MAX, |span| span.start as u32);
             let cut = self.words[..next].last().is_some_and(|word| word.end as usize > span.end);
-            if !cut && self.words.get(next).is_none_or(|word| word.start >= border) && border < u32::MAX {
+            let is_bare = self.words.get(next).is_none_or(|word| word.start >= border);
+            if is_bare && !cut && !is_dropped && border < u32::MAX {
                 // No word stands before the next barrier.
                 continue;
             }
@@ -172,15 +173,16 @@ impl<'s> Document<'s> {
                 None => Words::new(&view),
             };
             while let Some(word) = reader.read().filter(|word| word.start < border) {
-                let known = self.words.get(next);
-                let Some(known) = known.filter(|known| known.start == word.start && known.end <= border)
-                else {
-                    words.push(Token::new(word, &VOCABULARY, &view));
-                    continue;
-                };
-                words.push(Token { word: Word { gap: word.gap, ..known.word }, ..*known });
-                next += 1;
-                break;
+                let known =
+                    self.words.get(next).filter(|known| (known.start, known.end) == (word.start, word.end));
+                let known = known.filter(|known| !known.gap.has(Gap::JOINT));
+                if let Some(known) = known {
+                    words.push(Token { word: Word { gap: word.gap, ..known.word }, ..*known });
+                    next += 1;
+                    break;
+                }
+                words.push(Token::new(word, &VOCABULARY, &view));
+                next += self.words[next..].iter().take_while(|known| known.start < word.end).count();
             }
         }
         words.extend_from_slice(&self.words[next..]);
@@ -189,17 +191,15 @@ impl<'s> Document<'s> {
                 *token = token.unmarked();
             }
         }
-        let mut sorter = Sorter::new(starts, words.len());
-        for (at, token) in words.iter().enumerate() {
-            sorter.sort(at, &token.word, &self.known[token.known as usize]);
-        }
-        Self::of(view, words, sorter, capitals)
+        Self::of(view, words, starts, capitals)
     }
 
-    fn of(view: NormalView<'s>, words: Vec<Token>, sorter: Sorter, capitals: Capitals) -> Self {
-        let (starts, settled, known) = (sorter.finish(words.len()), words.len(), VOCABULARY.known());
+    fn of(view: NormalView<'s>, words: Vec<Token>, mut starts: Starts, capitals: Capitals) -> Self {
+        let (settled, known) = (words.len(), VOCABULARY.known());
+        sort(&words, known, &mut starts);
         let mut document = Self { view, settled, words, known, starts, marked: false };
         document.relate(capitals);
+        document.starts.end(settled);
         document
     }
 
@@ -207,17 +207,15 @@ impl<'s> Document<'s> {
     fn relate(&mut self, mut capitals: Capitals) {
         // The words from here to the end of what the last capital counts for are not added yet.
         let mut from = 0;
-        let mut block = 0;
-        while let Some(odd) = self.starts.block(Flags::ODD, block) {
-            block += 1;
-            for at in odd {
-                let until = capitals.until;
-                self.relate_one(at, &mut capitals);
-                // Where the words that a capital counts for overlap with those of the next, they are added together.
-                if capitals.until < until || at > until && capitals.until > until {
-                    self.starts.add_range(Flags::CASED, from, until.min(at));
-                    from = at;
-                }
+        let mut place = 0;
+        while let Some(at) = self.starts.nth_odd(place) {
+            place += 1;
+            let until = capitals.until;
+            self.relate_one(at, &mut capitals);
+            // Where the words that a capital counts for overlap with those of the next, they are added together.
+            if capitals.until < until || at > until && capitals.until > until {
+                self.starts.add_range(Flags::CASED, from, until.min(at));
+                from = at;
             }
         }
         self.starts.add_range(Flags::CASED, from, capitals.until.min(self.words.len()));
@@ -226,7 +224,7 @@ impl<'s> Document<'s> {
     #[inline(always)]
     fn relate_one(&mut self, at: usize, capitals: &mut Capitals) {
         let known = &self.known[self.words[at].known as usize];
-        if known.tags.has(Tags::ROLE) && self.words[at].gap.has(Gap::LINE.with(Gap::START)) {
+        if self.words[at].gap.has(Gap::LINE.with(Gap::START)) && known.tags.has(Tags::ROLE) {
             self.marked |= mark_turn(&self.view, &mut self.words, at);
         }
         let word = self.words[at].word;
@@ -240,7 +238,7 @@ impl<'s> Document<'s> {
         let next = self.words.get(at + 1).map_or(Gap::default(), |next| next.gap);
         let flags = flags_of(&word, known, cased, next);
         let before = self.view.text().as_bytes().get((word.start as usize).wrapping_sub(1));
-        let signed = word.gap.has(Gap::COLON.with(Gap::OTHER))
+        let signed = word.gap.has(Gap::COLON.with(Gap::JOINT).with(Gap::OTHER))
             | (word.gap.has(Gap::STOP.with(Gap::PAUSE)) & (before == Some(&b'.')));
         self.starts.add(at, flags.with(Flags::LED.when(led)).with(Flags::SIGNED.when(signed)));
     }
@@ -360,7 +358,7 @@ impl<'s> Document<'s> {
     /// The capitals seen before a word in its turn, for the [`Document::part`] that begins there.
     pub(crate) fn capitals_before(&self, at: usize, before: Capitals) -> Capitals {
         let mut capitals = before;
-        for odd in self.starts.of(Flags::ODD).take_while(|&odd| odd < at) {
+        for odd in self.starts.odd().take_while(|&odd| odd < at) {
             capitals.see(&self.words[odd], odd);
         }
         capitals.behind(at)
@@ -369,7 +367,7 @@ impl<'s> Document<'s> {
     /// Whether capitals mean the same everywhere in a part, and behind it, after these and after those.
     pub(crate) fn is_cased_alike(&self, these: Capitals, those: Capitals) -> bool {
         let (mut these, mut those) = (these, those);
-        let mut odd = self.starts.of(Flags::ODD);
+        let mut odd = self.starts.odd();
         while !these.is_like(those) {
             let Some(at) = odd.next() else { return false };
             if these.until.min(at) != those.until.min(at) {
@@ -485,64 +483,66 @@ pub(crate) fn word_class(word: &[u8]) -> WordClass {
     VOCABULARY.known()[VOCABULARY.index(hash_word(word)) as usize].class
 }
 
-/// Reads the words of a view, and shows each with its place and what is known of it.
-#[inline(always)]
-fn read_words(view: &NormalView<'_>, words: &mut Vec<Token>, mut show: impl FnMut(usize, &Word, &Known)) {
+/// Reads the words of a view.
+fn read_words(view: &NormalView<'_>, words: &mut Vec<Token>) {
     let vocabulary = &*VOCABULARY;
-    let known = vocabulary.known();
     let mut reader = Words::new(view);
     loop {
         if let Some(word) = reader.read_plain() {
-            let index = vocabulary.index(word.hash);
-            show(words.len(), &word, &known[index as usize]);
-            words.push(Token { word, known: index });
+            words.push(Token { word, known: vocabulary.index(word.hash) });
         } else if let Some(word) = reader.read() {
-            let token = Token::new(word, vocabulary, view);
-            show(words.len(), &token.word, &known[token.known as usize]);
-            words.push(token);
+            words.push(Token::new(word, vocabulary, view));
         } else {
             break;
         }
     }
 }
 
-/// What may stand before a word so that it is in other sets than those it is in by itself, or begins a turn.
-const TELLING: Gap =
-    Gap::START.with(Gap::BARRIER).with(Gap::STOP).with(Gap::PAUSE).with(Gap::COLON).with(Gap::OTHER);
-
-/// Puts words into the sets that they are in by themselves, and sorts out those that need a second look.
-struct Sorter {
-    starts: Starts,
-    /// Whether a cue phrase begins at the last word if it goes on with the next one.
-    cue_goes_on: bool,
+/// Takes the words of an identifier from the end of a list that `next` comes behind: what stands behind an identifier decides
+/// whether it is one word or several.
+fn drop_identifier(words: &mut Vec<Token>, next: Option<&Token>) {
+    let mut end = next.map(|next| next.start);
+    while let Some(last) = words.last() {
+        let is_joined = end == Some(last.end);
+        let is_part = is_joined || words.iter().nth_back(1).is_some_and(|before| before.end == last.start);
+        if !is_part {
+            break;
+        }
+        end = Some(last.start);
+        words.pop();
+    }
 }
 
-impl Sorter {
-    /// Begins, in the memory of an earlier document, with room for a number of words.
-    fn new(mut starts: Starts, words: usize) -> Self {
-        starts.begin(words);
-        Self { starts, cue_goes_on: false }
-    }
+/// What may stand before a word so that it is in other sets than those it is in by itself, or begins a turn.
+const TELLING: Gap = Gap::START
+    .with(Gap::BARRIER)
+    .with(Gap::STOP)
+    .with(Gap::PAUSE)
+    .with(Gap::COLON)
+    .with(Gap::JOINT)
+    .with(Gap::OTHER);
 
-    /// Takes the next word, which stands at `at`.
-    #[inline(always)]
-    fn sort(&mut self, at: usize, word: &Word, known: &Known) {
-        let cue = self.cue_goes_on & (known.tags.has(Tags::CUE_INSIDE) | word.gap.has(Gap::HASH));
-        self.starts.add_where(cue, at.saturating_sub(1), Flags::CUE);
+/// Gives words the flags that they have by themselves, and sorts out those that need a second look.
+#[inline(never)]
+fn sort(words: &[Token], known: &[Known], starts: &mut Starts) {
+    let (places, odd) = starts.begin(words.len());
+    let (mut before, mut odds) = (Flags::default(), 0);
+    // Whether a cue phrase begins at the last word if it goes on with the next one.
+    let mut cue_goes_on = false;
+    for (at, (token, place)) in words.iter().zip(&mut *places).enumerate() {
+        let (word, flags) = (&token.word, known[token.known as usize].flags);
         let letters = word.shape == Shape::Letters;
-        self.cue_goes_on = known.tags.has(Tags::CUE) & letters;
+        let cue = cue_goes_on & (flags.has(Flags::CUE_INSIDE) | word.gap.has(Gap::HASH));
+        *place = before.with(Flags::CUE.when(cue)).first();
+        before = flags.without(Flags::CUE.when(!letters));
+        cue_goes_on = flags.has(Flags::CUE_GOES_ON) & letters;
         // Most words.
-        let plain = known.plain & !word.gap.has(TELLING) & (word.case == Case::Lower) & letters;
-        self.starts.add(at, if plain { known.flags } else { Flags::ODD });
+        let plain = flags.has(Flags::PLAIN) & !word.gap.has(TELLING) & (word.case == Case::Lower) & letters;
+        odd[odds] = at as u32;
+        odds += usize::from(!plain);
     }
-
-    fn finish(mut self, words: usize) -> Starts {
-        if self.cue_goes_on {
-            self.starts.add(words - 1, Flags::CUE);
-        }
-        self.starts.end(words);
-        self.starts
-    }
+    places[words.len()] = before.with(Flags::CUE.when(cue_goes_on)).first();
+    starts.odds = odds;
 }
 
 /// The sets that a word is in: from the word, and from the gap before the next one, if there is one.
@@ -640,7 +640,13 @@ impl Capitals {
 /// Whether two words with this between them can be parts of one phrase.
 pub(crate) fn joins_phrase(gap: Gap) -> bool {
     gap.only(
-        Gap::SPACE.with(Gap::HYPHEN).with(Gap::STOP).with(Gap::SENTENCE).with(Gap::LINE).with(Gap::SLASH),
+        Gap::SPACE
+            .with(Gap::HYPHEN)
+            .with(Gap::JOINT)
+            .with(Gap::STOP)
+            .with(Gap::SENTENCE)
+            .with(Gap::LINE)
+            .with(Gap::SLASH),
     ) && (!gap.has(Gap::SENTENCE) || gap.has(Gap::STOP))
 }
 
@@ -668,7 +674,7 @@ mod tests {
             hash: WordHash::default(),
         };
         let mut seen = 0;
-        for known in VOCABULARY.known().iter().filter(|known| known.plain) {
+        for known in VOCABULARY.known().iter().filter(|known| known.flags.has(Flags::PLAIN)) {
             assert!(!known.may_be_led(Case::Lower) && !known.tags.has(Tags::ROLE));
             for (len, cased) in [(1, false), (1, true), (7, false), (7, true)] {
                 for next in [Gap::default(), Gap::SPACE, Gap::COMMA, Gap::STOP, Gap::HYPHEN] {
@@ -684,7 +690,7 @@ mod tests {
         #[test]
         fn covering_is_reading_anew(
             parts in proptest::collection::vec(
-                "[a-z]{1,9}|[A-Z][a-z]{1,5}|[0-9]{1,4}|'s|o'neil|doctor:|\\[patient\\]|[ .,:#?\n-]{1,3}|mom is|\u{e9}",
+                "[a-z]{1,9}|[A-Z][a-z]{1,5}|[0-9]{1,4}|'s|o'neil|doctor:|aBcD\"[:=]?|ABcd[:=]?|_|\\[patient\\]|[ .,:#?\n-]{1,3}|mom is|\u{e9}",
                 1..40,
             ),
             cuts in proptest::collection::btree_set(0usize..160, 0..12),

@@ -580,7 +580,7 @@ fn is_contraction(text: &str) -> bool {
 }
 
 fn starts_quote(document: &Document<'_>, at: usize) -> bool {
-    document.gap(at).has(Gap::QUOTE.with(Gap::OTHER))
+    document.gap(at).has(Gap::QUOTE.with(Gap::JOINT).with(Gap::OTHER))
 }
 
 /// Where a name begins together with the abbreviated title before it. After a preposition ("seen by Dr. Smith") the two are

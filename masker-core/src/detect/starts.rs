@@ -1,5 +1,7 @@
 //! Sets of words: those at which something may begin, so that the rules look at no others.
 
+use std::fmt;
+
 use smallvec::SmallVec;
 
 /// The sets a word is in, as flags; those up to [`Flags::CASED`] are kept for a whole document.
@@ -36,19 +38,13 @@ impl Flags {
     /// The name of a town or county, or the first word of one.
     pub(crate) const TOWN: Self = Self(1 << 13);
 
-    /// What else the word is in depends on what stands around it.
-    pub(crate) const ODD: Self = Self(1 << 14);
     /// Before it stands something that may be part of an address in a network.
-    pub(crate) const SIGNED: Self = Self(1 << 15);
+    pub(crate) const SIGNED: Self = Self(1 << 14);
     /// The word or one shortly before it in its turn is capitalised.
     pub(crate) const CASED: Self = Self(1 << 16);
 
-    /// Those of which sets are kept.
-    const KEPT: u32 = (1 << 17) - 1;
-    /// Room for their sets: a power of two.
-    const SETS: usize = 32;
-    /// Of words without one of them, a set that nobody asks for.
-    const NONE: u32 = 1 << 31;
+    /// The sets that are kept.
+    const SETS: usize = 17;
 
     /// In small letters, where capitals mean nothing, it may be a name.
     pub(crate) const SMALL_NAME: Self = Self(1 << 24);
@@ -60,6 +56,13 @@ impl Flags {
     pub(crate) const SMALL_LED: Self = Self(1 << 27);
     /// With a capital it may be a name where something leads to it.
     pub(crate) const CAPITAL_LED: Self = Self(1 << 28);
+    /// Some cue phrase begins with it.
+    pub(crate) const CUE_GOES_ON: Self = Self(1 << 29);
+    /// Some cue phrase goes on with it.
+    pub(crate) const CUE_INSIDE: Self = Self(1 << 30);
+    /// In small letters it is in no set for what stands around it, but for that of cues and unless what stands before it tells
+    /// something.
+    pub(crate) const PLAIN: Self = Self(1 << 31);
 
     /// Whether any flag of `other` is set.
     pub(crate) const fn has(self, other: Self) -> bool {
@@ -84,14 +87,28 @@ impl Flags {
         Self(self.0 & !other.0)
     }
 
+    /// The first sixteen.
+    pub(crate) const fn first(self) -> u16 {
+        self.0 as u16
+    }
+
     const fn index(self) -> usize {
         self.0.trailing_zeros() as usize
     }
 }
 
 /// For every one of the kept [`Flags`] the words of a document that have it.
-#[derive(Debug, Default)]
+///
+/// The flags are collected word by word, and turned into sets at the end: to add a word to each of its sets at once takes a
+/// branch for each, which nothing can foresee.
+#[derive(Default)]
 pub(crate) struct Starts {
+    /// The first sixteen flags of every word, behind the place of a word that is none.
+    words: Vec<u16>,
+    /// In its first places, the words of which more has to be found out.
+    odd: Vec<u32>,
+    /// How many those are.
+    pub(crate) odds: usize,
     /// For 64 words each, a bit for every word that has the flag.
     blocks: Vec<[u64; Flags::SETS]>,
 }
@@ -99,38 +116,52 @@ pub(crate) struct Starts {
 /// Words in a block.
 const BLOCK: usize = 64;
 
+/// The sets; not what they were made of.
+impl fmt::Debug for Starts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let odd = &self.odd[..self.odds];
+        f.debug_struct("Starts").field("odd", &odd).field("blocks", &self.blocks).finish_non_exhaustive()
+    }
+}
+
 impl Starts {
-    /// Begins anew, with room for a number of words.
-    pub(crate) fn begin(&mut self, words: usize) {
+    /// Begins anew with so many words. Gives room for the first flags of each, behind the place of a word that is none, and for
+    /// those of which more has to be found out.
+    pub(crate) fn begin(&mut self, words: usize) -> (&mut [u16], &mut [u32]) {
+        let room = words.next_multiple_of(BLOCK) + 1;
+        if self.words.len() < room {
+            self.words.resize(room, 0);
+            self.odd.resize(room, 0);
+        }
         self.blocks.clear();
         self.blocks.resize(words.div_ceil(BLOCK), [0; Flags::SETS]);
-    }
-
-    /// Gives back the room behind the last word.
-    pub(crate) fn end(&mut self, words: usize) {
-        self.blocks.truncate(words.div_ceil(BLOCK));
+        (&mut self.words[..=words], &mut self.odd)
     }
 
     /// Adds flags to those of a word.
     #[inline(always)]
     pub(crate) fn add(&mut self, word: usize, flags: Flags) {
-        let block = &mut self.blocks[word / BLOCK];
-        let bit = 1 << (word % BLOCK);
-        // Most words have one flag or none, and which of these cannot be foreseen.
-        let mut left = flags.0 & Flags::KEPT | Flags::NONE;
-        loop {
-            block[left.trailing_zeros() as usize % Flags::SETS] |= bit;
-            left &= left - 1;
-            if left & Flags::KEPT == 0 {
-                break;
-            }
+        self.words[word + 1] |= flags.first();
+    }
+
+    /// Makes the sets of the flags that so many words were given.
+    pub(crate) fn end(&mut self, words: usize) {
+        self.words[words + 1..=words.next_multiple_of(BLOCK)].fill(0);
+        let (blocks, _) = self.words[1..].as_chunks();
+        for (sets, flags) in self.blocks.iter_mut().zip(blocks) {
+            sets[..16].copy_from_slice(&transposed(flags));
         }
     }
 
-    /// Adds a flag to those of a word where a condition holds.
-    #[inline(always)]
-    pub(crate) fn add_where(&mut self, condition: bool, word: usize, flag: Flags) {
-        self.blocks[word / BLOCK][flag.index()] |= u64::from(condition) << (word % BLOCK);
+    /// The words of which more has to be found out, in order.
+    pub(crate) fn odd(&self) -> impl Iterator<Item = usize> {
+        self.odd[..self.odds].iter().map(|&word| word as usize)
+    }
+
+    /// One of them, by its place.
+    #[inline]
+    pub(crate) fn nth_odd(&self, place: usize) -> Option<usize> {
+        self.odd[..self.odds].get(place).map(|&word| word as usize)
     }
 
     /// Adds a flag to those of the words `start..end`.
@@ -143,11 +174,6 @@ impl Starts {
             self.blocks[word / BLOCK][index] |= bits;
             word = stop;
         }
-    }
-
-    /// The words of a block that have a flag; `None` behind the last block.
-    pub(crate) fn block(&self, flag: Flags, block: usize) -> Option<impl Iterator<Item = usize> + use<>> {
-        self.blocks.get(block).map(|sets| Bits { base: block * BLOCK, left: sets[flag.index()] })
     }
 
     /// Whether a word has a flag.
@@ -219,6 +245,50 @@ impl Starts {
     /// Bytes held.
     pub(crate) fn capacity(&self) -> usize {
         self.blocks.capacity() * size_of::<[u64; Flags::SETS]>()
+            + self.words.capacity() * size_of::<u16>()
+            + self.odd.capacity() * size_of::<u32>()
+    }
+}
+
+/// For each of sixteen bits the numbers that have it.
+fn transposed(numbers: &[u16; BLOCK]) -> [u64; 16] {
+    let (sixteens, _) = numbers.as_chunks::<16>();
+    let mut squares: [[u64; 4]; 4] = std::array::from_fn(|at| square_transposed(&sixteens[at]));
+    // The sixteen bits that one square has for a flag stand beside those of the next.
+    let mut sets = [0; 16];
+    for at in 0..4 {
+        let mut rows = squares.each_mut().map(|square| square[at]);
+        swap::<16, 0x0000_FFFF_0000_FFFF>(&mut rows, 1);
+        swap::<32, 0x0000_0000_FFFF_FFFF>(&mut rows, 2);
+        sets[4 * at..4 * at + 4].copy_from_slice(&rows);
+    }
+    sets
+}
+
+/// Rows and columns of sixteen times sixteen bits change places; four rows are in each number.
+fn square_transposed(rows: &[u16; 16]) -> [u64; 4] {
+    let (fours, _) = rows.as_chunks::<4>();
+    let mut rows: [u64; 4] = std::array::from_fn(|at| {
+        let four = fours[at].map(u64::from);
+        four[0] | four[1] << 16 | four[2] << 32 | four[3] << 48
+    });
+    swap::<8, 0x00FF_00FF_00FF_00FF>(&mut rows, 2);
+    swap::<4, 0x0F0F_0F0F_0F0F_0F0F>(&mut rows, 1);
+    for row in &mut rows {
+        for (by, mask) in [(30, 0xCCCC_CCCC), (15, 0x0000_AAAA_0000_AAAA)] {
+            let other = (*row ^ *row >> by) & mask;
+            *row ^= other ^ other << by;
+        }
+    }
+    rows
+}
+
+/// Swaps the bits of each row that stand `BY` places above a mask with those of the mask in the row that comes `apart` later.
+fn swap<const BY: u32, const MASK: u64>(rows: &mut [u64; 4], apart: usize) {
+    for at in (0..4).filter(|at| at & apart == 0) {
+        let other = (rows[at] >> BY ^ rows[at + apart]) & MASK;
+        rows[at + apart] ^= other;
+        rows[at] ^= other << BY;
     }
 }
 
@@ -305,17 +375,14 @@ mod tests {
 
     #[test]
     fn every_flag_is_found_at_its_words() {
-        let all: Vec<Flags> = (0..Flags::KEPT.count_ones()).map(|flag| Flags(1 << flag)).collect();
+        let all: Vec<Flags> = (0..16).map(|flag| Flags(1 << flag)).collect();
         let mut starts = Starts::default();
         for words in [0, 1, 63, 64, 65, 200] {
             let has = |flag: usize, word: usize| (word + flag).is_multiple_of(flag + 2);
-            starts.begin(2 * words);
+            starts.begin(words).0.fill(0);
             for word in 0..words {
-                let flags = all
-                    .iter()
-                    .enumerate()
-                    .fold(Flags::default(), |flags, (index, flag)| flags.with(flag.when(has(index, word))));
-                starts.add(word, flags);
+                let flags = all.iter().enumerate().map(|(index, flag)| flag.when(has(index, word)));
+                starts.add(word, flags.fold(Flags::default(), Flags::with));
             }
             starts.end(words);
             for (index, &flag) in all.iter().enumerate() {

@@ -62,6 +62,8 @@ impl Tags {
     pub(crate) const CUE_ALONE: Self = Self(1 << 24);
     /// Some cue phrase goes on with it.
     pub(crate) const CUE_INSIDE: Self = Self(1 << 25);
+    /// Has a name that is no person's.
+    pub(crate) const THING: Self = Self(1 << 21);
     /// A word of grammar that is never a name, whatever stands around it.
     pub(crate) const NO_NAME: Self = Self(1 << 16);
 
@@ -81,7 +83,7 @@ impl Tags {
     }
 }
 
-const LISTS: [(Tags, &str); 18] = [
+const LISTS: [(Tags, &str); 19] = [
     (
         Tags::TITLE,
         "capt captain doc doctor dr drs judge lieutenant lt madam miss missus mister mr mrs ms mx nurse \
@@ -148,6 +150,16 @@ const LISTS: [(Tags, &str); 18] = [
     ),
     (Tags::HIGHWAY, "highway hwy route rte"),
     (Tags::POST_BOX, "cmr hc p po pob post psc rr rural unit"),
+    (
+        Tags::THING,
+        "app application bank brand building bucket business campaign city class clinic column company \
+         condition country county database department device diagnosis domain drug event facility field \
+         file folder function generic group hospital host hotel insurance insurer job lab laboratory \
+         location med medication medicine method model office org organisation organization package \
+         parameter payer pharmacy plan practice procedure product program project property queue region \
+         repository restaurant school server service site state store street supplement system table tag \
+         task template test tool topic town trade vaccine variable vendor vitamin workflow",
+    ),
     (Tags::SITE, "area branch campus clinic facility location office residence site"),
 ];
 
@@ -158,9 +170,6 @@ pub(crate) struct Known {
     pub(crate) tags: Tags,
     pub(crate) flags: Flags,
     pub(crate) class: WordClass,
-    /// In small letters it is in no set for what stands around it, but for that of cues and unless what stands before it tells
-    /// something.
-    pub(crate) plain: bool,
 }
 
 impl Known {
@@ -179,7 +188,12 @@ impl Known {
         let names = names::flags_of(entry, tags);
         let small = Flags::SMALL_LEARNT.with(Flags::SMALL_LED).with(Flags::SMALL_NAME);
         let plain = !names.has(small) && !tags.has(Tags::ROLE);
-        Self { entry, tags, class, flags: flags.with(names), plain }
+        let flags = flags
+            .with(names)
+            .with(Flags::CUE_GOES_ON.when(tags.has(Tags::CUE)))
+            .with(Flags::CUE_INSIDE.when(tags.has(Tags::CUE_INSIDE)))
+            .with(Flags::PLAIN.when(plain));
+        Self { entry, tags, flags, class }
     }
 
     /// Whether a word in this case may be a name where something leads to it.
@@ -261,8 +275,17 @@ impl Vocabulary {
     /// The place in [`Vocabulary::known`] of a word of letters without a possessive ending.
     #[inline(always)]
     pub(crate) fn index(&self, hash: WordHash) -> u32 {
-        let found = self.slots[self.slot(hash)];
-        if found.fingerprint == 0 { self.index_in_others(hash) } else { found.index }
+        let mut slot = first_slot(hash);
+        loop {
+            let found = self.slots[slot];
+            if found.fingerprint == fingerprint(hash) {
+                return found.index;
+            }
+            if found.fingerprint == 0 {
+                return self.index_in_others(hash);
+            }
+            slot = (slot + 1) % SLOTS;
+        }
     }
 
     #[inline(always)]
@@ -297,9 +320,8 @@ impl Vocabulary {
     }
 
     /// The slot of a word, or the free one where it would be.
-    #[inline(always)]
     fn slot(&self, hash: WordHash) -> usize {
-        let mut slot = (hash.0 >> (u64::BITS - SLOT_BITS)) as usize;
+        let mut slot = first_slot(hash);
         loop {
             let found = self.slots[slot].fingerprint;
             if found == fingerprint(hash) || found == 0 {
@@ -308,6 +330,10 @@ impl Vocabulary {
             slot = (slot + 1) % SLOTS;
         }
     }
+}
+
+fn first_slot(hash: WordHash) -> usize {
+    (hash.0 >> (u64::BITS - SLOT_BITS)) as usize
 }
 
 fn fingerprint(hash: WordHash) -> u32 {

@@ -19,7 +19,7 @@ use crate::secret::discard;
 pub struct NormalView<'s> {
     source: &'s str,
     text: String,
-    /// The same bytes before capitals were made small; empty where they are those of the source.
+    /// The same bytes before capitals were made small; empty where they are those of the source, and nothing is covered.
     cased: String,
     /// Where the view is more than the source in small letters, in order.
     edits: Vec<Edit>,
@@ -144,11 +144,12 @@ impl<'s> NormalView<'s> {
         assert!(self.is_aligned(), "the spans of the source are those of the view");
         let ViewBuffers { mut text, mut cased, mut edits } = buffers;
         edits.clear();
-        for (buffer, from) in [(&mut text, &self.text), (&mut cased, &self.cased)] {
+        let from_cased = if self.cased.is_empty() { self.source } else { &self.cased };
+        for (buffer, from) in [(&mut text, &self.text[..]), (&mut cased, from_cased)] {
             buffer.clear();
             buffer.reserve(from.len());
             let mut at = 0;
-            for span in protected.iter().filter(|_| !from.is_empty()) {
+            for span in protected {
                 buffer.push_str(&from[at..span.start]);
                 push_barrier(buffer, span.len());
                 at = span.end;

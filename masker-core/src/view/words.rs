@@ -1,3 +1,5 @@
+use std::ops::Range;
+
 use super::hash::{WordHash, hash_part, hash_short, hash_two, load, load_inside};
 use super::normal::{BARRIER, NormalView};
 
@@ -77,6 +79,8 @@ impl Gap {
     pub const PROTECTED: Self = Self(1 << 17);
     /// Three spaces or more, or a tab: the border between two columns.
     pub const COLUMN: Self = Self(1 << 18);
+    /// An underscore; or nothing, where one word of a name such as `memberId` ends and the next begins.
+    pub const JOINT: Self = Self(1 << 19);
 
     /// Whether any flag of `other` is set.
     pub fn has(self, other: Self) -> bool {
@@ -180,7 +184,8 @@ impl<'v> Words<'v> {
 
     /// Begins behind a word that ends at a byte of the view.
     pub(crate) fn behind(view: &'v NormalView<'_>, end: u32) -> Self {
-        Self::from(view, end, Gap::default())
+        let inside = word_char(view.text(), end as usize) > 0;
+        Self::from(view, end, if inside { Gap::JOINT } else { Gap::default() })
     }
 
     fn from(view: &'v NormalView<'_>, at: u32, gap: Gap) -> Self {
@@ -195,32 +200,34 @@ impl<'v> Words<'v> {
     #[inline(always)]
     pub(crate) fn read_plain(&mut self) -> Option<Word> {
         let start = self.at as usize;
-        let eight = load_inside(self.text.as_bytes(), start)?;
-        let capitals = load_inside(self.cased, start)? ^ eight;
-        let letters = letters_of(eight);
+        let eight = load_inside(self.cased, start)?;
+        let letters = letters_of(eight | SMALL);
         let len = (!letters & HIGH).trailing_zeros() / 8;
-        let case;
-        let (len, behind, hash) = if len < 8 {
+        let (len, behind, hash, case, capitals) = if len < 8 {
             if len == 0 {
                 return None;
             }
             let keep = (1_u64 << (len * 8)) - 1;
-            case = case_of_letters(letters & keep, capitals & keep, 0);
-            (len, (eight >> (len * 8)) as u8, hash_short(eight & keep))
+            let case = case_of_letters(eight, eight & keep & SMALL, len);
+            (len, (eight >> (len * 8)) as u8, hash_short((eight | SMALL) & keep), case, !eight & keep & !0xFF)
         } else {
-            let rest = load_inside(self.text.as_bytes(), start + 8)?;
-            let more = letters_of(rest);
-            let len = (!more & HIGH).trailing_zeros() / 8;
+            let rest = load_inside(self.cased, start + 8)?;
+            let len = (!letters_of(rest | SMALL) & HIGH).trailing_zeros() / 8;
             let keep = 1_u64.checked_shl(len * 8)? - 1;
-            let more_capitals = (load_inside(self.cased, start + 8)? ^ rest) & keep;
-            case = case_of_letters(letters, capitals, more & keep & !(more_capitals << 2));
-            (8 + len, (rest >> (len * 8)) as u8, hash_two(eight, rest & keep))
+            let case = case_of_letters(eight, (eight | rest & keep) & SMALL, 8 + len);
+            let hash = hash_two(eight | SMALL, (rest | SMALL) & keep);
+            (8 + len, (rest >> (len * 8)) as u8, hash, case, !eight & !0xFF | !rest & keep)
         };
-        let behind = BEHIND[usize::from(behind)];
-        if behind.len == Behind::WORD {
-            return None;
-        }
+        let mut behind = BEHIND[usize::from(behind)];
         let (start, end, gap) = (self.at, self.at + len, self.gap);
+        if behind.len >= Behind::WORD {
+            // The name of a value may be one of several words: it has capitals inside, or is behind another one.
+            let inside = capitals & SMALL != 0;
+            if behind.len == Behind::WORD || inside || gap.has(Gap::JOINT) {
+                return None;
+            }
+            behind.len -= Behind::NAMED;
+        }
         (self.at, self.gap) = gap_behind(self.text, end, behind);
         Some(Word {
             start,
@@ -249,32 +256,42 @@ impl<'v> Words<'v> {
         if let Some(word) = self.read_plain() {
             return Some(word);
         }
-        let word = Word { gap: self.gap, ..read_long(self.text, self.cased, self.at) };
-        let behind = self.text.as_bytes().get(word.end as usize).map(|&byte| BEHIND[usize::from(byte)]);
-        let behind = behind.filter(|behind| behind.len != Behind::WORD).unwrap_or(Behind::OTHER);
-        (self.at, self.gap) = gap_behind(self.text, word.end, behind);
+        let word = read_long(self.text, self.cased, self.at, self.gap);
+        (self.at, self.gap) = behind_long(self.text, &word);
         Some(word)
     }
 }
 
-/// How a word of letters is written: `letters` and `capitals` of its first eight bytes, as the highest bit of each byte and as
-/// the bit that tells capitals from small letters, and the small letters behind them.
+/// How a word of `len` letters is written: from its first letter, and the bits of [`SMALL`] in any of them.
 #[inline(always)]
 #[expect(clippy::needless_bitwise_bool, reason = "not branched on")]
-fn case_of_letters(letters: u64, capitals: u64, small_behind: u64) -> Case {
-    // The bit that tells capitals stands two places below the highest.
-    let small = letters & !(capitals << 2) & !0xFF;
-    let alone = letters >> 8 == 0;
-    // Reckoned first and not branched on: which words have capitals cannot be foreseen.
-    let written = if alone | (small | small_behind != 0) { Case::Title } else { Case::Upper };
-    if capitals.trailing_zeros() >= 8 { Case::Lower } else { written }
+fn case_of_letters(first: u64, small: u64, len: u32) -> Case {
+    let written = [Case::Lower, Case::Title, Case::Upper];
+    // Looked up and not branched on: which words have capitals cannot be foreseen.
+    written[usize::from(first & 0x20 == 0) + usize::from((small == 0) & (len > 1))]
 }
 
-/// A word that is long or has other characters than letters.
+/// A word that is long, has other characters than letters, or is a part of an identifier.
 #[inline(never)]
-fn read_long(text: &str, cased: &[u8], start: u32) -> Word {
+fn read_long(text: &str, cased: &[u8], start: u32, gap: Gap) -> Word {
     let (bytes, at) = (text.as_bytes(), start as usize);
     let (end, shape, apostrophe) = word_end(text, at);
+    let inside = gap.has(Gap::JOINT) && at > 0 && bytes[at - 1].is_ascii_alphanumeric();
+    let part = part_of_identifier(bytes, cased, at..end, inside);
+    if let Some(end) = part.or_else(|| inside.then_some(end)) {
+        let has = |kind: fn(&u8) -> bool| bytes[at..end].iter().any(kind);
+        return Word {
+            hash: hash_part(bytes, at, end),
+            start,
+            end: end as u32,
+            shape: Shape::of(has(u8::is_ascii_alphabetic), has(u8::is_ascii_digit)),
+            // A capital tells where the word begins, and nothing else.
+            case: Case::Lower,
+            apostrophe: false,
+            possessive: false,
+            gap,
+        };
+    }
     let possessive = end - at > 2 && bytes[..end].ends_with(b"'s");
     let stem_end = if possessive { end - 2 } else { end };
     Word {
@@ -285,8 +302,53 @@ fn read_long(text: &str, cased: &[u8], start: u32) -> Word {
         case: case_of(text, cased, at, stem_end),
         apostrophe,
         possessive,
-        gap: Gap::default(),
+        gap,
     }
+}
+
+/// Where the next word begins behind one that was read by [`read_long`], or what stands there goes on, and what that is.
+fn behind_long(text: &str, word: &Word) -> (u32, Gap) {
+    let Some(&byte) = text.as_bytes().get(word.end as usize) else { return (word.end, Gap::default()) };
+    if byte.is_ascii_alphanumeric() {
+        return (word.end, Gap::JOINT);
+    }
+    let behind = BEHIND[usize::from(byte)];
+    let len = behind.len % Behind::NAMED;
+    gap_behind(text, word.end, if len == Behind::WORD { Behind::OTHER } else { Behind { len, ..behind } })
+}
+
+/// Where the first word of an identifier ends that is several and names the value behind it: `"memberId": …`, `memberId=…`,
+/// `<memberId>…`.
+/// Capitals inside a word say nothing elsewhere ("McCoy", "predniSONE").
+fn part_of_identifier(bytes: &[u8], cased: &[u8], word: Range<usize>, inside: bool) -> Option<usize> {
+    /// The longest identifier, in bytes.
+    const LONGEST: usize = 64;
+    /// The most white space between a name in quotes and the colon.
+    const MOST_SPACE: usize = 4;
+    if word.len() > LONGEST {
+        return None;
+    }
+    let cased = &cased[..word.end];
+    let begins_part = |at: &usize| {
+        let next_is_small = cased.get(at + 1).is_some_and(u8::is_ascii_lowercase);
+        cased[*at].is_ascii_uppercase() && (!cased[at - 1].is_ascii_uppercase() || next_is_small)
+    };
+    let mut parts = (word.start + 1..word.end).filter(begins_part);
+    let first = parts.next()?;
+    let is_camel = |at: usize| cased.get(at + 1).is_some_and(u8::is_ascii_lowercase);
+    let is_identifier = inside
+        || match &bytes[word.end..] {
+            [b'"' | b'\'' | b'`', rest @ ..] => {
+                let sign = rest.iter().take(MOST_SPACE).find(|byte| **byte != b' ');
+                matches!(sign, Some(b':' | b'='))
+            }
+            [b':' | b'=', ..] => {
+                cased[word.start].is_ascii_lowercase() && is_camel(first) && parts.all(is_camel)
+            }
+            [b'>', ..] => word.start > 0 && bytes[word.start - 1] == b'<',
+            _ => false,
+        };
+    (is_identifier && cased[word].is_ascii()).then_some(first)
 }
 
 /// What the byte behind a word says.
@@ -301,6 +363,8 @@ struct Behind {
 impl Behind {
     /// In place of a length: the word may not be at its end.
     const WORD: u8 = 3;
+    /// Added to the length of a gap behind the name of a value.
+    const NAMED: u8 = 4;
     /// The gap is read character by character.
     const OTHER: Self = Self { gap: Gap(0), len: 0 };
 
@@ -310,6 +374,9 @@ impl Behind {
             b'.' => Self { gap: Gap::STOP.with(Gap::SENTENCE).with(Gap::SPACE), len: 2 },
             b'\'' => Self { gap: Gap(0), len: Self::WORD },
             _ if !byte.is_ascii() || byte.is_ascii_alphanumeric() => Self { gap: Gap(0), len: Self::WORD },
+            b'"' | b'`' | b':' | b'=' | b'>' => {
+                Self { gap: mark(byte).with(Gap::SPACE), len: 2 + Self::NAMED }
+            }
             _ if byte.is_ascii_punctuation() => Self { gap: mark(byte).with(Gap::SPACE), len: 2 },
             _ => Self::OTHER,
         }
@@ -393,6 +460,9 @@ fn word_end(text: &str, start: usize) -> (usize, Shape, bool) {
 /// The highest bit of each of eight bytes.
 const HIGH: u64 = 0x8080_8080_8080_8080;
 
+/// The bit of each of eight letters by which small ones differ from capitals.
+const SMALL: u64 = eight(0x20);
+
 /// Eight bytes with the same value.
 const fn eight(byte: u8) -> u64 {
     u64::from_le_bytes([byte; 8])
@@ -440,6 +510,7 @@ const fn mark(byte: u8) -> Gap {
         b'(' | b')' | b'[' | b']' | b'{' | b'}' | b'<' | b'>' => Gap::BRACKET,
         b'#' => Gap::HASH,
         b'"' | b'\'' | b'`' => Gap::QUOTE,
+        b'_' => Gap::JOINT,
         _ => Gap::OTHER,
     }
 }
@@ -507,18 +578,55 @@ mod tests {
         let (text, mut words) = (view.text(), Vec::new());
         let (mut at, mut gap) = gap_end(text, 0, Gap::START);
         while (at as usize) < text.len() {
-            let word = Word { gap, ..read_long(text, &view.cased()[..text.len()], at) };
+            let word = read_long(text, &view.cased()[..text.len()], at, gap);
             words.push(word);
-            (at, gap) = gap_end(text, word.end, Gap::default());
+            let inside = word_char(text, word.end as usize) > 0;
+            (at, gap) = gap_end(text, word.end, if inside { Gap::JOINT } else { Gap::default() });
         }
         words
+    }
+
+    #[test]
+    fn identifiers_that_name_a_value_are_words() {
+        let stems = |text: &str| {
+            let view = NormalView::new(text, &[]);
+            split_words(&view).iter().map(|word| word.stem(&view).to_owned()).collect::<Vec<_>>().join(" ")
+        };
+        for (text, wanted) in [
+            (r#"{"memberId": 7}"#, "member id 7"),
+            (r#"{"patientMRN" : 7, 'DateOfBirth':7}"#, "patient mrn 7 date of birth 7"),
+            (r#"{\"lastName\":\"x\"}"#, "last name x"),
+            ("?medicalRecordNumber=7&ssnLast4=7", "medical record number 7 ssn last4 7"),
+            ("homePhone: 7", "home phone 7"),
+            ("<LastName>x</LastName>", "last name x lastname"),
+            ("member_id: 7", "member id 7"),
+            // No names of values.
+            ("McDonald: yes", "mcdonald yes"),
+            ("predniSONE: 7, cloNIDine: 7", "prednisone 7 clonidine 7"),
+            ("my memberId is", "my memberid is"),
+            ("PATIENT: x", "patient x"),
+            ("a>bCd>", "a bcd"),
+        ] {
+            assert_eq!(stems(text), wanted, "{text}");
+        }
+        let long = format!("{}:", "aaAa".repeat(17));
+        assert_eq!(stems(&long), long.trim_end_matches(':').to_lowercase());
+        let words = split_words(&NormalView::new("\"DateOfBirth\": x", &[]));
+        let gaps = [Gap::START.with(Gap::QUOTE), Gap::JOINT, Gap::JOINT];
+        for (word, gap) in words.iter().zip(gaps) {
+            assert_eq!(
+                (word.case, word.gap),
+                (Case::Lower, gap),
+                "a capital that begins a part tells nothing"
+            );
+        }
     }
 
     proptest! {
         #[test]
         fn words_are_those_read_character_by_character(
             parts in proptest::collection::vec(
-                "[a-z]{1,9}|[A-Za-z]{1,3}|[A-Z]{2,9}|[a-zA-Z]{7,9}|[a-z]{14,18}|[A-Z][a-z]{6,18}|[0-9]{1,3}|[a-z]'s?|\u{e9}|[ -/:-@\\[-`{-~\n\t\u{1a}\u{2014}]{1,4}| ",
+                "[a-z]{1,9}|[A-Za-z]{1,3}|[A-Z]{2,9}|[a-zA-Z]{7,9}\"?[:=]?|[a-z]{14,18}|[A-Z][a-z]{6,18}|[0-9]{1,3}|[a-z]'s?|\u{e9}|[ -/:-@\\[-`{-~\n\t\u{1a}\u{2014}]{1,4}| ",
                 0..40,
             ),
         ) {
