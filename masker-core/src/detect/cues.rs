@@ -186,6 +186,9 @@ impl CueTable {
 /// number", and "user name" asks for no name. A longer contradiction beats a label in it. Equal phrases of two kinds stay.
 fn keep_longest_labels(hits: &mut Vec<CueHit>) {
     let beats = |a: &CueHit, b: &CueHit| {
+        if a.end <= b.start {
+            return false;
+        }
         let (a_len, b_len) = (a.end - a.start, b.end - b.start);
         let rival = if a.role == Role::Against {
             b.role == Role::Label && a.start <= b.start && a.end >= b.end && a_len > b_len
@@ -195,7 +198,7 @@ fn keep_longest_labels(hits: &mut Vec<CueHit>) {
             let touches = a.start < b.start && a.end < b.end;
             a.role == b.role && (holds || touches)
         };
-        rival && (a.kind != b.kind || a.role == Role::Against) && a.start < b.end && b.start < a.end
+        rival && (a.kind != b.kind || a.role == Role::Against)
     };
     let mut reach = 0;
     let overlap = hits.iter().any(|hit| {
@@ -206,16 +209,15 @@ fn keep_longest_labels(hits: &mut Vec<CueHit>) {
     if !overlap {
         return;
     }
-    let beaten: SmallVec<[bool; 64]> = hits
-        .iter()
-        .enumerate()
-        .map(|(index, hit)| {
-            let near = |other: &&CueHit| other.start.abs_diff(hit.start) < LONGEST;
-            matches!(hit.role, Role::Label | Role::After)
-                && (hits[..index].iter().rev().take_while(near).any(|other| beats(other, hit))
-                    || hits[index + 1..].iter().take_while(near).any(|other| beats(other, hit)))
-        })
-        .collect();
+    let mut beaten = SmallVec::<[bool; 64]>::from_elem(false, hits.len());
+    for (index, hit) in hits.iter().enumerate() {
+        // What beats it begins no later.
+        let near = |other: &&CueHit| hit.start - other.start < LONGEST;
+        let beside = |other: &&CueHit| other.start == hit.start;
+        beaten[index] = matches!(hit.role, Role::Label | Role::After)
+            && (hits[..index].iter().rev().take_while(near).any(|other| beats(other, hit))
+                || hits[index + 1..].iter().take_while(beside).any(|other| beats(other, hit)));
+    }
     let mut beaten = beaten.into_iter();
     hits.retain(|_| !beaten.next().unwrap_or(false));
 }

@@ -468,8 +468,10 @@ fn anchors(document: &Document<'_>) -> SmallVec<[u32; 16]> {
     for at in document.starts.either(Flags::SIGNED, Flags::DIGITS) {
         let word = &document.words[at];
         signs(document.gap_start(at)..word.start as usize, &mut anchors);
-        if word.shape != Shape::Letters {
-            anchors.extend((word.start..word.end).find(|&at| text[at as usize].is_ascii_digit()));
+        if word.shape != Shape::Letters
+            && let Some(digit) = (word.start..word.end).find(|&at| text[at as usize].is_ascii_digit())
+        {
+            anchors.push(digit);
         }
     }
     // What stands behind the last word belongs to none.
