@@ -490,7 +490,7 @@ fn read_words(view: &NormalView<'_>, words: &mut Vec<Token>) {
     loop {
         if let Some(word) = reader.read_plain() {
             words.push(Token { word, known: vocabulary.index(word.hash) });
-        } else if let Some(word) = reader.read() {
+        } else if let Some(word) = reader.read_number().or_else(|| reader.read()) {
             words.push(Token::new(word, vocabulary, view));
         } else {
             break;

@@ -24,6 +24,11 @@ fn digits(text: &str) -> Characters {
     text.bytes().filter(u8::is_ascii_digit).map(|b| b - b'0').collect()
 }
 
+/// How many bytes of the text are of a sort.
+fn count(text: &str, sort: fn(&u8) -> bool) -> usize {
+    text.bytes().filter(sort).count()
+}
+
 /// The ASCII letters and digits of the text in upper case.
 fn compact(text: &str) -> Characters {
     text.bytes().filter(u8::is_ascii_alphanumeric).map(|b| b.to_ascii_uppercase()).collect()
@@ -219,11 +224,17 @@ pub fn postal_item(text: &str) -> Verdict {
 
 /// Confirms payment card numbers: an issuer's prefix with a length it uses (ISO/IEC 7812) and the Luhn digit.
 pub fn payment_card(text: &str) -> Verdict {
-    let number = digits(text);
-    let prefix = |n: usize| number.iter().take(n).fold(0_u32, |sum, d| sum * 10 + u32::from(*d));
+    let length = count(text, u8::is_ascii_digit);
+    if !(12..=19).contains(&length) {
+        return Verdict::Reject;
+    }
+    let prefix = |n: usize| {
+        let first = text.bytes().filter(u8::is_ascii_digit).take(n);
+        first.fold(0_u32, |sum, digit| sum * 10 + u32::from(digit - b'0'))
+    };
     let lengths = match (prefix(1), prefix(2), prefix(3), prefix(4)) {
         // Visa has issued 13, 16 and 19 digits; 15 would be a mobile equipment identity.
-        (4, ..) if number.len() == 15 => return Verdict::Reject,
+        (4, ..) if length == 15 => return Verdict::Reject,
         (4, ..) => 13..=19,
         (_, 51..=55, ..) | (.., 2221..=2720) => 16..=16,
         (_, 34 | 37, ..) => 15..=15,
@@ -236,7 +247,7 @@ pub fn payment_card(text: &str) -> Verdict {
         (1, ..) => 15..=15,
         _ => return Verdict::Reject,
     };
-    valid_if(lengths.contains(&number.len()) && luhn(&number))
+    valid_if(lengths.contains(&length) && luhn(&digits(text)))
 }
 
 /// Confirms numbers of two or more digits whose last digit is the Luhn check digit (ISO/IEC 7812-1).
@@ -390,6 +401,9 @@ pub fn hicn(text: &str) -> Verdict {
 /// modulo 11 (49 CFR 565.15).
 pub fn vin(text: &str) -> Verdict {
     const WEIGHTS: [u32; 17] = [8, 7, 6, 5, 4, 3, 2, 10, 0, 9, 8, 7, 6, 5, 4, 3, 2];
+    if vin_shape(text) == Verdict::Reject {
+        return Verdict::Reject;
+    }
     let code = compact(text);
     let value = |b: u8| match b {
         b'0'..=b'9' => u32::from(b - b'0'),
@@ -397,9 +411,6 @@ pub fn vin(text: &str) -> Verdict {
         b'J'..=b'R' => u32::from(b - b'J') + 1,
         _ => u32::from(b - b'S') + 2,
     };
-    if vin_shape(text) == Verdict::Reject {
-        return Verdict::Reject;
-    }
     let check = match code.iter().zip(WEIGHTS).map(|(&b, weight)| value(b) * weight).sum::<u32>() % 11 {
         10 => b'X',
         other => b'0' + other as u8,
@@ -410,9 +421,11 @@ pub fn vin(text: &str) -> Verdict {
 /// Accepts what has the shape of a vehicle identification number, whatever its check digit: European numbers
 /// have none. One digit at the least: capitals alone are words.
 pub fn vin_shape(text: &str) -> Verdict {
-    let code = compact(text);
+    let is_excluded = |b: u8| matches!(b.to_ascii_uppercase(), b'I' | b'O' | b'Q');
     plausible_if(
-        code.len() == 17 && code.iter().any(u8::is_ascii_digit) && !code.iter().any(|b| b"IOQ".contains(b)),
+        count(text, u8::is_ascii_alphanumeric) == 17
+            && text.bytes().any(|b| b.is_ascii_digit())
+            && !text.bytes().any(is_excluded),
     )
 }
 
@@ -436,8 +449,11 @@ pub fn imei(text: &str) -> Verdict {
 
 /// Confirms SIM card numbers: 89, 18 to 20 digits, with the Luhn digit (ITU-T E.118).
 pub fn iccid(text: &str) -> Verdict {
+    if !(18..=20).contains(&count(text, u8::is_ascii_digit)) {
+        return Verdict::Reject;
+    }
     let number = digits(text);
-    valid_if((18..=20).contains(&number.len()) && number.starts_with(&[8, 9]) && luhn(&number))
+    valid_if(number.starts_with(&[8, 9]) && luhn(&number))
 }
 
 /// Confirms mobile equipment identifiers: 14 hexadecimal digits starting with A to F, and the check digit of
@@ -502,8 +518,14 @@ pub fn url(text: &str) -> Verdict {
 pub fn ipv4(text: &str) -> Verdict {
     let (address, prefix) =
         text.split_once('/').map_or((text, None), |(address, prefix)| (address, Some(prefix)));
-    let octets = address.split('.').try_fold(0, |octets, part| part.parse::<u8>().ok().map(|_| octets + 1));
-    plausible_if(octets == Some(4) && prefix.is_none_or(|p| p.parse::<u8>().is_ok_and(|p| p <= 32)))
+    let is_octet = |part: &[u8]| {
+        let number =
+            part.iter().fold(0_u32, |number, digit| number * 10 + u32::from(digit.wrapping_sub(b'0')));
+        (1..=3).contains(&part.len()) && part.iter().all(u8::is_ascii_digit) && number <= 255
+    };
+    let mut octets = 0;
+    let all = address.as_bytes().split(|byte| *byte == b'.').inspect(|_| octets += 1).take(5).all(is_octet);
+    plausible_if(all && octets == 4 && prefix.is_none_or(|p| p.parse::<u8>().is_ok_and(|p| p <= 32)))
 }
 
 /// Confirms IPv6 addresses (RFC 4291), with zone (RFC 4007) and prefix length up to 128, that have a digit:

@@ -241,6 +241,34 @@ impl<'v> Words<'v> {
         })
     }
 
+    /// The next word, if it is a number of fewer than eight digits.
+    #[inline(always)]
+    pub(crate) fn read_number(&mut self) -> Option<Word> {
+        let start = self.at;
+        let eight = load_inside(self.cased, start as usize)?;
+        let len = (!digits_of(eight) & HIGH).trailing_zeros() / 8;
+        if len == 0 || len == 8 {
+            return None;
+        }
+        let behind = BEHIND[usize::from((eight >> (len * 8)) as u8)];
+        if behind.len == Behind::WORD {
+            return None;
+        }
+        let (end, gap) = (start + len, self.gap);
+        (self.at, self.gap) =
+            gap_behind(self.text, end, Behind { len: behind.len % Behind::NAMED, ..behind });
+        Some(Word {
+            start,
+            end,
+            shape: Shape::Digits,
+            case: Case::Lower,
+            apostrophe: false,
+            possessive: false,
+            gap,
+            hash: hash_short(eight & ((1 << (len * 8)) - 1)),
+        })
+    }
+
     /// Goes on to the first character of the next word; whether there is one.
     fn skip_gap(&mut self) -> bool {
         (self.at, self.gap) = gap_end(self.text, self.at, self.gap);
