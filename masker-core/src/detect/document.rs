@@ -432,6 +432,16 @@ impl<'s> Document<'s> {
             )
     }
 
+    /// Whether a word is one of several of an identifier such as `callSid`, which names a value and is none.
+    pub(crate) fn is_in_identifier(&self, at: usize) -> bool {
+        let is_joined = |at: usize| {
+            self.words
+                .get(at)
+                .is_some_and(|word| word.gap == Gap::JOINT && self.words[at - 1].end == word.start)
+        };
+        at > 0 && is_joined(at) || is_joined(at + 1)
+    }
+
     /// The first word behind the name of the speaker, where the turn that begins at a word names him.
     pub(crate) fn after_role(&self, start: usize) -> usize {
         if !self.gap(start).has(Gap::TURN) || !self.is(start, Tags::ROLE) {

@@ -159,6 +159,9 @@ impl<'d, 's> Leads<'d, 's> {
         if word.shape != Shape::Letters || word.len() == 1 && word.case == Case::Lower {
             return false;
         }
+        if document.is_in_identifier(at) {
+            return false;
+        }
         if word.len() == 1 || self.is_led(at) {
             return true;
         }
