@@ -406,6 +406,8 @@ export declare class Policy {
    * @throws `invalid_argument`
    */
   static presetSource(name: PresetName): string
+  /** The JSON Schema (draft 7) of the policy file, for editors. Loading finds what needs two places at once, too. */
+  static schema(): string
   /** Every mistake of a policy written in YAML, at most 100; none where it is valid. */
   static check(yaml: string): Array<PolicyProblem>
   /** The name in the file. */

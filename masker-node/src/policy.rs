@@ -76,6 +76,12 @@ impl JsPolicy {
         done_here(env, || Policy::preset_source(name.as_str()).ok_or_else(|| no_preset(name.into_string())))
     }
 
+    /// The JSON Schema (draft 7) of the policy file, for editors. Loading finds what needs two places at once, too.
+    #[napi]
+    pub fn schema() -> &'static str {
+        Policy::schema()
+    }
+
     /// Every mistake of a policy written in YAML, at most 100; none where it is valid.
     #[napi]
     pub fn check(#[napi(ts_arg_type = "string")] yaml: Text) -> Vec<PolicyProblem> {

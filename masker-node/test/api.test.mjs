@@ -209,6 +209,7 @@ test('policies', async () => {
   assert.deepEqual(Policy.presetNames(), ['healthcare-default', 'healthcare-minimum', 'strict'])
   const source = Policy.presetSource('healthcare-minimum')
   assert.deepEqual(Policy.check(source), [])
+  assert.equal(JSON.parse(Policy.schema()).properties.version.const, 1)
   writeFileSync(join(folder, 'policy.yaml'), source)
   assert.equal(Policy.fromPathSync(join(folder, 'policy.yaml')).name, 'healthcare-minimum')
   assert.equal((await Policy.fromPath(join(folder, 'policy.yaml'))).version, 1)

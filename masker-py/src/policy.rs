@@ -205,6 +205,12 @@ impl PyPolicy {
         Ok(Policy::preset_source(name).expect("every shipped policy has a source"))
     }
 
+    /// The JSON Schema (draft 7) of the policy file, for editors. Loading finds what needs two places at once, too.
+    #[staticmethod]
+    fn schema() -> &'static str {
+        Policy::schema()
+    }
+
     /// Check a policy; with ``keys``, also that every key it names is there. :class:`masker.PolicyError`
     /// lists every mistake. Its dictionaries may not name files.
     #[staticmethod]

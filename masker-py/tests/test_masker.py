@@ -311,6 +311,7 @@ def test_a_policy_can_be_checked_without_a_failure():
     with pytest.raises(masker.PolicyError) as caught:
         masker.Policy.from_yaml("name: clinic\nversion: 2\n")
     assert problems == list(caught.value.problems) and len(problems) > 1
+    assert json.loads(masker.Policy.schema())["properties"]["version"]["const"] == 1
 
 
 def test_changes_of_a_policy():

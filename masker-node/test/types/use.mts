@@ -101,6 +101,7 @@ const sealed: string | undefined = keys.seal('K_HEALTHCARE', 'PHONE', '415-555-0
 const unsealed: string = keys.unseal(sealed ?? '', { scope: 'clinic' })
 const due: OldKey[] = keys.overdue(0)
 const source: string = Policy.presetSource('strict')
+const schema: string = Policy.schema()
 const known: KindInfo[] = kinds()
 
 const masked: Masked = masker.maskSync('my name is Zorblax, call 415-555-0142')
@@ -184,7 +185,7 @@ for await (const piece of restoreStream(conversation, nothing())) assert.equal(t
 
 // What the types promise is there.
 for (const value of [
-  aliased, problems[0]?.message, source, known[0]?.letter, action, tokenKind, kind, pass, found[0]?.recognizer,
+  aliased, problems[0]?.message, source, schema, known[0]?.letter, action, tokenKind, kind, pass, found[0]?.recognizer,
   explained[0]?.chosen, restored.lost, payloadEvent?.path, back.json, history[0]?.redactionCount, streamMasker.held,
   changes[0]?.effect, forPhones, old[0]?.fingerprint, unsealed, due, spoken[0]?.kind, column[0]?.text, masker.conversation().id,
   sse.totals.restored, flushed.dangling, strings, bytes, events, anything, again.id, counts, checked.orphans, rewrapped.current, gone,

@@ -779,6 +779,10 @@ class Policy:
         """The YAML of a shipped policy, to start one's own from."""
 
     @staticmethod
+    def schema() -> str:
+        """The JSON Schema (draft 7) of the policy file, for editors. Loading finds what needs two places at once, too."""
+
+    @staticmethod
     def from_yaml(text: str, *, keys: KeyRing | None = None) -> Policy:
         """Check a policy; with ``keys``, also that every key it names is there. :class:`masker.PolicyError` lists every
         mistake. Its dictionaries may not name files."""
