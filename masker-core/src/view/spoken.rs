@@ -550,7 +550,9 @@ impl<W: SaidWord> Reader<'_, '_, W> {
             })
         };
         let text_at = |n: usize| self.word(n).map_or("", |w| w.text(self.view));
-        let end = if text_at(at + 1) == "as" && text_at(at + 2) == "in" && self.word(at + 3).is_some() {
+        // What explains a letter is said by the same speaker, and still there.
+        let explanation = || self.word(at + 3).is_some_and(|w| !w.gap.has(Gap::BARRIER));
+        let end = if text_at(at + 1) == "as" && text_at(at + 2) == "in" && explanation() {
             at + 4
         } else if matches!(text_at(at + 1), "for" | "like" | "as") && explained(at + 2) {
             at + 3
