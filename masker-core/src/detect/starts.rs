@@ -253,11 +253,11 @@ impl Starts {
 /// For each of sixteen bits the numbers that have it.
 fn transposed(numbers: &[u16; BLOCK]) -> [u64; 16] {
     let (sixteens, _) = numbers.as_chunks::<16>();
-    let mut squares: [[u64; 4]; 4] = std::array::from_fn(|at| square_transposed(&sixteens[at]));
+    let squares: [[u64; 4]; 4] = std::array::from_fn(|at| square_transposed(&sixteens[at]));
     // The sixteen bits that one square has for a flag stand beside those of the next.
     let mut sets = [0; 16];
     for at in 0..4 {
-        let mut rows = squares.each_mut().map(|square| square[at]);
+        let mut rows = squares.map(|square| square[at]);
         swap::<16, 0x0000_FFFF_0000_FFFF>(&mut rows, 1);
         swap::<32, 0x0000_0000_FFFF_FFFF>(&mut rows, 2);
         sets[4 * at..4 * at + 4].copy_from_slice(&rows);
