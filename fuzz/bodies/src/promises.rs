@@ -45,20 +45,21 @@ pub(crate) fn hold(masker: &Masker, text: &str) {
     }
 
     let tokens_before = tokens(text).count();
-    assert_eq!(masker.rehydrate(text).unwrap().restored, 0, "nothing was given out for these tokens");
+    // A text may hold the very token that a value in it, or in an earlier text, was given.
+    let known_before = masker.rehydrate(text).unwrap().restored;
     let restored = masker.rehydrate(&masked.text).unwrap();
     if is_synthetic {
-        assert_eq!(restored.restored, 0);
+        assert_eq!(restored.restored, known_before);
         return;
     }
     let given = masked.events.iter().filter(|event| event.action == Action::Tokenize);
     let given = given.filter(|event| event.token_kind.is_some_and(is_durable)).count();
     // Where parts stay in clear, a finding may be several tokens.
     if !has_keeps {
-        assert_eq!(restored.restored, given, "every token that was given out comes back");
+        assert_eq!(restored.restored, given + known_before, "every token that was given out comes back");
     }
-    assert_eq!(restored.unknown + restored.foreign, tokens_before);
-    assert_eq!(restored.lost.len(), tokens_before);
+    assert_eq!(restored.unknown + restored.foreign, tokens_before - known_before);
+    assert_eq!(restored.lost.len(), tokens_before - known_before);
     let is_exact =
         policy.normalization() == Normalization::Exact || policy.scheme() == Scheme::ReversibleAead;
     let replaced = masked.events.iter().filter(|event| event.action != Action::Passthrough).count();
