@@ -520,8 +520,8 @@ pub fn ipv4(text: &str) -> Verdict {
         text.split_once('/').map_or((text, None), |(address, prefix)| (address, Some(prefix)));
     let is_octet = |part: &[u8]| {
         let number =
-            part.iter().fold(0_u32, |number, digit| number * 10 + u32::from(digit.wrapping_sub(b'0')));
-        (1..=3).contains(&part.len()) && part.iter().all(u8::is_ascii_digit) && number <= 255
+            |digits: &[u8]| digits.iter().fold(0, |number, digit| number * 10 + u32::from(digit - b'0'));
+        (1..=3).contains(&part.len()) && part.iter().all(u8::is_ascii_digit) && number(part) <= 255
     };
     let mut octets = 0;
     let all = address.as_bytes().split(|byte| *byte == b'.').inspect(|_| octets += 1).take(5).all(is_octet);
@@ -847,7 +847,11 @@ mod tests {
         all(url, Plausible, &["https://portal.example.com/p/1", "www.example.org", "http://[2001:db8::1]/"]);
         all(url, Reject, &["https:///", ""]);
         all(ipv4, Plausible, &["192.168.1.10", "203.0.113.7", "8.8.8.8", "198.51.100.0/24"]);
-        all(ipv4, Reject, &["256.1.1.1", "1.2.3", "198.51.100.0/33", "1.2.3.4.5", "1.2.3."]);
+        all(
+            ipv4,
+            Reject,
+            &["256.1.1.1", "1.2.3", "198.51.100.0/33", "1.2.3.4.5", "1.2.3.", "99999999999.1.1.1"],
+        );
         all(
             ipv6,
             Valid,
