@@ -281,7 +281,7 @@ impl<'v> Words<'v> {
         if !self.skip_gap() {
             return None;
         }
-        if let Some(word) = self.read_plain() {
+        if let Some(word) = self.read_plain().or_else(|| self.read_number()) {
             return Some(word);
         }
         let word = read_long(self.text, self.cased, self.at, self.gap);
