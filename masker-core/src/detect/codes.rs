@@ -20,7 +20,7 @@ const SHORTEST: usize = 3;
 
 /// The codes of a document, in order and disjoint.
 pub(crate) fn code_runs(document: &Document<'_>) -> Vec<CodeRun> {
-    let mut runs = Vec::with_capacity(16);
+    let mut runs = Vec::new();
     let mut from = 0;
     for at in document.starts.of(Flags::CODE) {
         if at >= from
