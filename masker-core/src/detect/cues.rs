@@ -118,7 +118,8 @@ impl CueTable {
                 && self.nodes.contains_key(&document.hash(start).then(document.hash(end))))
     }
 
-    /// Whether a cue that begins with the word "name" speaks of no person's: "pharmacy name", "the name of your pharmacy".
+    /// Whether a cue that begins with the word "name" speaks of no person's: "pharmacy name", "the name of your pharmacy", but not
+    /// "the name of the school nurse". A phrase for each would have every such word looked up as the first word of a cue.
     fn is_of_thing(&self, document: &Document<'_>, start: usize) -> bool {
         if document.hash(start) != self.name {
             return false;
@@ -130,7 +131,24 @@ impl CueTable {
             document.stem(start + 2),
             "a" | "an" | "any" | "her" | "his" | "my" | "our" | "that" | "the" | "their" | "this" | "your"
         );
-        document.stem(start + 1) == "of" && document.is(start + 2 + usize::from(determined), Tags::THING)
+        let thing = start + 2 + usize::from(determined);
+        let is_of_person = document.is_possessive(thing)
+            || document.is(thing + 1, Tags::ROLE.with(Tags::TITLE).with(Tags::RELATION))
+            || matches!(
+                document.stem(thing + 1),
+                "administrator"
+                    | "contact"
+                    | "coordinator"
+                    | "director"
+                    | "leader"
+                    | "manager"
+                    | "owner"
+                    | "supervisor"
+                    | "teacher"
+                    | "technician"
+                    | "worker"
+            );
+        document.stem(start + 1) == "of" && document.is(thing, Tags::THING) && !is_of_person
     }
 
     /// All cues in a document, in order of their first word; of two cues of one kind and role that begin at one word, the
