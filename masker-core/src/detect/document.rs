@@ -11,8 +11,7 @@ use super::vocabulary::{Known, Tags, VOCABULARY, Vocabulary};
 use crate::Span;
 use crate::lexicon::{self, Entry};
 use crate::view::{
-    BARRIER, Case, Class, Gap, NormalView, SaidWord, Shape, ViewBuffers, Word, WordClass, WordHash, Words,
-    hash_word,
+    Case, Class, Gap, NormalView, SaidWord, Shape, ViewBuffers, Word, WordClass, WordHash, Words, hash_word,
 };
 
 /// A word with what is known about it.
@@ -75,6 +74,8 @@ pub(crate) struct Document<'s> {
     marked: bool,
     /// The number of words before the end of the piece at hand; what stands behind it is seen again.
     settled: usize,
+    /// What stands behind the last word.
+    end: Gap,
 }
 
 /// The memory of a document, to be used for the next one on the same thread.
@@ -140,7 +141,7 @@ impl<'s> Document<'s> {
         words.clear();
         read_words(&view, &mut words);
         let settled = words.len();
-        Self { view, words, known: VOCABULARY.known(), starts, marked: false, settled }
+        Self { view, words, known: VOCABULARY.known(), starts, marked: false, settled, end: Gap::BARRIER }
     }
 
     /// The same part with more of it protected: `protected` spans, sorted and disjoint, are replaced by barriers.
@@ -197,7 +198,8 @@ impl<'s> Document<'s> {
     fn of(view: NormalView<'s>, words: Vec<Token>, mut starts: Starts, capitals: Capitals) -> Self {
         let (settled, known) = (words.len(), VOCABULARY.known());
         sort(&words, known, &mut starts);
-        let mut document = Self { view, settled, words, known, starts, marked: false };
+        let end = Words::end_gap(&view, words.last().map_or(0, |last| last.end)).with(Gap::BARRIER);
+        let mut document = Self { view, settled, words, known, starts, marked: false, end };
         document.relate(capitals);
         document.starts.end(settled);
         document
@@ -235,7 +237,7 @@ impl<'s> Document<'s> {
         }
         let cased = capitals.see(&word, at);
         let led = known.may_be_led(word.case) && self.leads_to_name(at);
-        let next = self.words.get(at + 1).map_or(Gap::default(), |next| next.gap);
+        let next = self.gap(at + 1);
         let flags = flags_of(&word, known, cased, next);
         let before = self.view.text().as_bytes().get((word.start as usize).wrapping_sub(1));
         let signed = word.gap.has(Gap::COLON.with(Gap::JOINT).with(Gap::OTHER))
@@ -305,9 +307,9 @@ impl<'s> Document<'s> {
         self.known(at).map_or_else(Entry::default, |known| known.entry)
     }
 
-    /// The gap before a word; beyond the text, the end of it.
+    /// The gap before a word; beyond the text, the end of it, as if a turn came next.
     pub(crate) fn gap(&self, at: usize) -> Gap {
-        self.words.get(at).map_or(Gap::BARRIER, |word| word.gap)
+        self.words.get(at).map_or(self.end, |word| word.gap)
     }
 
     /// Whether the word ends in `'s`.
@@ -456,11 +458,7 @@ impl<'s> Document<'s> {
 
     /// Whether a protected part stands directly before a word, or at the end of the text.
     pub(crate) fn is_protected_before(&self, at: usize) -> bool {
-        if let Some(word) = self.words.get(at) {
-            return word.gap.has(Gap::PROTECTED);
-        }
-        let end = self.words.last().map_or(0, |word| word.end as usize);
-        self.view.text().as_bytes()[end..].contains(&BARRIER)
+        self.gap(at).has(Gap::PROTECTED)
     }
 
     /// Whether `#` comes next behind a word, whatever stands there then.

@@ -562,16 +562,15 @@ fn is_plain(entry: Entry) -> bool {
 
 /// Whether a word beside one is in small letters.
 fn is_among_small_letters(document: &Document<'_>, at: usize) -> bool {
-    let small =
-        |at: usize| document.words.get(at).is_some_and(|word| word.case == Case::Lower && word.len() > 1);
-    small(at + 1) || at > 0 && small(at - 1)
+    let small = |at: usize| document.words[at].case == Case::Lower && document.words[at].len() > 1;
+    !document.gap(at + 1).has(Gap::BARRIER) && small(at + 1) || at > 0 && small(at - 1)
 }
 
 /// Whether the words beside one are in capitals too, and long enough to be words.
 fn is_among_capitals(document: &Document<'_>, at: usize) -> bool {
-    let capitals =
-        |at: usize| document.words.get(at).is_none_or(|word| word.case == Case::Upper && word.len() > 1);
-    at > 0 && document.words[at - 1].len() > 2 && capitals(at - 1) && capitals(at + 1)
+    let capitals = |at: usize| document.words[at].case == Case::Upper && document.words[at].len() > 1;
+    let last = document.gap(at + 1).has(Gap::BARRIER);
+    at > 0 && document.words[at - 1].len() > 2 && capitals(at - 1) && (last || capitals(at + 1))
 }
 
 /// "i'm", "we've", "n't": never a name. "O'Brien" and "D'Angelo" are.
@@ -684,7 +683,7 @@ fn name_at(
                 .has(Gap::STOP.with(Gap::COMMA).with(Gap::BARRIER).with(Gap::QUESTION).with(Gap::BRACKET));
             let spoken = !document.is_cased(end)
                 && !matches!(text, "a" | "i" | "o")
-                && (end + 1 < document.len() && prior(document, context, end + 1) > 0.5);
+                && (!document.gap(end + 1).has(Gap::BARRIER) && prior(document, context, end + 1) > 0.5);
             if initial && (dotted || document.words.get(end + 1).is_some_and(|w| w.case == Case::Title))
                 || spoken
                 || lone
@@ -705,7 +704,9 @@ fn name_at(
             && document.gap(end + 1).only(Gap::SPACE.with(Gap::HYPHEN))
         {
             let mut after = end + 1;
-            if document.is(after, Tags::PARTICLE) && after + 1 < document.len() {
+            if document.is(after, Tags::PARTICLE)
+                && document.gap(after + 1).only(Gap::SPACE.with(Gap::HYPHEN))
+            {
                 after += 1;
             }
             let follows = prior(document, context, after);

@@ -2,7 +2,7 @@
 
 /// Hits, those found, near misses, those left alone.
 pub(super) static ROWS: &[(&str, [u32; 4])] = &[
-    ("NAME", [75, 75, 66, 66]),
+    ("NAME", [76, 76, 66, 66]),
     ("ADDRESS", [38, 38, 35, 35]),
     ("ZIP", [22, 22, 21, 21]),
     ("DOB", [38, 38, 30, 30]),

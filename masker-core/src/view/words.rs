@@ -195,6 +195,11 @@ impl<'v> Words<'v> {
         words
     }
 
+    /// What stands behind the last word, which ends at a byte of the view.
+    pub(crate) fn end_gap(view: &NormalView<'_>, end: u32) -> Gap {
+        gap_end(view.text(), end, if end == 0 { Gap::START } else { Gap::default() }).1
+    }
+
     /// The next word, if it is like most: of plain letters, fewer than sixteen. Inlined into the loop that reads texts, where it is
     /// most of the work.
     #[inline(always)]
