@@ -26,6 +26,11 @@ impl Candidate {
             recognizer: self.recognizer.clone(),
         }
     }
+
+    /// The candidate in a text that has so many bytes more before it.
+    pub(crate) fn moved(self, by: usize) -> Self {
+        Self { span: Span::new(self.span.start + by, self.span.end + by), ..self }
+    }
 }
 
 /// Below this a score is dropped whatever the policy says.

@@ -1,4 +1,5 @@
 use std::collections::HashMap;
+use std::ops::Range;
 
 use smallvec::SmallVec;
 
@@ -40,6 +41,48 @@ pub(crate) struct Carried {
     capitals: Capitals,
 }
 
+impl Carried {
+    /// What a turn carries over to the next one.
+    pub(crate) fn after_turn(asked: Option<u8>) -> Self {
+        Self { asked, ..Self::default() }
+    }
+
+    /// The capitals seen in the turn that the piece at hand begins in.
+    pub(crate) fn capitals(self) -> Capitals {
+        self.capitals
+    }
+}
+
+/// A turn of a document that was read.
+#[derive(Clone, Debug)]
+pub(crate) struct ReadTurn {
+    words: Range<usize>,
+    /// Its bytes in the source.
+    pub(crate) bytes: Range<usize>,
+    /// What it asks for.
+    pub(crate) asked: Option<u8>,
+    /// Whether none comes after it.
+    pub(crate) is_last: bool,
+}
+
+impl ReadTurn {
+    /// What is carried over to the next piece of the same message, which is looked at from a byte on, if that piece begins in this
+    /// turn. `before` is what came before the turn.
+    pub(crate) fn carried_at(
+        &self,
+        document: &Document<'_>,
+        next: usize,
+        before: Carried,
+    ) -> Option<Carried> {
+        let word = document.word_at(next).max(self.words.start);
+        (self.is_last || word < self.words.end).then(|| Carried {
+            asked: before.asked,
+            pending: self.asked,
+            capitals: document.capitals_before(word, before.capitals),
+        })
+    }
+}
+
 #[derive(Clone, Copy, Debug)]
 struct Turn {
     /// The first word.
@@ -58,7 +101,7 @@ impl Context {
         let mut next_cue = 0;
         let len = document.len();
         let turns = document.starts.of(Flags::RARE).filter(|&at| at > 0 && document.gap(at).has(Gap::TURN));
-        for end in turns.chain((len > 0).then_some(len)) {
+        for end in turns.chain([len]) {
             let mut asked = if start == 0 { self.carried.pending } else { None };
             while let Some(cue) = cues.get(next_cue).filter(|cue| cue.start < end) {
                 let says_where = asked.is_some() && says_where(document, cue.start);
@@ -81,11 +124,9 @@ impl Context {
                         || document.is_protected_before(start) && !document.gap(start).has(Gap::TURN))
             };
             let numeric = digits > 0 && digits * 2 >= said.len() && !replaced();
-            // "okay", "go ahead" does not take a question back, nor does a part of its answer.
-            let listens = !said.is_empty()
-                && said.len() <= 4
-                && said.clone().all(|at| document.is(at, Tags::ACKNOWLEDGES))
-                && !replaced();
+            // "okay", "go ahead" does not take a question back, nor does silence or a part of its answer.
+            let listens =
+                said.len() <= 4 && said.clone().all(|at| document.is(at, Tags::ACKNOWLEDGES)) && !replaced();
             if asked.is_none() && (listens || numeric) {
                 asked = self.turns.last().map_or(self.carried.asked, |turn| turn.asked);
             }
@@ -94,17 +135,40 @@ impl Context {
         }
     }
 
-    /// The context for reading the piece at hand with values replaced: nothing is learnt from what is replaced.
-    pub(crate) fn of_masked(&self) -> Self {
-        Self { carried: self.masked, ..Self::default() }
+    /// The context for reading with values replaced what comes after this: nothing is learnt from what is replaced.
+    pub(crate) fn behind(before: Carried) -> Self {
+        Self { carried: before, ..Self::default() }
     }
 
-    /// Whether a document in which nothing is replaced says the same where what came before it is masked.
-    pub(crate) fn reads_alike(&self, document: &Document<'_>) -> bool {
-        let (heard, masked) = (&self.carried, &self.masked);
-        heard.asked == masked.asked
-            && heard.pending == masked.pending
-            && document.is_cased_alike(heard.capitals, masked.capitals)
+    /// What comes from before the piece at hand where all values that were found are replaced.
+    pub(crate) fn masked(&self) -> Carried {
+        self.masked
+    }
+
+    /// The turns of the document at hand.
+    pub(crate) fn turns<'a>(&'a self, document: &'a Document<'_>) -> impl Iterator<Item = ReadTurn> + 'a {
+        let mut end = 0;
+        self.turns.iter().enumerate().map(move |(index, turn)| {
+            let start = end;
+            let next = self.turns.get(index + 1).map(|next| next.start);
+            end = next.map_or(document.view.source().len(), |next| document.line_start(next));
+            ReadTurn {
+                words: turn.start..next.unwrap_or(document.len()),
+                bytes: start..end,
+                asked: turn.asked,
+                is_last: next.is_none(),
+            }
+        })
+    }
+
+    /// Whether a turn in which nothing was found says the same after what came `before` it with values replaced.
+    pub(crate) fn reads_alike(&self, document: &Document<'_>, turn: &ReadTurn, before: Carried) -> bool {
+        if turn.words.start > 0 {
+            return self.asked_before(turn.words.start) == before.asked;
+        }
+        self.carried.asked == before.asked
+            && self.carried.pending == before.pending
+            && document.is_cased_alike(self.carried.capitals, before.capitals)
     }
 
     /// The kind that the turn before the one beginning at word `turn` asked for.
@@ -130,18 +194,10 @@ impl Context {
     }
 
     /// Goes on to the next message, or to the next piece of the same message, which is looked at from a byte on. `masked` is what
-    /// reading the document with values replaced gave; where it says the same, none.
-    pub(crate) fn end(&mut self, document: &Document<'_>, next: Option<usize>, masked: Option<Carried>) {
-        let carried = self.after(document, next);
-        self.masked = match (masked, next) {
-            (Some(masked), _) => masked,
-            (None, Some(next)) if !self.carried.capitals.is_like(self.masked.capitals) => {
-                let capitals = document.capitals_before(document.word_at(next), self.masked.capitals);
-                Carried { capitals, ..carried }
-            }
-            (None, _) => carried,
-        };
-        self.carried = carried;
+    /// reading the document with values replaced gave.
+    pub(crate) fn end(&mut self, document: &Document<'_>, next: Option<usize>, masked: Carried) {
+        self.carried = self.after(document, next);
+        self.masked = masked;
         self.turns.clear();
     }
 
@@ -149,7 +205,7 @@ impl Context {
     pub(crate) fn after(&self, document: &Document<'_>, next: Option<usize>) -> Carried {
         let Some(word) = next.map(|next| document.word_at(next)) else {
             let asked = self.turns.last().map_or(self.carried.asked, |turn| turn.asked);
-            return Carried { asked, ..Carried::default() };
+            return Carried::after_turn(asked);
         };
         Carried {
             asked: self.asked_before(self.turn_start(word)),
@@ -158,9 +214,9 @@ impl Context {
         }
     }
 
-    /// The capitals seen in the turn that the piece at hand begins in.
-    pub(crate) fn capitals(&self) -> Capitals {
-        self.carried.capitals
+    /// What comes from before the piece at hand.
+    pub(crate) fn carried(&self) -> Carried {
+        self.carried
     }
 
     /// How much was learnt.

@@ -347,6 +347,16 @@ impl<'s> Document<'s> {
         at.checked_sub(1).map_or(0, |before| self.words[before].end as usize)
     }
 
+    /// Where in the source the line begins that a word is the first of.
+    pub(crate) fn line_start(&self, at: usize) -> usize {
+        let (gap, word) = (self.gap_start(at), self.words[at].start as usize);
+        let is_break = |byte: &u8| matches!(byte, b'\n' | b'\r');
+        match self.view.text().as_bytes()[gap..word].iter().rposition(is_break) {
+            Some(place) => self.view.source_span(gap + place, gap + place + 1).end,
+            None => self.view.source_span(word, word + 1).start,
+        }
+    }
+
     /// The source bytes of the words `start..end`, without a possessive ending of the last.
     pub(crate) fn span(&self, start: usize, end: usize) -> Span {
         self.view.source_span(self.words[start].start as usize, self.words[end - 1].stem_end() as usize)

@@ -1,6 +1,7 @@
 //! From text to findings: candidates of every pass, judged by validators and by the words around them, then resolved.
 
 mod ages;
+mod behind;
 mod candidate;
 mod canonical;
 mod codes;

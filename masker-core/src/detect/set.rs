@@ -1,12 +1,12 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
-use std::ops::Range;
 use std::sync::{Arc, LazyLock};
 
 use smallvec::SmallVec;
 
+use super::behind::Piece;
 use super::candidate::Candidate;
-use super::context::{Carried, Context};
+use super::context::Context;
 use super::cues::CUES;
 use super::custom::{self, AllowList, CustomRecognizer, WordList};
 use super::document::Document;
@@ -209,7 +209,7 @@ impl DetectorSet {
             let shifted = |span: &Span| Span::new(span.start - pieces.left, span.end - pieces.left);
             Cow::Owned(protected[from..to].iter().map(shifted).collect())
         };
-        let mut document = Document::part(window, &protected, context.capitals());
+        let mut document = Document::part(window, &protected, context.carried().capitals());
         document.settle(end - pieces.left);
         // What reaches behind the last cut is not looked at again.
         let floor = pieces.floor.max(pieces.start) - pieces.left;
@@ -217,23 +217,14 @@ impl DetectorSet {
         let left = cut.map(|cut| left_of(window, cut.at - pieces.left, &protected));
         let mut here = self.find_admitted(&document, &protected, context);
         here.retain_mut(|candidate| reaches(window, &mut candidate.span, floor));
-        let masked = if here.is_empty() && pieces.tail.is_empty() && context.reads_alike(&document) {
-            None
-        } else {
-            let tail = pieces
-                .tail
-                .iter()
-                .map(|span| Span::new(span.start.saturating_sub(pieces.left), span.end - pieces.left));
-            let covered: Vec<Span> = protected.iter().copied().chain(tail).collect();
-            Some(self.find_behind(&document, &covered, &within, left, &context.of_masked(), &mut here))
-        };
+        let shifted = |span: &Span| Span::new(span.start.saturating_sub(pieces.left), span.end - pieces.left);
+        let tail: SmallVec<[Span; 4]> = pieces.tail.iter().map(shifted).collect();
+        let piece = Piece { document: &document, protected: &protected, tail: &tail, within, left };
+        let masked = self.find_behind(&piece, context, &mut here);
         context.end(&document, left, masked);
         let base = pieces.left;
-        let here = here.into_iter().filter(|candidate| candidate.span.start < within.end);
-        let here = here.map(|candidate| {
-            let span = Span::new(base + candidate.span.start, base + candidate.span.end);
-            Candidate { span, ..candidate }
-        });
+        let here = here.into_iter().filter(|candidate| candidate.span.start < piece.within.end);
+        let here = here.map(|candidate| candidate.moved(base));
         let first = found.len();
         found.extend(here);
         if let Some((cut, left)) = cut.zip(left) {
@@ -248,47 +239,8 @@ impl DetectorSet {
         }
     }
 
-    /// Finds what shows only once the findings are replaced, so that masked text masked again stays as it is: a value that
-    /// another finding's words explained away, or that stood in its shadow. Gives what the last reading, which found nothing
-    /// more, carries over.
-    ///
-    /// `covered` is what is replaced already, in any order; what is found begins `within` the piece at hand, or behind it.
-    fn find_behind(
-        &self,
-        document: &Document<'_>,
-        covered: &[Span],
-        within: &Range<usize>,
-        left: Option<usize>,
-        before: &Context,
-        here: &mut Vec<Candidate>,
-    ) -> Carried {
-        /// Every reading covers more. What one value after another brings to light for longer than that is no text that
-        /// somebody wrote: the rest of the piece is covered with it, which ends it.
-        const READINGS: usize = 16;
-        let text = document.view.source();
-        let mut reading = 0;
-        loop {
-            let covered = united(covered.iter().copied().chain(here.iter().map(|candidate| candidate.span)));
-            let again = document.covered(&covered, before.capitals());
-            let mut context = before.clone();
-            let mut more = self.find_admitted(&again, &covered, &mut context);
-            more.retain_mut(|candidate| reaches(text, &mut candidate.span, within.start));
-            if reading == READINGS
-                && let Some(first) = more.first()
-            {
-                let all = Candidate { span: Span::new(within.start, within.end), ..first.clone() };
-                more.push(all);
-                outside(&covered, &mut more, text);
-            }
-            if more.is_empty() || reading > READINGS {
-                return context.after(&again, left);
-            }
-            here.append(&mut more);
-            reading += 1;
-        }
-    }
-
-    fn find_admitted(
+    /// What the built-in passes find, as far as the rules let it count, outside the protected spans.
+    pub(super) fn find_admitted(
         &self,
         document: &Document<'_>,
         protected: &[Span],
@@ -384,7 +336,7 @@ pub(crate) struct Pieces {
 }
 
 /// Takes what stands before `floor` off a span; whether a letter or digit is left.
-fn reaches(text: &str, span: &mut Span, floor: usize) -> bool {
+pub(super) fn reaches(text: &str, span: &mut Span, floor: usize) -> bool {
     if span.start >= floor {
         return true;
     }
@@ -400,22 +352,8 @@ fn reaches(text: &str, span: &mut Span, floor: usize) -> bool {
     }
 }
 
-/// The spans, disjoint and in order; those that only touch stay apart.
-fn united(spans: impl Iterator<Item = Span>) -> Vec<Span> {
-    let mut united: Vec<Span> = spans.collect();
-    united.sort_unstable();
-    united.dedup_by(|next, last| {
-        let joined = last.overlaps(*next);
-        if joined {
-            *last = last.cover(*next);
-        }
-        joined
-    });
-    united
-}
-
 /// Cuts the protected spans out of the candidates: what a plug-in or a user's pattern finds may reach into them.
-fn outside(protected: &[Span], candidates: &mut Vec<Candidate>, text: &str) {
+pub(super) fn outside(protected: &[Span], candidates: &mut Vec<Candidate>, text: &str) {
     if protected.is_empty() {
         return;
     }
