@@ -27,6 +27,8 @@ pub(crate) struct Piece<'a> {
     pub(crate) within: Range<usize>,
     /// Where the text begins that is looked at with the next piece.
     pub(crate) left: Option<usize>,
+    /// What it carries over to the next piece as it was read.
+    pub(crate) heard: Carried,
 }
 
 impl DetectorSet {
@@ -50,7 +52,10 @@ impl DetectorSet {
                 break;
             }
             if context.reads_alike(document, &turn, before) && !piece.has_found(&turn.bytes, found) {
-                carried = carried.or_else(|| turn.carried_at(document, left?, before));
+                carried = left
+                    .filter(|&left| turn.holds(document, left))
+                    .map(|left| context.after_alike(document, left, before, piece.heard))
+                    .or(carried);
                 before = Carried::after_turn(turn.asked);
                 continue;
             }

@@ -66,20 +66,9 @@ pub(crate) struct ReadTurn {
 }
 
 impl ReadTurn {
-    /// What is carried over to the next piece of the same message, which is looked at from a byte on, if that piece begins in this
-    /// turn. `before` is what came before the turn.
-    pub(crate) fn carried_at(
-        &self,
-        document: &Document<'_>,
-        next: usize,
-        before: Carried,
-    ) -> Option<Carried> {
-        let word = document.word_at(next).max(self.words.start);
-        (self.is_last || word < self.words.end).then(|| Carried {
-            asked: before.asked,
-            pending: self.asked,
-            capitals: document.capitals_before(word, before.capitals),
-        })
+    /// Whether the next piece of the same message, which is looked at from a byte on, begins in this turn or one before it.
+    pub(crate) fn holds(&self, document: &Document<'_>, next: usize) -> bool {
+        self.is_last || document.word_at(next) < self.words.end
     }
 }
 
@@ -193,10 +182,26 @@ impl Context {
         self.turns[..self.turns.partition_point(|turn| turn.start <= at)].last()
     }
 
-    /// Goes on to the next message, or to the next piece of the same message, which is looked at from a byte on. `masked` is what
-    /// reading the document with values replaced gave.
-    pub(crate) fn end(&mut self, document: &Document<'_>, next: Option<usize>, masked: Carried) {
-        self.carried = self.after(document, next);
+    /// What a turn that is read alike carries over, after what came `before` it with values replaced, to the next piece of the same
+    /// message, which is looked at from a byte on. `heard` is what it carries over as it was heard.
+    pub(crate) fn after_alike(
+        &self,
+        document: &Document<'_>,
+        next: usize,
+        before: Carried,
+        heard: Carried,
+    ) -> Carried {
+        if before.capitals.is_like(self.carried.capitals) {
+            return heard;
+        }
+        let capitals = document.capitals_before(document.word_at(next), before.capitals);
+        Carried { capitals, ..heard }
+    }
+
+    /// Goes on to the next message, or to the next piece of the same message, with what the document at hand carries over: as it was
+    /// heard, and with values replaced.
+    pub(crate) fn end(&mut self, heard: Carried, masked: Carried) {
+        self.carried = heard;
         self.masked = masked;
         self.turns.clear();
     }

@@ -130,8 +130,8 @@ impl<'s> Document<'s> {
         let view = NormalView::reusing(view, source, protected);
         words.clear();
         words.reserve(view.text().len() / 4);
-        read_words(&view, &mut words);
-        Self::of(view, words, starts, capitals)
+        let end = read_words(&view, &mut words);
+        Self::of(view, words, end, starts, capitals)
     }
 
     /// The words of a value alone. Where in it something may begin is not worked out.
@@ -139,9 +139,9 @@ impl<'s> Document<'s> {
         let Buffers { view, mut words, starts } = Buffers::take();
         let view = NormalView::reusing(view, source, &[]);
         words.clear();
-        read_words(&view, &mut words);
+        let end = read_words(&view, &mut words);
         let settled = words.len();
-        Self { view, words, known: VOCABULARY.known(), starts, marked: false, settled, end: Gap::BARRIER }
+        Self { view, words, known: VOCABULARY.known(), starts, marked: false, settled, end }
     }
 
     /// The same part with more of it protected: `protected` spans, sorted and disjoint, are replaced by barriers.
@@ -154,6 +154,7 @@ impl<'s> Document<'s> {
         words.clear();
         words.reserve(self.words.len());
         let mut next = 0;
+        let mut end = self.end;
         for (index, span) in protected.iter().enumerate() {
             let kept = next + self.words[next..].partition_point(|word| word.end as usize <= span.start);
             words.extend_from_slice(&self.words[next..kept]);
@@ -173,7 +174,14 @@ impl<'s> Document<'s> {
                 Some(last) => Words::behind(&view, last.end),
                 None => Words::new(&view),
             };
-            while let Some(word) = reader.read().filter(|word| word.start < border) {
+            loop {
+                let Some(word) = reader.read() else {
+                    end = reader.gap().with(Gap::BARRIER);
+                    break;
+                };
+                if word.start >= border {
+                    break;
+                }
                 let known =
                     self.words.get(next).filter(|known| (known.start, known.end) == (word.start, word.end));
                 let known = known.filter(|known| !known.gap.has(Gap::JOINT));
@@ -192,13 +200,12 @@ impl<'s> Document<'s> {
                 *token = token.unmarked();
             }
         }
-        Self::of(view, words, starts, capitals)
+        Self::of(view, words, end, starts, capitals)
     }
 
-    fn of(view: NormalView<'s>, words: Vec<Token>, mut starts: Starts, capitals: Capitals) -> Self {
+    fn of(view: NormalView<'s>, words: Vec<Token>, end: Gap, mut starts: Starts, capitals: Capitals) -> Self {
         let (settled, known) = (words.len(), VOCABULARY.known());
         sort(&words, known, &mut starts);
-        let end = Words::end_gap(&view, words.last().map_or(0, |last| last.end)).with(Gap::BARRIER);
         let mut document = Self { view, settled, words, known, starts, marked: false, end };
         document.relate(capitals);
         document.starts.end(settled);
@@ -501,8 +508,8 @@ pub(crate) fn word_class(word: &[u8]) -> WordClass {
     VOCABULARY.known()[VOCABULARY.index(hash_word(word)) as usize].class
 }
 
-/// Reads the words of a view.
-fn read_words(view: &NormalView<'_>, words: &mut Vec<Token>) {
+/// Reads the words of a view, and gives what stands behind the last.
+fn read_words(view: &NormalView<'_>, words: &mut Vec<Token>) -> Gap {
     let vocabulary = &*VOCABULARY;
     let mut reader = Words::new(view);
     loop {
@@ -511,7 +518,7 @@ fn read_words(view: &NormalView<'_>, words: &mut Vec<Token>) {
         } else if let Some(word) = reader.read_number().or_else(|| reader.read()) {
             words.push(Token::new(word, vocabulary, view));
         } else {
-            break;
+            return reader.gap().with(Gap::BARRIER);
         }
     }
 }
@@ -676,7 +683,7 @@ mod tests {
 
     /// Everything that detection reads of a document.
     fn shown(document: &Document<'_>) -> String {
-        format!("{:?} {:?} {:?}", document.view.text(), document.words, document.starts)
+        format!("{:?} {:?} {:?} {:?}", document.view.text(), document.words, document.end, document.starts)
     }
 
     #[test]

@@ -219,9 +219,10 @@ impl DetectorSet {
         here.retain_mut(|candidate| reaches(window, &mut candidate.span, floor));
         let shifted = |span: &Span| Span::new(span.start.saturating_sub(pieces.left), span.end - pieces.left);
         let tail: SmallVec<[Span; 4]> = pieces.tail.iter().map(shifted).collect();
-        let piece = Piece { document: &document, protected: &protected, tail: &tail, within, left };
+        let heard = context.after(&document, left);
+        let piece = Piece { document: &document, protected: &protected, tail: &tail, within, left, heard };
         let masked = self.find_behind(&piece, context, &mut here);
-        context.end(&document, left, masked);
+        context.end(heard, masked);
         let base = pieces.left;
         let here = here.into_iter().filter(|candidate| candidate.span.start < piece.within.end);
         let here = here.map(|candidate| candidate.moved(base));

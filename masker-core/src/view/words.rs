@@ -195,9 +195,9 @@ impl<'v> Words<'v> {
         words
     }
 
-    /// What stands behind the last word, which ends at a byte of the view.
-    pub(crate) fn end_gap(view: &NormalView<'_>, end: u32) -> Gap {
-        gap_end(view.text(), end, if end == 0 { Gap::START } else { Gap::default() }).1
+    /// What stands before the next word; where no word is left, at the end of the text.
+    pub(crate) fn gap(&self) -> Gap {
+        self.gap
     }
 
     /// The next word, if it is like most: of plain letters, fewer than sixteen. Inlined into the loop that reads texts, where it is
