@@ -23,9 +23,12 @@ pub(crate) fn find(document: &Document<'_>, runs: &[CodeRun], out: &mut Vec<Cand
             push(document, words.start, words.end, spoken, out);
         }
     }
-    // "a hundred and two"
-    for at in document.starts.of(Flags::NUMBER).filter(|&at| document.class(at) == Class::Hundred) {
-        if at > 0 && document.stem(at - 1) == "a" {
+    // "a hundred and two", "in her nineties"
+    for at in document.starts.of(Flags::NUMBER) {
+        if document.class(at) == Class::None && is_decade_of_life(document, at) {
+            push(document, at, at + 1, true, out);
+        }
+        if document.class(at) == Class::Hundred && at > 0 && document.stem(at - 1) == "a" {
             let mut end = at + 1;
             if document.class(end) == Class::And
                 && matches!(document.class(end + 1), Class::Digit | Class::Teen | Class::Tens)
@@ -54,6 +57,9 @@ pub(crate) fn find(document: &Document<'_>, runs: &[CodeRun], out: &mut Vec<Cand
         }
         // "93yo", "97F"
         if document.words[at].shape == Shape::Mixed {
+            if is_decade_of_life(document, at) {
+                push(document, at, at + 1, false, out);
+            }
             let digits = text.bytes().take_while(u8::is_ascii_digit).count();
             let age: u32 = text[..digits].parse().unwrap_or(0);
             if (90..=125).contains(&age) && matches!(&text[digits..], "yo" | "y" | "yr" | "yrs" | "f" | "m") {
@@ -61,6 +67,16 @@ pub(crate) fn find(document: &Document<'_>, runs: &[CodeRun], out: &mut Vec<Cand
             }
         }
     }
+}
+
+/// "in his nineties" and "in her early 90s", but "in the nineties".
+fn is_decade_of_life(document: &Document<'_>, at: usize) -> bool {
+    if !matches!(document.stem(at), "nineties" | "90s") {
+        return false;
+    }
+    let back = |n: usize| at.checked_sub(n).map_or("", |at| document.stem(at));
+    let part = usize::from(matches!(back(1), "early" | "mid" | "late"));
+    matches!(back(1 + part), "his" | "her" | "their" | "my" | "your") && back(2 + part) == "in"
 }
 
 fn push(document: &Document<'_>, start: usize, end: usize, spoken: bool, out: &mut Vec<Candidate>) {
@@ -79,7 +95,7 @@ fn is_age(document: &Document<'_>, start: usize, end: usize) -> bool {
         |at: usize| document.gap(at).only(Gap::SPACE.with(Gap::HYPHEN).with(Gap::SLASH).with(Gap::STOP));
     let unit = near(end) && matches!(document.stem(end), "year" | "years" | "yr" | "yrs" | "yo" | "y");
     if unit {
-        let old = matches!(document.stem(end + 1), "old" | "olds" | "o" | "of")
+        let old = matches!(document.stem(end + 1), "old" | "olds" | "o" | "of" | "young")
             || matches!(document.stem(end), "yo")
             || (0..3).any(|n| document.stem(end + 1 + n) == "old");
         return (old && !of_a_thing(document, start)) || before(document, start, end);
@@ -108,7 +124,7 @@ fn before(document: &Document<'_>, start: usize, end: usize) -> bool {
 fn ends_clause(document: &Document<'_>, end: usize) -> bool {
     document.begins_sentence(end)
         || document.gap(end).has(Gap::COMMA)
-        || matches!(document.stem(end), "and" | "but" | "now" | "so")
+        || matches!(document.stem(end), "and" | "but" | "now" | "so" | "when")
 }
 
 fn is_person(text: &str) -> bool {

@@ -107,6 +107,7 @@ pub(crate) fn find(
         });
         let first = out.len();
         let found = extends_phone(document, run, out)
+            || judge_area_code(document, run, out)
             || judge_run(document, cues, run, label, context, out)
             || judge_known(document, run, context, out);
         if !out.is_empty() && document.is_settled(run.words.start) {
@@ -151,6 +152,25 @@ fn extends_phone(document: &Document<'_>, run: &CodeRun, out: &mut Vec<Candidate
         return true;
     }
     false
+}
+
+/// "area code two one two", "my area code is 415", "the nine one seven area code", and the rest of such a number before it.
+fn judge_area_code(document: &Document<'_>, run: &CodeRun, out: &mut Vec<Candidate>) -> bool {
+    let length = run.pieces.len();
+    if !matches!(length, 3 | 7) || run.digits() != length {
+        return false;
+    }
+    let named = |at: usize| document.stem(at) == "area" && document.stem(at + 1) == "code";
+    let start = run.words.start;
+    let linked = start > 0 && matches!(document.stem(start - 1), "is" | "was" | "it's" | "of");
+    let before = length == 3
+        && start.checked_sub(2 + usize::from(linked)).is_some_and(named)
+        && document.same_turn(start - 2, start);
+    let after = named(run.words.end) && document.same_sentence(start, run.words.end);
+    if before || after {
+        out.push(candidate(document, run, 0, length, Kind::Phone, "area_code", 0.7, false));
+    }
+    before || after
 }
 
 /// A number that was found before needs no label, however it is said now.
@@ -401,12 +421,17 @@ fn best_shape(
         return None;
     }
     // Ten digits said one after the other are a telephone number, whatever plan they belong to.
-    let said_alone = run.pieces[from..to].iter().all(|piece| piece.spoken && piece.char.is_ascii_digit());
-    let mut best: Option<Candidate> = (said_alone && text.len() == 10 && from == 0 && to == run.pieces.len())
+    let whole = from == 0 && to == run.pieces.len();
+    let one_by_one = whole && is_one_by_one(document, &run.pieces);
+    let said_alone =
+        one_by_one || run.pieces[from..to].iter().all(|piece| piece.spoken && piece.char.is_ascii_digit());
+    // In the American plan neither the area code nor the exchange begins with 0 or 1.
+    let plan =
+        !one_by_one || [0, 3].iter().all(|&at| text.as_bytes().get(at).is_some_and(|digit| *digit > b'1'));
+    let mut best: Option<Candidate> = (said_alone && text.len() == 10 && whole && plan)
         .then(|| candidate(document, run, from, to, Kind::Phone, "phone_said", 0.5, false));
     // "five oh six, eighty one, twenty two forty": no other number is said in such groups.
-    if said_alone && from == 0 && to == run.pieces.len() && is_said_like_ssn(document, &run.pieces[from..to])
-    {
+    if said_alone && whole && is_said_like_ssn(document, &run.pieces) {
         best = Some(candidate(document, run, from, to, Kind::Ssn, "ssn_groups_said", 0.6, false));
     }
     for &(index, shape) in &RAISED[text.len()] {
@@ -426,6 +451,22 @@ fn best_shape(
         }
     }
     best
+}
+
+/// "4 1 5 5 5 5 0 1 9 9": whether every digit is written as a word of its own, as speech recognition does, with no pauses but
+/// those between the groups of a telephone number or SSN. A list has commas.
+fn is_one_by_one(document: &Document<'_>, pieces: &[CodePiece]) -> bool {
+    let alone = |piece: &CodePiece| {
+        let word = piece.word as usize;
+        piece.word_end == piece.word + 1
+            && document.words[word].shape == Shape::Digits
+            && document.words[word].len() == 1
+    };
+    let paused = (1..pieces.len()).filter(|&at| {
+        let (before, here) = (pieces[at - 1].word_end as usize, pieces[at].word as usize);
+        before != here || document.gap(here) != Gap::SPACE
+    });
+    pieces.iter().all(alone) && paused.filter(|at| !matches!(at, 3 | 5 | 6)).count() == 0
 }
 
 /// Whether nine digits are said in groups of three, two and four with pauses between.

@@ -61,8 +61,17 @@ pub(crate) struct CueTable {
 
 #[derive(Debug, Default)]
 struct Node {
-    cues: Vec<(u8, Role)>,
+    cues: Vec<Meaning>,
     continues: bool,
+}
+
+/// What a phrase says.
+#[derive(Clone, Copy, Debug)]
+struct Meaning {
+    kind: u8,
+    role: Role,
+    /// It says so only as the name of a field.
+    key: bool,
 }
 
 impl CueTable {
@@ -71,19 +80,20 @@ impl CueTable {
         let mut table = Self { nodes: HashMap::default(), words: Vec::new(), name, number };
         for (index, kind) in Kind::BUILT_IN.iter().enumerate() {
             for cue in kinds::spec(kind).cues {
-                let (phrase, role) = match cue {
-                    Cue::Label(phrase) => (phrase, Role::Label),
+                let (phrase, role) = match *cue {
+                    Cue::Label(phrase) | Cue::Key(phrase) => (phrase, Role::Label),
                     Cue::After(phrase) => (phrase, Role::After),
                     Cue::Hint(phrase) => (phrase, Role::Hint),
                     Cue::Against(phrase) => (phrase, Role::Against),
                 };
-                table.insert(phrase, index as u8, role);
+                let key = matches!(cue, Cue::Key(_));
+                table.insert(phrase, Meaning { kind: index as u8, role, key });
             }
         }
         table
     }
 
-    fn insert(&mut self, phrase: &str, kind: u8, role: Role) {
+    fn insert(&mut self, phrase: &str, meaning: Meaning) {
         let view = NormalView::new(phrase, &[]);
         let words = split_words(&view);
         debug_assert!(words.len() <= LONGEST, "{phrase} is too long");
@@ -99,7 +109,7 @@ impl CueTable {
             hash = Some(hash.map_or(word.hash, |previous| previous.then(word.hash)));
         }
         if let Some(hash) = hash {
-            self.nodes.entry(hash).or_default().cues.push((kind, role));
+            self.nodes.entry(hash).or_default().cues.push(meaning);
         }
     }
 
@@ -164,7 +174,10 @@ impl CueTable {
             }
             let mut node = self.nodes.get(&hash);
             while let Some(found) = node {
-                for &(kind, role) in &found.cues {
+                for &Meaning { kind, role, key } in &found.cues {
+                    if key && !document.names_field(start) {
+                        continue;
+                    }
                     match hits[first..].iter_mut().find(|hit| hit.kind == kind && hit.role == role) {
                         Some(hit) => hit.end = end,
                         None => hits.push(CueHit { start, end, kind, role }),
@@ -176,7 +189,7 @@ impl CueTable {
                 if document.number_sign_follows(end - 1) {
                     // "mrn #" is "mrn number"; the value comes next.
                     if let Some(numbered) = self.nodes.get(&hash.then(self.number)) {
-                        for &(kind, role) in &numbered.cues {
+                        for &Meaning { kind, role, .. } in &numbered.cues {
                             if !hits[first..].iter().any(|hit| hit.kind == kind && hit.role == role) {
                                 hits.push(CueHit { start, end, kind, role });
                             }

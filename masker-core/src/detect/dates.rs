@@ -3,7 +3,7 @@ use super::candidate::Candidate;
 use super::codes;
 use super::context::Context;
 use super::cues::{CueHit, Role};
-use super::document::Document;
+use super::document::{Document, word_class};
 use super::starts::Flags;
 use super::vocabulary::Tags;
 use crate::Kind;
@@ -70,7 +70,8 @@ pub(crate) fn find(
     let mut hits: Vec<DateHit> = Vec::new();
     let mut from = 0;
     for at in document.starts.of(Flags::RARE) {
-        let begins = document.words[at].shape != Shape::Letters || document.is(at, Tags::DATE);
+        let begins =
+            document.words[at].shape != Shape::Letters || document.is(at, Tags::DATE.with(Tags::HOLIDAY));
         if at >= from
             && begins
             && let Some(hit) = date_at(document, at)
@@ -216,17 +217,31 @@ fn date_cue(document: &Document<'_>, cues: &[CueHit], context: &Context, hit: &D
     DateCue::None
 }
 
-/// "on the 20th", "for the fourteenth": a day whose month was said before.
+/// "on the 20th", "for the fourteenth", "monday the fifth": a day whose month was said before, or comes with a later day.
 fn day_alone(document: &Document<'_>, at: usize) -> Option<DateHit> {
-    if at < 2 || document.stem(at - 1) != "the" || !document.gap(at).only(Gap::SPACE) {
+    if at == 0 || document.stem(at - 1) != "the" || !document.gap(at).only(Gap::SPACE) {
         return None;
     }
-    let placed = matches!(
-        document.stem(at - 2),
-        "on" | "for" | "by" | "until" | "till" | "since" | "before" | "after" | "through"
-    ) && !document.begins_sentence(at - 1);
     let said =
         said_day(document, at).filter(|said| !said.cardinal || document.words[at].shape == Shape::Mixed)?;
+    let before = at.checked_sub(2).map_or("", |at| document.stem(at));
+    let weekday = at > 1
+        && document.class(at - 2) == Class::Weekday
+        && document.gap(at - 1).only(Gap::SPACE.with(Gap::COMMA));
+    let placed = matches!(
+        before,
+        "on" | "for"
+            | "by"
+            | "until"
+            | "till"
+            | "since"
+            | "before"
+            | "after"
+            | "through"
+            | "admitted"
+            | "discharged"
+            | "scheduled"
+    ) && !document.begins_sentence(at - 1);
     // "for the first time", "on the fourth floor", "after the third dose"
     let ends = document.begins_sentence(said.end)
         || document.gap(said.end).has(Gap::COMMA.with(Gap::BRACKET))
@@ -246,8 +261,9 @@ fn day_alone(document: &Document<'_>, at: usize) -> Option<DateHit> {
                 | "was"
                 | "but"
         );
-    let early = said.spoken && said.day < 4;
-    (placed && ends && !early && document.words[at].shape != Shape::Digits).then_some(DateHit {
+    let early = said.spoken && said.day < 4 && !weekday;
+    let alone = (weekday || placed) && ends && !early && document.words[at].shape != Shape::Digits;
+    (alone || has_month_with_a_later_day(document, said.end)).then_some(DateHit {
         date: Date { year: None, month: 0, day: Some(said.day) },
         start: at,
         end: said.end,
@@ -255,6 +271,18 @@ fn day_alone(document: &Document<'_>, at: usize) -> Option<DateHit> {
         needs_cue: false,
         recognizer: "date_day",
     })
+}
+
+/// "the sixth to the eighth of june", "the fourteenth not the fifteenth of may": what follows the first of the days.
+fn has_month_with_a_later_day(document: &Document<'_>, at: usize) -> bool {
+    let joined = matches!(
+        document.stem(at),
+        "to" | "through" | "thru" | "till" | "until" | "and" | "or" | "not" | "no"
+    );
+    joined
+        && document.stem(at + 1) == "the"
+        && (at..at + 3).all(|at| document.gap(at).only(Gap::SPACE.with(Gap::COMMA)))
+        && day_first(document, at + 2).is_some_and(|hit| hit.date.month > 0)
 }
 
 /// A date that begins at a word: with the month named, or in written numbers.
@@ -268,11 +296,83 @@ pub(crate) fn date_at(document: &Document<'_>, at: usize) -> Option<DateHit> {
         }
         _ => match document.words[at].shape {
             Shape::Digits if stands_among_numbers(document, at) => None,
-            Shape::Digits => written(document, at).or_else(|| day_first(document, at)),
-            Shape::Mixed => day_first(document, at).or_else(|| day_alone(document, at)),
-            Shape::Letters => None,
+            Shape::Digits => written(document, at)
+                .or_else(|| day_first(document, at))
+                .or_else(|| compact_iso(document, at)),
+            Shape::Mixed => {
+                day_first(document, at).or_else(|| day_alone(document, at)).or_else(|| glued(document, at))
+            }
+            Shape::Letters => holiday(document, at),
         },
     }
+}
+
+/// "christmas eve 2019", and without the year where a label asks for a date: a day of the calendar by its name.
+fn holiday(document: &Document<'_>, at: usize) -> Option<DateHit> {
+    let spaced = |at: usize| document.gap(at).only(Gap::SPACE);
+    let follows = |word: &str| spaced(at + 1) && document.stem(at + 1) == word;
+    let (month, day) = match document.stem(at) {
+        "christmas" | "xmas" if follows("eve") => (12, 24),
+        "christmas" | "xmas" => (12, 25),
+        "halloween" => (10, 31),
+        "juneteenth" => (6, 19),
+        "valentine" if document.is_possessive(at) && follows("day") => (2, 14),
+        _ => return None,
+    };
+    let named = at + 1 + usize::from(follows("eve") || follows("day"));
+    let next = named + usize::from(spaced(named) && matches!(document.stem(named), "of" | "in"));
+    let year = if joins(document, next) { year_at(document, next, false) } else { None };
+    let (year, end, spoken) = year.filter(|(year, ..)| year.is_some()).unwrap_or((None, named, false));
+    Some(DateHit {
+        date: Date { year, month, day: Some(day) },
+        start: at,
+        end,
+        spoken,
+        needs_cue: year.is_none(),
+        recognizer: "date_holiday",
+    })
+}
+
+/// "20241103", where the words before it place it in time or a label asks for a date.
+fn compact_iso(document: &Document<'_>, at: usize) -> Option<DateHit> {
+    let text = document.stem(at);
+    let apart = |at: usize| !matches!(document.gap(at), Gap::SLASH | Gap::HYPHEN | Gap::STOP | Gap::JOINT);
+    if text.len() != 8 || !apart(at) || !apart(at + 1) {
+        return None;
+    }
+    let year = text[..4].parse().ok().filter(|year| (1900..=2100).contains(year))?;
+    let date = Date { year: Some(year), month: text[4..6].parse().ok()?, day: Some(text[6..].parse().ok()?) };
+    date.is_possible().then(|| DateHit {
+        date,
+        start: at,
+        end: at + 1,
+        spoken: false,
+        needs_cue: !is_placed_in_time(document, at),
+        recognizer: "date_iso",
+    })
+}
+
+/// "03Nov2024": day, month and year in one word.
+fn glued(document: &Document<'_>, at: usize) -> Option<DateHit> {
+    let text = document.stem(at);
+    let day = text.bytes().take_while(u8::is_ascii_digit).count();
+    let letters = text.bytes().skip(day).take_while(u8::is_ascii_alphabetic).count();
+    let (day, rest) = text.split_at(day);
+    let (month, year) = rest.split_at(letters);
+    let numeric = year.bytes().all(|byte| byte.is_ascii_digit());
+    if !(1..=2).contains(&day.len()) || month.len() < 3 || !matches!(year.len(), 2 | 4) || !numeric {
+        return None;
+    }
+    let known = word_class(month.as_bytes());
+    let date = Date { year: year.parse().ok(), month: known.value, day: day.parse().ok() };
+    (known.class == Class::Month && date.is_possible()).then_some(DateHit {
+        date,
+        start: at,
+        end: at + 1,
+        spoken: false,
+        needs_cue: false,
+        recognizer: "date_written",
+    })
 }
 
 /// Whether another number follows a number with more between them than one sign: neither is then a part of a date.
@@ -381,6 +481,14 @@ fn month_alone(document: &Document<'_>, at: usize) -> Option<DateHit> {
         && let Some((Some(year), end, spoken)) = year_at(document, at + 1 + of, false)
     {
         return hit(Some(year), end, spoken, "date_month_year");
+    }
+    // "Nov '24"
+    let quoted = document.gap(at + 1);
+    if quoted.has(Gap::QUOTE)
+        && quoted.only(Gap::SPACE.with(Gap::QUOTE))
+        && let Some((Some(year), end, false)) = year_at(document, at + 1, true)
+    {
+        return hit(Some(year), end, false, "date_month_year");
     }
     // "august oh eight"
     let short = document.class(at + 1) == Class::Oh && document.class(at + 2) == Class::Digit;
@@ -731,16 +839,19 @@ fn written(document: &Document<'_>, at: usize) -> Option<DateHit> {
         let gap = document.gap(i);
         [Gap::SLASH, Gap::HYPHEN, Gap::STOP].into_iter().find(|&s| gap == s)
     };
-    // A date is not the middle of something longer.
-    if at > 0 && separator(at).is_some() && document.words[at - 1].shape != Shape::Letters {
+    // A date is not the middle of something longer, but may be the end of a range: "04/12/23-04/15/23".
+    let ends_range = document.gap(at) == Gap::HYPHEN && at >= 3 && is_slashed(document, at - 3);
+    if at > 0 && separator(at).is_some() && document.words[at - 1].shape != Shape::Letters && !ends_range {
         return None;
     }
-    if separator(at) == Some(Gap::HYPHEN) || document.gap(at) == Gap::STOP {
+    if separator(at) == Some(Gap::HYPHEN) && !ends_range || document.gap(at) == Gap::STOP {
         return None;
     }
     let (a, a_len) = number(at)?;
     let hit = |date: Date, end: usize, needs_cue: bool, recognizer: &'static str| {
-        let whole = separator(end).is_none_or(|_| document.words[end].shape == Shape::Letters);
+        let begins_range = document.gap(end) == Gap::HYPHEN && is_slashed(document, end);
+        let whole =
+            begins_range || separator(end).is_none_or(|_| document.words[end].shape == Shape::Letters);
         (date.is_possible() && whole).then_some(DateHit {
             date,
             start: at,
@@ -820,7 +931,7 @@ fn written(document: &Document<'_>, at: usize) -> Option<DateHit> {
             // Month first as in the United States; day first where the month would be above 12.
             let (month, day) = if a > 12 { (b, a) } else { (a, b) };
             let date = Date { year: Some(c), month: month as u8, day: Some(day as u8) };
-            let needs_cue = first == Gap::STOP && c_len == 2;
+            let needs_cue = first == Gap::STOP && c_len == 2 && !is_placed_in_time(document, at);
             return hit(date, at + 3, needs_cue, "date_written");
         }
         return None;
@@ -837,11 +948,16 @@ fn written(document: &Document<'_>, at: usize) -> Option<DateHit> {
     None
 }
 
-/// Whether "6/27" is a day without any label: the words before it place it in time, or it can be no fraction or score and
-/// nothing around it makes it one.
-fn is_short_date(document: &Document<'_>, at: usize, a: u16, b: u16) -> bool {
+/// Whether three numbers with slashes between them begin at a word.
+fn is_slashed(document: &Document<'_>, at: usize) -> bool {
+    (at..at + 3).all(|at| document.words.get(at).is_some_and(|word| word.shape == Shape::Digits))
+        && document.gap(at + 1) == Gap::SLASH
+        && document.gap(at + 2) == Gap::SLASH
+}
+
+/// Whether the word before a number in the form of a date says that it is one.
+fn is_placed_in_time(document: &Document<'_>, at: usize) -> bool {
     let before = if at > 0 { document.stem(at - 1) } else { "" };
-    let close = document.gap(at).only(Gap::SPACE.with(Gap::LINE).with(Gap::COLON));
     let dated = matches!(
         before,
         "on" | "visit"
@@ -856,8 +972,34 @@ fn is_short_date(document: &Document<'_>, at: usize, a: u16, b: u16) -> bool {
             | "lmp"
             | "til"
             | "thru"
-    ) || at > 0 && document.class(at - 1) == Class::Weekday;
-    if dated && close {
+            | "filled"
+            | "dispensed"
+            | "issued"
+            | "signed"
+    ) || before == "of" && at > 1 && document.stem(at - 2) == "as"
+        || at > 0 && document.class(at - 1) == Class::Weekday;
+    dated && document.gap(at).only(Gap::SPACE.with(Gap::LINE).with(Gap::COLON))
+}
+
+/// Whether "6/27" is a day without any label: the words before it place it in time, or it can be no fraction or score and
+/// nothing around it makes it one.
+fn is_short_date(document: &Document<'_>, at: usize, a: u16, b: u16) -> bool {
+    let before = if at > 0 { document.stem(at - 1) } else { "" };
+    if is_placed_in_time(document, at) {
+        return true;
+    }
+    // "5/5", "7/10", "2/6", "1/2": a score or a fraction.
+    let is_ratio = |a: u16, b: u16| a <= b && matches!(b, 2..=8 | 10 | 12);
+    let ratio = is_ratio(a, b);
+    // "from 3/4 to 3/9"
+    let number = |at: usize| document.stem(at).parse().ok().filter(|number| (1..=31).contains(number));
+    if matches!(before, "from" | "between")
+        && matches!(document.stem(at + 2), "to" | "through" | "thru" | "until" | "and")
+        && document.gap(at + 4) == Gap::SLASH
+        && let (Some(month), Some(day)) = (number(at + 3), number(at + 4))
+        && month <= 12
+        && !(ratio && is_ratio(month, day))
+    {
         return true;
     }
     // "made for 1/12 at 8:45"
@@ -866,8 +1008,6 @@ fn is_short_date(document: &Document<'_>, at: usize, a: u16, b: u16) -> bool {
     {
         return true;
     }
-    // "5/5", "7/10", "2/6", "1/2": a score or a fraction.
-    let ratio = a <= b && matches!(b, 2..=8 | 10 | 12);
     let scored = matches!(
         before,
         "pain"

@@ -461,6 +461,17 @@ impl<'s> Document<'s> {
         at > 0 && is_joined(at) || is_joined(at + 1)
     }
 
+    /// Whether a word is the name of a field by itself: `"family": …`, `<family>…`.
+    pub(crate) fn names_field(&self, at: usize) -> bool {
+        let (bytes, word) = (self.view.text().as_bytes(), &self.words[at]);
+        let before = (word.start as usize).checked_sub(1).map(|before| bytes[before]);
+        match (before, bytes.get(word.end as usize)) {
+            (Some(b'"'), Some(b'"')) | (Some(b'\''), Some(b'\'')) => self.gap(at + 1).has(Gap::COLON),
+            (Some(b'<'), Some(b'>')) => true,
+            _ => false,
+        }
+    }
+
     /// The first word behind the name of the speaker, where the turn that begins at a word names him.
     pub(crate) fn after_role(&self, start: usize) -> usize {
         if !self.gap(start).has(Gap::TURN) || !self.is(start, Tags::ROLE) {

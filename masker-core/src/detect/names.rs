@@ -1164,7 +1164,9 @@ fn left_cue(document: &Document<'_>, cues: &[CueHit], context: &Context, at: usi
         -9.0
     } else if strength >= 3.5 && document.is_before(at, Tags::TITLE) && entry.family_name() >= 5 {
         -2.4
-    } else if strength >= 4.2 && entry.given_name() >= 4 {
+    } else if strength >= 4.2
+        && (entry.given_name() >= 4 || entry.family_name() >= 5 && follows_family_name_label(document, at))
+    {
         -3.0
     } else if strength >= 4.5
         && document.words[at].case == Case::Title
@@ -1178,6 +1180,32 @@ fn left_cue(document: &Document<'_>, cues: &[CueHit], context: &Context, at: usi
         -9.0
     };
     LeftCue { strength, floor }
+}
+
+/// "my last name is quick", but "my last name is long".
+fn follows_family_name_label(document: &Document<'_>, at: usize) -> bool {
+    let linked = usize::from(at > 0 && matches!(document.stem(at - 1), "is" | "was" | "it's"));
+    let back = |n: usize| at.checked_sub(n + linked).map_or("", |at| document.stem(at));
+    let labelled =
+        back(1) == "surname" || back(1) == "name" && matches!(back(2), "last" | "family" | "maiden");
+    labelled
+        && !matches!(
+            document.stem(at),
+            "long"
+                | "short"
+                | "hard"
+                | "common"
+                | "new"
+                | "wrong"
+                | "right"
+                | "correct"
+                | "different"
+                | "same"
+                | "still"
+                | "first"
+                | "next"
+                | "case"
+        )
 }
 
 /// "This is Will.": a capitalised word that is all that follows.
@@ -1273,7 +1301,8 @@ fn right_cue(document: &Document<'_>, cues: &[CueHit], spelled: &[Spelled], star
     }
     // "Parkinson's" and "the Foley", but "the Foley family" is one of people.
     let article = start > 0 && matches!(document.stem(start - 1), "the" | "a" | "an");
-    let thing = possessive || (article && !matches!(after, "family" | "household"));
+    let titled = document.is_before(start, Tags::TITLE);
+    let thing = !titled && possessive || (article && !matches!(after, "family" | "household"));
     if thing && start + 1 == end && document.entry(start).eponym() == 1 {
         strength -= 3.5;
     }

@@ -56,7 +56,9 @@ pub(crate) fn find_usernames(document: &Document<'_>, cues: &[CueHit], out: &mut
         .iter()
         .filter(|cue| cue.role == Role::Label && Kind::BUILT_IN[cue.kind as usize] == Kind::Username);
     for cue in labels {
-        let links = |at: usize| matches!(document.stem(at), "is" | "was" | "it");
+        let links = |at: usize| {
+            matches!(document.stem(at), "is" | "was" | "it" | "as") || document.class(at) == Class::At
+        };
         let start = if links(cue.end) && close(document, cue.end) {
             cue.end + 1
         } else if links(cue.end - 1) {
@@ -64,6 +66,8 @@ pub(crate) fn find_usernames(document: &Document<'_>, cues: &[CueHit], out: &mut
         } else {
             continue;
         };
+        // "venmo is at jerome k"
+        let start = start + usize::from(document.class(start) == Class::At && close(document, start));
         let mut end = start;
         let (mut codes, mut plain) = (0, 0);
         while end < document.len() && end < start + MOST_WORDS && close(document, end) {

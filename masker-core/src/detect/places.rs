@@ -24,12 +24,14 @@ pub(crate) fn find(document: &Document<'_>, cues: &[CueHit], out: &mut Vec<Candi
         let number = document.words[at].shape != Shape::Letters || document.is(at, Tags::NUMBER);
         let street = number || entry.unit() == 1 || leads_to_street(document, at);
         let post_box_here = document.is(at, Tags::POST_BOX);
-        if !(town || county || street || post_box_here) {
+        let crossing_here = document.is(at, Tags::CROSSING);
+        if !(town || county || street || post_box_here || crossing_here) {
             continue;
         }
         let found = post_box_here
             .then(|| post_box(document, at))
             .flatten()
+            .or_else(|| crossing_here.then(|| crossing(document, at)).flatten())
             .or_else(|| street.then(|| self::street(document, cues, at, floor)).flatten())
             .or_else(|| {
                 (town && tells_town(document, &asked, at)).then(|| self::town(document, cues, at)).flatten()
@@ -320,7 +322,10 @@ fn street(document: &Document<'_>, cues: &[CueHit], at: usize, floor: usize) -> 
         {
             next += 1;
         }
-        if let Some(end) = street_name(document, next, true) {
+        if let Some(end) = street_name(document, next, true)
+            .or_else(|| street_with_unit(document, next))
+            .or_else(|| street_before_town(document, at, next))
+        {
             let (end, zip) = tail(document, end);
             return Some(Found {
                 kind: Kind::Address,
@@ -529,26 +534,128 @@ fn labelled_street(document: &Document<'_>, cues: &[CueHit], at: usize, next: us
         label_before(cues, &Kind::Address, at, LABEL_REACH)
             .is_some_and(|cue| document.same_turn(cue.end - 1, at))
     };
-    let digits = document.words[at].shape == Shape::Digits && document.words[at].len() >= 2;
-    let spoken = document.words[at].shape == Shape::Letters && is_plain_suffix(document.stem(next));
-    if !(digits || spoken) || !labelled() {
+    let written = document.words[at].shape == Shape::Digits && document.words[at].len() >= 2;
+    let said = document.words[at].shape == Shape::Letters;
+    // "my address is one of …": a small number that is said begins other things.
+    let large = said && (next > at + 1 || matches!(document.class(at), Class::Teen | Class::Tens));
+    let suffix = is_plain_suffix(document.stem(next));
+    if !(written || large || said && suffix) || !labelled() {
         return None;
     }
     // "address fifty avenue"
-    if is_plain_suffix(document.stem(next)) && close(document, next) {
+    if suffix && close(document, next) {
         return Some(next + 1);
     }
     let mut end = next;
-    while end < document.len()
-        && end < next + 3
-        && close(document, end)
-        && document.words[end].shape == Shape::Letters
-        && !is_function_word(document, end)
-        && document.class(end) == Class::None
+    while end < next + 3 && is_in_street_name(document, end) {
+        // Behind the first word of a street that is said, plain words are of the sentence.
+        if said && end > next && document.entry(end).common() >= 5 {
+            break;
+        }
+        end += 1;
+    }
+    // "address 13 Suite 694": what comes before the number says the street.
+    unit(document, end).or_else(|| (end > next).then_some(end))
+}
+
+/// "1242 west maple apartment 6b": a street without its suffix, by the unit behind it.
+fn street_with_unit(document: &Document<'_>, next: usize) -> Option<usize> {
+    if !document.starts.any(Flags::PLACE, next + 1, next + 4) {
+        return None;
+    }
+    let mut end = next;
+    let mut named = false;
+    while end < next + 3 && is_in_street_name(document, end) && document.entry(end).medical() == 0 {
+        named |= document.entry(end).direction() == 0;
+        end += 1;
+    }
+    let designated = matches!(document.stem(end), "apartment" | "apt" | "suite" | "ste" | "unit");
+    if !(named && designated) || document.gap(end).has(Gap::HASH) {
+        return None;
+    }
+    unit(document, end)
+}
+
+/// "1200 Peachtree, Atlanta, GA": a street without its suffix, by the town and state behind it; the word after the street.
+fn street_before_town(document: &Document<'_>, at: usize, next: usize) -> Option<usize> {
+    let capital = |at: usize| document.words.get(at).is_some_and(|word| word.case == Case::Title);
+    let number = &document.words[at];
+    if number.shape != Shape::Digits || !(2..=5).contains(&number.len()) || !capital(next) {
+        return None;
+    }
+    let mut end = next;
+    while end < next + 3
+        && capital(end)
+        && is_in_street_name(document, end)
+        && document.entry(end).medical() == 0
     {
         end += 1;
     }
-    (end > next).then_some(end)
+    if end == next
+        || !document.gap(end).only(Gap::COMMA.with(Gap::SPACE))
+        || !document.gap(end).has(Gap::COMMA)
+    {
+        return None;
+    }
+    let (town, _) = document.longest_phrase(end, |entry| entry.town() > 0)?;
+    let state = state_end(document, town)?;
+    let abbreviated = state == town + 1 && document.words[town].len() == 2;
+    (abbreviated && document.gap(town).only(Gap::COMMA.with(Gap::SPACE))).then_some(end)
+}
+
+/// Whether a word goes on with the name of a street that has no suffix.
+fn is_in_street_name(document: &Document<'_>, at: usize) -> bool {
+    at < document.len()
+        && close(document, at)
+        && document.words[at].shape == Shape::Letters
+        && !is_function_word(document, at)
+        && document.class(at) == Class::None
+        && document.entry(at).unit() == 0
+}
+
+/// "corner of fifth and main", "intersection of Oak and Lincoln".
+fn crossing(document: &Document<'_>, at: usize) -> Option<Found> {
+    if document.stem(at + 1) != "of" || document.gap(at + 1) != Gap::SPACE {
+        return None;
+    }
+    let start = at + 2;
+    let middle = crossing_street(document, start)?;
+    if document.stem(middle) != "and" || document.gap(middle) != Gap::SPACE {
+        return None;
+    }
+    let (end, zip) = tail(document, crossing_street(document, middle + 1)?);
+    Some(Found { kind: Kind::Address, start, end, score: 0.8, recognizer: "crossing", zip })
+}
+
+/// The word after one of two streets that cross: an ordinal, capitalised words, or a word that families and streets are called
+/// by, with a direction before it and a suffix behind it. "The corner of lip and cheek" is none.
+fn crossing_street(document: &Document<'_>, at: usize) -> Option<usize> {
+    let first = at + usize::from(document.entry(at).direction() == 1 && document.gap(at + 1) == Gap::SPACE);
+    let is_ordinal = |at: usize| {
+        let text = document.stem(at);
+        let written = text.as_bytes().first().is_some_and(u8::is_ascii_digit);
+        document.class(at) == Class::Ordinal
+            || written && ["st", "nd", "rd", "th"].iter().any(|ending| text.ends_with(ending))
+    };
+    let is_capital = |at: usize| is_in_street_name(document, at) && document.words[at].case == Case::Title;
+    if document.gap(first) != Gap::SPACE {
+        return None;
+    }
+    let mut end = first + 1;
+    if !is_ordinal(first) {
+        let entry = document.entry(first);
+        let named = entry.family_name() > 0 && entry.medical() == 0 && !document.is_cased(first);
+        if !(is_in_street_name(document, first) && (named || is_capital(first))) {
+            return None;
+        }
+        while end < first + 3 && is_capital(end) && document.entry(end).street_suffix() == 0 {
+            end += 1;
+        }
+    }
+    let has_suffix = document.gap(end) == Gap::SPACE
+        && document.entry(end).street_suffix() > 0
+        && suffix_counts(document, first, end, true);
+    Some(end + usize::from(has_suffix))
 }
 
 /// What follows a street line: a town, a state, a ZIP code. Gives the word after what belongs to the line, and a ZIP code that

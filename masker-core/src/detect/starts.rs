@@ -212,8 +212,8 @@ impl Starts {
         WordSet(SmallVec::from_elem(0, self.blocks.len()))
     }
 
-    /// The words that may begin a place. A street shows by its suffix and a town by a state, unless a place is `expected` at a
-    /// word.
+    /// The words that may begin a place. A street shows by its suffix, a unit or a state, and a town by a state, unless a place is
+    /// `expected` at a word.
     pub(crate) fn places(&self, expected: &WordSet) -> WordSet {
         let mut places = SmallVec::with_capacity(self.blocks.len());
         // What stands before the block at hand, and behind it.
@@ -229,7 +229,10 @@ impl Starts {
             let state = reach_back::<8>(sets[Flags::STATE.index()], next[Flags::STATE.index()]);
             let number = sets[Flags::NUMBER.index()] | sets[Flags::DIGITS.index()];
             let town = sets[Flags::TOWN.index()];
-            let street = (number | led_to_street) & suffix | number & expected.0[at];
+            let unit = reach_back::<8>(sets[Flags::PLACE.index()], next[Flags::PLACE.index()]);
+            let digits = sets[Flags::DIGITS.index()];
+            let street =
+                (number | led_to_street) & suffix | number & (expected.0[at] | unit) | digits & state;
             places.push(sets[Flags::PLACE.index()] | street | town & (led_to_town | state | expected.0[at]));
         }
         WordSet(places)

@@ -35,6 +35,10 @@ impl Tags {
     pub(crate) const LEADS_TOWN: Self = Self(1 << 10);
     /// Begins the address of a post office box.
     pub(crate) const POST_BOX: Self = Self(1 << 11);
+    /// Before "of" it says where two streets cross.
+    pub(crate) const CROSSING: Self = Self(1 << 22);
+    /// A day that is the same every year.
+    pub(crate) const HOLIDAY: Self = Self(1 << 23);
     /// Says digits, or letters one by one.
     pub(crate) const CODE: Self = Self(1 << 12);
     /// May begin a date.
@@ -83,7 +87,7 @@ impl Tags {
     }
 }
 
-const LISTS: [(Tags, &str); 19] = [
+const LISTS: [(Tags, &str); 22] = [
     (
         Tags::TITLE,
         "capt captain doc doctor dr drs judge lieutenant lt madam miss missus mister mr mrs ms mx nurse \
@@ -91,10 +95,11 @@ const LISTS: [(Tags, &str); 19] = [
     ),
     (
         Tags::RELATION,
-        "aide aunt baby boyfriend brother caregiver cousin dad daughter father fiance fiancee friend \
-         girlfriend granddaughter grandfather grandma grandmother grandpa grandson guardian husband kid \
-         mom mother neighbor nephew niece partner roommate sister son spouse stepdaughter stepson twin \
-         uncle wife",
+        "aide aunt auntie baby boyfriend brother caregiver cousin dad daughter dtr father fiance \
+         fiancee friend girlfriend godfather godmother granddaughter grandfather grandma grandmother \
+         grandpa grandson granny guardian hubby husband kid mama mom mother mum neighbor nephew niece \
+         papa partner roommate sister son spouse stepdad stepdaughter stepfather stepmom stepmother \
+         stepson twin uncle wife",
     ),
     (
         Tags::PARTICLE,
@@ -133,7 +138,8 @@ const LISTS: [(Tags, &str); 19] = [
     (Tags::COUNTY, "county parish borough"),
     (
         Tags::LINKS_NAME,
-        "actually as be called doctor dr full is it just legal mr mrs ms my named oh on read should so sure that the to was well would yeah yes ma'am",
+        "actually as be believe called doctor dr full guess i is it just legal like maybe mr mrs ms my named oh on probably read should so \
+         something sure that the think to was well would yeah yes ma'am",
     ),
     (Tags::CREDENTIAL, "rn np pa cde lcsw lpn cna crna pharmd sw rd"),
     (
@@ -150,6 +156,9 @@ const LISTS: [(Tags, &str); 19] = [
     ),
     (Tags::HIGHWAY, "highway hwy route rte"),
     (Tags::POST_BOX, "cmr hc p po pob post psc rr rural unit"),
+    (Tags::CROSSING, "corner intersection"),
+    (Tags::NUMBER, "nineties"),
+    (Tags::HOLIDAY, "christmas halloween juneteenth valentine xmas"),
     (
         Tags::THING,
         "app application bank brand building bucket business campaign city class clinic column company \
@@ -180,8 +189,10 @@ impl Known {
             .with(Flags::LEADS_STREET.when(tags.has(Tags::LEADS_STREET)))
             .with(Flags::LEADS_TOWN.when(tags.has(Tags::LEADS_TOWN)))
             .with(Flags::NUMBER.when(tags.has(Tags::NUMBER)))
-            .with(Flags::PLACE.when(tags.has(Tags::POST_BOX) || entry.unit() == 1))
-            .with(Flags::RARE.when(tags.has(Tags::DATE.with(Tags::SIGN).with(Tags::ROLE))))
+            .with(Flags::PLACE.when(tags.has(Tags::POST_BOX.with(Tags::CROSSING)) || entry.unit() == 1))
+            .with(
+                Flags::RARE.when(tags.has(Tags::DATE.with(Tags::HOLIDAY).with(Tags::SIGN).with(Tags::ROLE))),
+            )
             .with(Flags::STATE.when(entry.may_begin_state() || tags.has(Tags::COUNTY)))
             .with(Flags::SUFFIX.when(entry.street_suffix() > 0 || tags.has(Tags::HIGHWAY)))
             .with(Flags::TOWN.when(entry.may_begin_town()));

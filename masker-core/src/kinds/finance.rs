@@ -272,7 +272,7 @@ pub(super) static CREDIT_CARD: KindSpec = KindSpec {
             "fsa card", "f s a card", "hsa card number", "card ending", "card ending in", "card ending with",
             "card ends in", "card that ends in", "credit card ending in", "debit card ending in",
             "visa ending in", "mastercard ending in", "amex ending in", "discover ending in", "visa ends in",
-            "mastercard ends in", "card on file ending in", "card on file ends in", "ending in", "ends in",
+            "mastercard ends in", "card on file ending in", "card on file ends in", "ending in", "ends in", "ends with", "ending with", "last4", "card last4",
             "last four of my card", "last four of your card", "last four of the card",
             "last four of the card number", "last four of my card number", "last 4 of my card",
             "last 4 of your card", "last 4 of the card", "last four on the card",

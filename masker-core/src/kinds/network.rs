@@ -190,8 +190,9 @@ pub(super) static USERNAME: KindSpec = KindSpec {
             "reddit username", "reddit user", "gamertag", "gamer tag", "wechat id", "venmo handle",
             "network id", "windows login", "epic login", "uid", "usr", "logged in as", "log in as",
             "signed in as", "sign in as", "on instagram as", "on twitter as", "on facebook as",
-            "on tiktok as", "instagram is", "twitter is", "snapchat is", "tiktok is", "skype is",
-            "telegram is", "discord is", "social media handle",
+            "on tiktok as", "on instagram at", "on twitter at", "on facebook at", "on tiktok at", "on snapchat at",
+            "instagram is", "twitter is", "snapchat is", "tiktok is", "skype is", "telegram is", "discord is",
+            "venmo is", "on venmo at", "cash app is", "social media handle",
         ],
         after: [
             "is my username", "is my user name", "is my login", "is my user id", "is my handle",

@@ -21,6 +21,8 @@ pub(super) static NAME: KindSpec = KindSpec {
         Cue::Label("legal name"),
         Cue::Label("surname"),
         Cue::Label("family name"),
+        Cue::Key("family"),
+        Cue::Key("given"),
         Cue::Label("given name"),
         Cue::Label("nickname"),
         Cue::Label("preferred name"),

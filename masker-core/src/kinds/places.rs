@@ -1,13 +1,25 @@
-use super::{CodeShape, Cue, CueNeed, Example, Kind, KindSpec, Letters, checks};
+use super::{CodeShape, Cue, CueNeed, Example, Kind, KindSpec, Letters, Pattern, checks};
 
 pub(super) static ADDRESS: KindSpec = KindSpec {
     kind: Kind::Address,
     letter: 'B',
     title: "street addresses and places smaller than a state",
     patterns: &[],
-    labelled: &[],
+    labelled: &[Pattern {
+        name: "coordinates_labelled",
+        regex: r"[+\-]?[0-9]{1,3}\.[0-9]{3,12}(?:(?:,| |, )[+\-]?[0-9]{1,3}\.[0-9]{3,12})?",
+        score: 0.8,
+        check: checks::none,
+        cue: CueNeed::Required,
+    }],
     codes: &[],
     cues: &[
+        Cue::Label("latitude"),
+        Cue::Label("longitude"),
+        Cue::Label("coordinates"),
+        Cue::Label("coordinates are"),
+        Cue::Label("gps coordinates"),
+        Cue::Label("gps position"),
         Cue::Label("address is"),
         Cue::Label("my address is"),
         Cue::Label("address"),
@@ -43,7 +55,12 @@ pub(super) static ADDRESS: KindSpec = KindSpec {
         Cue::Label("trip to"),
         Cue::Label("ship it to"),
         Cue::Label("mail it to"),
+        Cue::Label("send it to"),
+        Cue::Label("deliver it to"),
+        Cue::Label("we live at"),
         Cue::Label("the city is"),
+        Cue::Key("city"),
+        Cue::Key("town"),
     ],
     examples: &[
         Example {

@@ -91,6 +91,7 @@ fn cues(page: &mut String, spec: &KindSpec) {
     };
     let groups = [
         ("Before the value", list(|cue| if let Cue::Label(words) = cue { Some(words) } else { None })),
+        ("As the name of a field", list(|cue| if let Cue::Key(words) = cue { Some(words) } else { None })),
         ("After the value", list(|cue| if let Cue::After(words) = cue { Some(words) } else { None })),
         ("Nearby", list(|cue| if let Cue::Hint(words) = cue { Some(words) } else { None })),
         ("Speaking against it", list(|cue| if let Cue::Against(words) = cue { Some(words) } else { None })),
