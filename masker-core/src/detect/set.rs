@@ -5,7 +5,7 @@ use std::sync::{Arc, LazyLock};
 use smallvec::SmallVec;
 
 use super::behind::Piece;
-use super::candidate::Candidate;
+use super::candidate::{Candidate, LABELLED};
 use super::context::Context;
 use super::cues::CUES;
 use super::custom::{self, AllowList, CustomRecognizer, WordList};
@@ -238,6 +238,29 @@ impl DetectorSet {
                 tail: spans().filter(|span| span.end > left).collect(),
             };
         }
+    }
+
+    /// A value that its place gives away, as far as the rules and allow lists let it count.
+    pub(crate) fn given(
+        &self,
+        kind: Kind,
+        text: &str,
+        span: Span,
+        recognizer: &'static str,
+    ) -> Option<Finding> {
+        let words = matches!(kind, Kind::Name | Kind::Address);
+        let mut candidate = Candidate {
+            kind,
+            span,
+            score: LABELLED,
+            validated: false,
+            pass: if words { Pass::Dictionary } else { Pass::Regex },
+            recognizer: recognizer.into(),
+        };
+        let mut found: Vec<Candidate> =
+            self.admits(&mut candidate).then_some(candidate).into_iter().collect();
+        custom::apply_allow_lists(text, &self.allow_lists, &mut found);
+        found.first().map(|candidate| candidate.finding(candidate.span))
     }
 
     /// What the built-in passes find, as far as the rules let it count, outside the protected spans.

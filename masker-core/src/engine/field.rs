@@ -13,7 +13,9 @@ const READINGS: usize = 16;
 impl Masker {
     /// Masks the value of a named field: the name is read as a label, as "date of birth: " before the value would be.
     ///
-    /// A name can only add findings: what is found in the value alone is found under any name. Spans are bytes of `text`.
+    /// A name can only add findings: what is found in the value alone is found under any name. The value of a field that holds a
+    /// part of a person's name or a place, such as `lastName` or `city`, is masked whole, whether or not it is known. Spans are
+    /// bytes of `text`.
     ///
     /// ```
     /// use masker_core::Masker;
@@ -92,11 +94,113 @@ impl Masker {
                 finding
             })
             .collect();
-        if let Some(whole) = whole_name(label, text, &found).filter(|_| protected.is_empty()) {
+        if protected.is_empty()
+            && let Some(whole) = whole_name(label, text, &found).or_else(|| self.whole_value(label, text))
+        {
             found = vec![whole];
         }
         Ok(found)
     }
+
+    /// The whole value of a field that can hold nothing else, whether or not a list has it.
+    fn whole_value(&self, label: &str, text: &str) -> Option<Finding> {
+        let kind = kind_of_value(label, text).filter(|_| text.len() <= MAX_LABEL)?;
+        let start = text.len() - text.trim_start().len();
+        self.inner.detectors.given(kind, text, Span::new(start, text.trim_end().len()), "field")
+    }
+}
+
+/// The kind of a value, by a label under which nothing else stands: a part of a person's name, a place, a secret.
+fn kind_of_value(label: &str, text: &str) -> Option<Kind> {
+    let words: Vec<&str> = label.split(' ').collect();
+    let (kind, fits): (Kind, fn(&str) -> bool) = match words.as_slice() {
+        [.., "first" | "last" | "middle" | "family" | "given" | "maiden" | "sur", "name"] => {
+            (Kind::Name, is_wording)
+        }
+        [.., "user" | "login", "name"] => (Kind::Username, is_secret),
+        [.., "address", "line" | "street"] | [.., "line", "1" | "2"] => (Kind::Address, is_wording),
+        ["spouse" | "husband" | "wife" | "mother" | "father" | "son" | "daughter" | "child" | "guardian"] => {
+            (Kind::Name, is_titled)
+        }
+        [.., last] => match *last {
+            "firstname" | "lastname" | "middlename" | "surname" | "forename" | "fname" | "lname"
+            | "initials" => (Kind::Name, is_wording),
+            "address1" | "address2" | "addr1" | "addr2" | "line1" | "line2" | "street1" | "street2"
+            | "city" | "town" | "municipality" | "suburb" | "county" => (Kind::Address, is_wording),
+            // Safe Harbor counts geocodes among the places (45 CFR 164.514(b)(2)(i)(B)).
+            "lat" | "latitude" | "lng" | "lon" | "longitude" | "coordinates" | "geo" => {
+                (Kind::Address, is_coordinate)
+            }
+            "license" | "licence" => (Kind::License, is_code),
+            "password" | "passwd" | "passcode" => (Kind::Password, is_secret),
+            "username" => (Kind::Username, is_secret),
+            _ => return None,
+        },
+        [] => return None,
+    };
+    fits(text.trim()).then_some(kind)
+}
+
+/// Whether a value is made of words, and does not say that there is none, or what would be in it.
+fn is_wording(text: &str) -> bool {
+    let plain = |c: char| c.is_alphanumeric() || matches!(c, ' ' | '-' | '\'' | '’' | '.' | ',' | '/' | '#');
+    text.contains(char::is_alphabetic) && text.chars().all(plain) && !is_placeholder(text)
+}
+
+fn is_titled(text: &str) -> bool {
+    let capital = |word: &str| word.starts_with(char::is_uppercase) && word.len() > 1;
+    is_wording(text) && text.split(' ').all(capital) && !text.contains(|c: char| c.is_ascii_digit())
+}
+
+/// One or two decimal numbers that say a place more exactly than within a hundred metres.
+fn is_coordinate(text: &str) -> bool {
+    let exact = |part: &str| {
+        let part = part.trim().trim_start_matches(['-', '+']);
+        let decimals = part.split_once('.').map_or(0, |(_, decimals)| decimals.len());
+        decimals >= 3 && part.parse::<f64>().is_ok_and(|degrees| degrees <= 180.0)
+    };
+    (1..=2).contains(&text.split(',').count()) && text.split(',').all(exact)
+}
+
+fn is_code(text: &str) -> bool {
+    let digits = text.bytes().filter(u8::is_ascii_digit).count();
+    let code = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b' ');
+    text.len() >= 5 && digits >= 3 && text.bytes().all(code)
+}
+
+fn is_secret(text: &str) -> bool {
+    !text.contains(|c: char| c.is_whitespace() || matches!(c, '{' | '<' | '$' | '*')) && !is_placeholder(text)
+}
+
+fn is_placeholder(text: &str) -> bool {
+    const PLACEHOLDERS: [&str; 25] = [
+        "",
+        "any",
+        "anonymous",
+        "city",
+        "county",
+        "example",
+        "false",
+        "first",
+        "last",
+        "n/a",
+        "na",
+        "name",
+        "nil",
+        "no",
+        "none",
+        "not provided",
+        "null",
+        "optional",
+        "other",
+        "required",
+        "string",
+        "true",
+        "unknown",
+        "various",
+        "yes",
+    ];
+    PLACEHOLDERS.contains(&text.to_ascii_lowercase().as_str())
 }
 
 /// Markers and findings as one list; no finding reaches into a marker.
@@ -193,6 +297,43 @@ mod tests {
             assert_eq!(label(name).as_deref(), want, "{name}");
         }
         assert_eq!(label(&"a".repeat(MAX_LABEL + 1)), None);
+    }
+
+    #[test]
+    fn a_field_that_can_hold_nothing_else_is_masked_whole() {
+        let masker = Masker::new().unwrap();
+        for (name, text) in [
+            ("lastName", "Nkem-Oyelaran"),
+            ("family_name", "Quick"),
+            ("surname", "van der Zzyzx"),
+            ("city", "Upper Nowhere"),
+            ("addressLine1", "12 Birch"),
+            ("address_line", "Flat 3, The Old Mill"),
+            ("spouse", "Maple"),
+            ("lat", "39.5296"),
+            ("license", "D1234567"),
+            ("password", "abc"),
+            ("username", "okq"),
+        ] {
+            let masked = masker.mask_field(name, text).unwrap();
+            assert_eq!(masked.redaction_count(), 1, "{name}");
+            assert_eq!(masked.events[0].span.range(), 0..text.len(), "{name}");
+            assert_eq!(masker.mask_field(name, &masked.text).unwrap().text, masked.text, "{name}");
+        }
+        for (name, text) in [
+            ("lastName", "N/A"),
+            ("last_name", "{last_name}"),
+            ("city", " unknown "),
+            ("city", "42"),
+            ("firstName", "string"),
+            ("cityCode", "upper nowhere"),
+            ("spouse", "retired"),
+            ("lat", "39.5"),
+            ("license", "MIT"),
+            ("password", "{{password}}"),
+        ] {
+            assert_eq!(masker.mask_field(name, text).unwrap().redaction_count(), 0, "{name}: {text}");
+        }
     }
 
     #[test]

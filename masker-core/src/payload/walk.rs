@@ -31,13 +31,13 @@ pub enum Form {
     Key,
     /// A string that may be JSON. Met whole where originals are put back; else, if it is JSON, its leaves are.
     Nested,
-    /// A whole number of four or more digits; what replaces it is written as a string.
+    /// A number: one of four or more digits, an age, or a part of a position. What replaces it is written as a string.
     Number,
     /// A string.
     Text,
 }
 
-/// Whole numbers of fewer digits are never looked at.
+/// Whole numbers of fewer digits are looked at only where their field is an age.
 const NUMBER_DIGITS: usize = 4;
 
 /// A key of plain characters with as many digits is a number rather than the name of a field.
@@ -46,6 +46,11 @@ const KEY_DIGITS: usize = 7;
 /// Keys that say nothing themselves: `{"phone": {"value": ...}}`.
 const EMPTY_LABELS: [&str; 9] =
     ["content", "data", "display", "formatted", "full", "number", "raw", "text", "value"];
+
+/// Keys that say which part of a name they hold where that above them, or one beside them, says that it is a name:
+/// `{"name": {"first": ...}}`, `{"family": ..., "given": [...]}` (HL7 FHIR R4, HumanName).
+const PARTS_OF_NAMES: [&str; 9] =
+    ["family", "first", "given", "last", "legal", "maiden", "middle", "preferred", "surname"];
 
 /// What the walk is for.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -143,6 +148,16 @@ where
                     let label = match label {
                         // What is no name of a field is no label either.
                         parent if !is_plain(&member.key) => parent,
+                        parent if is_part_of_name(&member.key, parent, members) => {
+                            joined = format!("{}_name", member.key);
+                            Some(joined.as_str())
+                        }
+                        // HL7 FHIR R4, Address.
+                        Some(parent)
+                            if member.key.eq_ignore_ascii_case("line") && ends_in_word(parent, "address") =>
+                        {
+                            Some("address_line")
+                        }
                         Some(parent) if EMPTY_LABELS.contains(&member.key.to_ascii_lowercase().as_str()) => {
                             joined = format!("{parent}_{}", member.key);
                             Some(joined.as_str())
@@ -169,7 +184,7 @@ where
     }
 
     fn number(&mut self, value: &Value<'_>, text: &str, label: Option<&str>) -> Result<(), E> {
-        if text.len() < NUMBER_DIGITS || !text.bytes().all(|byte| byte.is_ascii_digit()) {
+        if !may_tell(text, label) {
             return Ok(());
         }
         let replacement = self.ask(Form::Number, label, text)?;
@@ -241,6 +256,33 @@ fn is_plain(key: &str) -> bool {
 fn ends_in_number(key: &str) -> bool {
     let word = key.trim_end_matches(|c: char| c.is_ascii_digit());
     word.len() < key.len() && word.len() > 1 && word.ends_with('_')
+}
+
+/// Whether a number is looked at: one that is long, an age, or a part of a position on the map.
+fn may_tell(text: &str, label: Option<&str>) -> bool {
+    let labelled =
+        |words: &[&str]| label.is_some_and(|label| words.iter().any(|word| ends_in_word(label, word)));
+    if text.bytes().all(|byte| byte.is_ascii_digit()) {
+        return text.len() >= NUMBER_DIGITS || text.len() > 1 && labelled(&["age"]);
+    }
+    labelled(&["lat", "latitude", "lng", "lon", "longitude"])
+}
+
+/// Whether a key is one of [`PARTS_OF_NAMES`] of a name.
+fn is_part_of_name(key: &str, parent: Option<&str>, members: &[Member<'_>]) -> bool {
+    let key = key.to_ascii_lowercase();
+    let has = |key: &str| members.iter().any(|member| member.key == key);
+    let beside = || matches!(key.as_str(), "family" | "given") && has("family") && has("given");
+    PARTS_OF_NAMES.contains(&key.as_str())
+        && (parent.is_some_and(|parent| ends_in_word(parent, "name")) || beside())
+}
+
+/// Whether the last word of a label is this one, in `camelCase` too.
+fn ends_in_word(label: &str, word: &str) -> bool {
+    let Some(start) = label.len().checked_sub(word.len()) else { return false };
+    let Some(end) = label.get(start..).filter(|end| end.eq_ignore_ascii_case(word)) else { return false };
+    let capital = end.starts_with(|c: char| c.is_ascii_uppercase());
+    start == 0 || capital || label[..start].ends_with(['_', '-', ' '])
 }
 
 fn push_segment(path: &mut String, key: &str) {
@@ -358,6 +400,26 @@ mod tests {
         let deep = format!("{}{}", "[".repeat(100), "]".repeat(100));
         let (_, seen) = upper(&format!("{}{}{}", "[".repeat(100), quoted(&deep), "]".repeat(100)));
         assert_eq!(seen.len(), 1, "too deep to walk, so it is text");
+    }
+
+    #[test]
+    fn parts_of_names_and_addresses_are_labelled_as_such() {
+        let json = r#"{"name":[{"family":"a","given":["b"],"use":"c"}],"patientName":{"first":"d"},
+            "order":{"first":"e","family":"f"},"home_address":[{"line":["g"],"city":"h"}],"contact":{"family":"i","given":"j"}}"#;
+        let (_, seen) = upper(json);
+        let wanted = [
+            "/name/0/family family_name",
+            "/name/0/given/0 given_name",
+            "/name/0/use use",
+            "/patientName/first first_name",
+            "/order/first first",
+            "/order/family family",
+            "/home_address/0/line/0 address_line",
+            "/home_address/0/city city",
+            "/contact/family family_name",
+            "/contact/given given_name",
+        ];
+        assert_eq!(seen, wanted);
     }
 
     #[test]
