@@ -11,6 +11,7 @@ mod custom;
 mod dates;
 mod document;
 mod finding;
+mod hl7;
 mod names;
 mod network;
 mod patterns;

@@ -12,7 +12,7 @@ use super::custom::{self, AllowList, CustomRecognizer, WordList};
 use super::document::Document;
 use super::patterns::PatternTable;
 use super::segment::{Cut, left_of, next_cut};
-use super::{Finding, Pass, Recognizer, RecognizerError, ages, codes, dates, names, network, places};
+use super::{Finding, Pass, Recognizer, RecognizerError, ages, codes, dates, hl7, names, network, places};
 use crate::{Kind, Span};
 
 static PATTERNS: LazyLock<PatternTable> = LazyLock::new(PatternTable::new);
@@ -287,6 +287,7 @@ impl DetectorSet {
         codes::find(document, &cues, &runs, context, self.strict_numbers, found);
         dates::find(document, &cues, &runs, context, found);
         ages::find(document, &runs, found);
+        hl7::find(document, found);
         network::find(document, found);
         network::find_usernames(document, &cues, found);
         places::find(document, &cues, found);

@@ -2,7 +2,7 @@
 
 /// Hits, those found, near misses, those left alone.
 pub(super) static ROWS: &[(&str, [u32; 4])] = &[
-    ("NAME", [83, 83, 68, 68]),
+    ("NAME", [86, 86, 68, 68]),
     ("ADDRESS", [49, 49, 38, 38]),
     ("ZIP", [22, 22, 21, 21]),
     ("DOB", [40, 40, 30, 30]),
