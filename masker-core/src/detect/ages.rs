@@ -115,7 +115,10 @@ fn before(document: &Document<'_>, start: usize, end: usize) -> bool {
         "is" | "was" | "of" | "at" | ":" => matches!(word(2), "age"),
         // "she's ninety two"
         person if is_person(person) && document.is_possessive(start - 1) => ends_clause(document, end),
-        "be" if matches!(word(2), "she'll" | "he'll") => true,
+        "be" if matches!(word(2), "she'll" | "he'll" | "i'll" | "they'll") => true,
+        "be" if word(2) == "will" => is_person(word(3)),
+        // "she lived to be ninety eight"
+        "be" if word(2) == "to" => matches!(word(3), "lived" | "going" | "about"),
         _ => false,
     }
 }

@@ -103,7 +103,7 @@ pub(crate) fn find(
     let mut index = 0;
     while index < emitted.len() {
         let (hit, mut birth) = emitted[index];
-        let mut end = hit.end;
+        let (mut end, mut last) = (hit.end, hit);
         // "May 2nd through May 9th" is one range.
         while let Some((next, next_birth)) = emitted.get(index + 1) {
             let between: Vec<&str> = (end..next.start).map(|w| document.stem(w)).collect();
@@ -112,12 +112,12 @@ pub(crate) fn find(
             if !range {
                 break;
             }
-            end = next.end;
+            (end, last) = (next.end, *next);
             birth |= next_birth;
             index += 1;
         }
         index += 1;
-        end = with_last_day(document, end);
+        end = with_further_days(document, &last).max(end);
         out.push(Candidate {
             kind: if birth { Kind::Dob } else { Kind::Date },
             span: document.span(hit.start, end),
@@ -129,17 +129,24 @@ pub(crate) fn find(
     }
 }
 
-/// "december tenth through the seventeenth": the last day of the range, without its month.
-fn with_last_day(document: &Document<'_>, end: usize) -> usize {
-    let range = matches!(document.stem(end), "to" | "through" | "thru" | "until" | "till")
-        && document.gap(end).only(Gap::SPACE);
-    if !range {
-        return end;
-    }
-    let day = end + 1 + usize::from(document.stem(end + 1) == "the");
-    match said_day(document, day) {
-        Some(said) if !said.cardinal && document.gap(day).only(Gap::SPACE) => said.end,
-        _ => end,
+/// "december tenth through the seventeenth", "march fourth, fifth and sixth": the days that follow, without their month.
+fn with_further_days(document: &Document<'_>, hit: &DateHit) -> usize {
+    let mut end = hit.end;
+    loop {
+        let spaced = |at: usize| document.gap(at).only(Gap::SPACE.with(Gap::COMMA));
+        let word = document.stem(end);
+        let range = matches!(word, "to" | "through" | "thru" | "until" | "till");
+        let listed = matches!(word, "and" | "or");
+        let next = end + usize::from(range || listed);
+        let day = next + usize::from(document.stem(next) == "the");
+        let Some(said) = said_day(document, day).filter(|said| !said.cardinal) else { return end };
+        let named = document.words[day].shape != Shape::Digits && hit.date.day.is_some();
+        // "march fourth and the fifth floor", "march fourth first thing"
+        let fits = range || named && if listed { ends_day(document, said.end) } else { said.day >= 4 };
+        if !(fits && (end..=day).all(spaced)) {
+            return end;
+        }
+        end = said.end;
     }
 }
 
@@ -242,11 +249,29 @@ fn day_alone(document: &Document<'_>, at: usize) -> Option<DateHit> {
             | "discharged"
             | "scheduled"
     ) && !document.begins_sentence(at - 1);
-    // "for the first time", "on the fourth floor", "after the third dose"
-    let ends = document.begins_sentence(said.end)
-        || document.gap(said.end).has(Gap::COMMA.with(Gap::BRACKET))
+    let ends = ends_day(document, said.end);
+    let early = said.spoken && said.day < 4 && !weekday;
+    let month = of_relative_month(document, said.end);
+    let moved = is_in_range(document, at, said.end);
+    let alone = ((weekday || placed) && ends || month || moved)
+        && !early
+        && document.words[at].shape != Shape::Digits;
+    (alone || has_month_with_a_later_day(document, said.end)).then_some(DateHit {
+        date: Date { year: None, month: 0, day: Some(said.day) },
+        start: at,
+        end: said.end,
+        spoken: said.spoken,
+        needs_cue: false,
+        recognizer: "date_day",
+    })
+}
+
+/// Whether a day of the month ends a thought at a word: not "the first time", "the fourth floor", "the third dose".
+fn ends_day(document: &Document<'_>, end: usize) -> bool {
+    document.begins_sentence(end)
+        || document.gap(end).has(Gap::COMMA.with(Gap::BRACKET))
         || matches!(
-            document.stem(said.end),
+            document.stem(end),
             "at" | "and"
                 | "there"
                 | "to"
@@ -260,17 +285,32 @@ fn day_alone(document: &Document<'_>, at: usize) -> Option<DateHit> {
                 | "with"
                 | "was"
                 | "but"
-        );
-    let early = said.spoken && said.day < 4 && !weekday;
-    let alone = (weekday || placed) && ends && !early && document.words[at].shape != Shape::Digits;
-    (alone || has_month_with_a_later_day(document, said.end)).then_some(DateHit {
-        date: Date { year: None, month: 0, day: Some(said.day) },
-        start: at,
-        end: said.end,
-        spoken: said.spoken,
-        needs_cue: false,
-        recognizer: "date_day",
-    })
+        )
+}
+
+/// "… of next month"
+fn of_relative_month(document: &Document<'_>, at: usize) -> bool {
+    document.stem(at) == "of"
+        && matches!(document.stem(at + 1), "next" | "this" | "last")
+        && document.stem(at + 2) == "month"
+}
+
+/// "from the tenth to the eleventh": whether a day, which ends at a word, is one of both.
+fn is_in_range(document: &Document<'_>, at: usize, end: usize) -> bool {
+    let joins = |at: usize| matches!(document.stem(at), "to" | "through" | "until" | "and");
+    let back = |n: usize| at.checked_sub(n).map_or("", |at| document.stem(at));
+    let begins = |n: usize| back(n - 1) == "the" && matches!(back(n), "from" | "between");
+    let second = said_day(document, end + 2).filter(|day| !day.cardinal);
+    let is_first = begins(2)
+        && joins(end)
+        && document.stem(end + 1) == "the"
+        && second.is_some_and(|second| ends_day(document, second.end));
+    let is_second = at >= 5
+        && joins(at - 2)
+        && document.class(at - 3) == Class::Ordinal
+        && (begins(5) || begins(6))
+        && ends_day(document, end);
+    is_first || is_second
 }
 
 /// "the sixth to the eighth of june", "the fourteenth not the fifteenth of may": what follows the first of the days.
@@ -481,6 +521,13 @@ fn month_alone(document: &Document<'_>, at: usize) -> Option<DateHit> {
         && let Some((Some(year), end, spoken)) = year_at(document, at + 1 + of, false)
     {
         return hit(Some(year), end, spoken, "date_month_year");
+    }
+    // "march of ninety nine"
+    if of == 1
+        && document.gap(at + 1) == Gap::SPACE
+        && let Some((Some(year), end, true)) = year_at(document, at + 2, true)
+    {
+        return hit(Some(year), end, true, "date_month_year");
     }
     // "Nov '24"
     let quoted = document.gap(at + 1);

@@ -1119,6 +1119,15 @@ fn left_cue(document: &Document<'_>, cues: &[CueHit], context: &Context, at: usi
             strength = strength.min(-0.8);
         }
     }
+    // "given": ["Adaeze", "Nkem"]: a list is of one sort.
+    let listed = Gap::QUOTE.with(Gap::COMMA);
+    if at > 0
+        && gap.only(listed.with(Gap::SPACE))
+        && gap.without(Gap::SPACE) == listed
+        && context.knows_name(document.hash(at - 1))
+    {
+        strength = strength.max(2.4);
+    }
     // "Z-Pak", "T-Mobile"
     if gap == Gap::HYPHEN && at > 0 && document.words[at - 1].len() == 1 {
         strength = strength.min(-3.0);
@@ -1182,7 +1191,7 @@ fn left_cue(document: &Document<'_>, cues: &[CueHit], context: &Context, at: usi
     LeftCue { strength, floor }
 }
 
-/// "my last name is quick", but "my last name is long".
+/// "my last name is banks", but "my last name is long".
 fn follows_family_name_label(document: &Document<'_>, at: usize) -> bool {
     let linked = usize::from(at > 0 && matches!(document.stem(at - 1), "is" | "was" | "it's"));
     let back = |n: usize| at.checked_sub(n + linked).map_or("", |at| document.stem(at));

@@ -536,10 +536,13 @@ fn labelled_street(document: &Document<'_>, cues: &[CueHit], at: usize, next: us
     };
     let written = document.words[at].shape == Shape::Digits && document.words[at].len() >= 2;
     let said = document.words[at].shape == Shape::Letters;
-    // "my address is one of …": a small number that is said begins other things.
-    let large = said && (next > at + 1 || matches!(document.class(at), Class::Teen | Class::Tens));
+    // "my address is one of …", "send it to twenty people": what is said as a number begins other things too.
+    let entry = document.entry(next);
+    let name_like = entry == Entry::default() || entry.family_name() > 0 && entry.common() < 5;
+    let large = next >= at + 3
+        || name_like && (next > at + 1 || matches!(document.class(at), Class::Teen | Class::Tens));
     let suffix = is_plain_suffix(document.stem(next));
-    if !(written || large || said && suffix) || !labelled() {
+    if !(written || said && (large || suffix)) || !labelled() {
         return None;
     }
     // "address fifty avenue"
@@ -580,7 +583,8 @@ fn street_with_unit(document: &Document<'_>, next: usize) -> Option<usize> {
 fn street_before_town(document: &Document<'_>, at: usize, next: usize) -> Option<usize> {
     let capital = |at: usize| document.words.get(at).is_some_and(|word| word.case == Case::Title);
     let number = &document.words[at];
-    if number.shape != Shape::Digits || !(2..=5).contains(&number.len()) || !capital(next) {
+    let numbered = number.shape == Shape::Digits && (2..=5).contains(&number.len());
+    if !numbered || !capital(next) || document.is_bare_year(at) {
         return None;
     }
     let mut end = next;

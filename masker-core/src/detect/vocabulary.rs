@@ -138,8 +138,8 @@ const LISTS: [(Tags, &str); 22] = [
     (Tags::COUNTY, "county parish borough"),
     (
         Tags::LINKS_NAME,
-        "actually as be believe called doctor dr full guess i is it just legal like maybe mr mrs ms my named oh on probably read should so \
-         something sure that the think to was well would yeah yes ma'am",
+        "actually as be believe called doctor dr full guess i is it just legal like ma'am maybe mr mrs ms \
+         my named oh on probably read should so something sure that the think to was well would yeah yes",
     ),
     (Tags::CREDENTIAL, "rn np pa cde lcsw lpn cna crna pharmd sw rd"),
     (

@@ -168,8 +168,13 @@ fn is_code(text: &str) -> bool {
     text.len() >= 5 && digits >= 3 && text.bytes().all(code)
 }
 
+/// Whether a value is no template, no row of stars and not several words.
 fn is_secret(text: &str) -> bool {
-    !text.contains(|c: char| c.is_whitespace() || matches!(c, '{' | '<' | '$' | '*')) && !is_placeholder(text)
+    let template = text.starts_with(['{', '<', '%']) || text.starts_with("${");
+    !(template
+        || text.contains(char::is_whitespace)
+        || text.chars().all(|c| c == '*')
+        || is_placeholder(text))
 }
 
 fn is_placeholder(text: &str) -> bool {
@@ -312,7 +317,7 @@ mod tests {
             ("spouse", "Maple"),
             ("lat", "39.5296"),
             ("license", "D1234567"),
-            ("password", "abc"),
+            ("password", "a$b*c"),
             ("username", "okq"),
         ] {
             let masked = masker.mask_field(name, text).unwrap();
@@ -331,6 +336,7 @@ mod tests {
             ("lat", "39.5"),
             ("license", "MIT"),
             ("password", "{{password}}"),
+            ("password", "********"),
         ] {
             assert_eq!(masker.mask_field(name, text).unwrap().redaction_count(), 0, "{name}: {text}");
         }

@@ -245,7 +245,7 @@ pub(super) static PASSWORD: KindSpec = KindSpec {
             "her password", "his password", "temporary password", "temp password", "default password",
             "portal password", "wifi password", "wi fi password", "new password", "old password", "passwd",
             "pwd", "passphrase", "pass phrase", "passkey", "pass key", "passcode", "pass code", "passcode is",
-            "pass code is", "phone passcode", "door code", "gate code", "garage code", "alarm code",
+            "pass code is", "phone passcode", "door code", "gate code", "lockbox", "garage code", "alarm code",
             "lock code", "lockbox code", "key code", "keypad code", "entry code", "access code", "access pin",
             "unlock code", "building code", "security pin", "pin", "p i n", "pin number", "p i n number",
             "pin no", "pin code", "pin is", "p i n is", "my pin", "your pin", "account pin", "portal pin",

@@ -47,8 +47,8 @@ const KEY_DIGITS: usize = 7;
 const EMPTY_LABELS: [&str; 9] =
     ["content", "data", "display", "formatted", "full", "number", "raw", "text", "value"];
 
-/// Keys that say which part of a name they hold where that above them, or one beside them, says that it is a name:
-/// `{"name": {"first": ...}}`, `{"family": ..., "given": [...]}` (HL7 FHIR R4, HumanName).
+/// Keys that say which part of a name they hold where the key around them says that it is a name, or another part stands beside
+/// them: `{"name": {"first": ...}}`, `{"family": ..., "given": [...]}` (HL7 FHIR R4, HumanName).
 const PARTS_OF_NAMES: [&str; 9] =
     ["family", "first", "given", "last", "legal", "maiden", "middle", "preferred", "surname"];
 
@@ -272,7 +272,11 @@ fn may_tell(text: &str, label: Option<&str>) -> bool {
 fn is_part_of_name(key: &str, parent: Option<&str>, members: &[Member<'_>]) -> bool {
     let key = key.to_ascii_lowercase();
     let has = |key: &str| members.iter().any(|member| member.key == key);
-    let beside = || matches!(key.as_str(), "family" | "given") && has("family") && has("given");
+    let beside = || match key.as_str() {
+        "family" | "given" => has("family") && has("given"),
+        "first" | "last" => has("first") && has("last"),
+        _ => false,
+    };
     PARTS_OF_NAMES.contains(&key.as_str())
         && (parent.is_some_and(|parent| ends_in_word(parent, "name")) || beside())
 }
@@ -405,7 +409,7 @@ mod tests {
     #[test]
     fn parts_of_names_and_addresses_are_labelled_as_such() {
         let json = r#"{"name":[{"family":"a","given":["b"],"use":"c"}],"patientName":{"first":"d"},
-            "order":{"first":"e","family":"f"},"home_address":[{"line":["g"],"city":"h"}],"contact":{"family":"i","given":"j"}}"#;
+            "order":{"first":"e","family":"f"},"home_address":[{"line":["g"],"city":"h"}],"contact":{"family":"i","given":"j"},"patient":{"first":"k","last":"l"}}"#;
         let (_, seen) = upper(json);
         let wanted = [
             "/name/0/family family_name",
@@ -418,6 +422,8 @@ mod tests {
             "/home_address/0/city city",
             "/contact/family family_name",
             "/contact/given given_name",
+            "/patient/first first_name",
+            "/patient/last last_name",
         ];
         assert_eq!(seen, wanted);
     }
