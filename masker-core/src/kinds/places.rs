@@ -57,7 +57,6 @@ pub(super) static ADDRESS: KindSpec = KindSpec {
         Cue::Label("mail it to"),
         Cue::Label("send it to"),
         Cue::Label("deliver it to"),
-        Cue::Label("we live at"),
         Cue::Label("the city is"),
         Cue::Key("city"),
         Cue::Key("town"),
