@@ -17,7 +17,6 @@ pub(super) static ADDRESS: KindSpec = KindSpec {
         Cue::Label("latitude"),
         Cue::Label("longitude"),
         Cue::Label("coordinates"),
-        Cue::Label("coordinates are"),
         Cue::Label("gps coordinates"),
         Cue::Label("gps position"),
         Cue::Label("address is"),
