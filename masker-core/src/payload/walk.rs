@@ -141,6 +141,7 @@ where
                 self.each(items, |w, item| w.free(item, label))
             }
             Data::Object(members) => {
+                let is_name = is_name(label, members);
                 for member in members {
                     let is_replaced = self.key(member)?;
                     let shown: &str = if is_replaced { "*" } else { &member.key };
@@ -148,7 +149,9 @@ where
                     let label = match label {
                         // What is no name of a field is no label either.
                         parent if !is_plain(&member.key) => parent,
-                        parent if is_part_of_name(&member.key, parent, members) => {
+                        _ if is_name
+                            && PARTS_OF_NAMES.iter().any(|part| member.key.eq_ignore_ascii_case(part)) =>
+                        {
                             joined = format!("{}_name", member.key);
                             Some(joined.as_str())
                         }
@@ -268,17 +271,12 @@ fn may_tell(text: &str, label: Option<&str>) -> bool {
     labelled(&["lat", "latitude", "lng", "lon", "longitude"])
 }
 
-/// Whether a key is one of [`PARTS_OF_NAMES`] of a name.
-fn is_part_of_name(key: &str, parent: Option<&str>, members: &[Member<'_>]) -> bool {
-    let key = key.to_ascii_lowercase();
+/// Whether an object holds the parts of a name, by the label around it or by two of them.
+fn is_name(label: Option<&str>, members: &[Member<'_>]) -> bool {
     let has = |key: &str| members.iter().any(|member| member.key == key);
-    let beside = || match key.as_str() {
-        "family" | "given" => has("family") && has("given"),
-        "first" | "last" => has("first") && has("last"),
-        _ => false,
-    };
-    PARTS_OF_NAMES.contains(&key.as_str())
-        && (parent.is_some_and(|parent| ends_in_word(parent, "name")) || beside())
+    label.is_some_and(|label| ends_in_word(label, "name"))
+        || has("family") && has("given")
+        || has("first") && has("last")
 }
 
 /// Whether the last word of a label is this one, in `camelCase` too.
