@@ -395,12 +395,10 @@ fn compact_iso(document: &Document<'_>, at: usize) -> Option<DateHit> {
 /// "03Nov2024": day, month and year in one word.
 fn glued(document: &Document<'_>, at: usize) -> Option<DateHit> {
     let text = document.stem(at);
-    let day = text.bytes().take_while(u8::is_ascii_digit).count();
-    let letters = text.bytes().skip(day).take_while(u8::is_ascii_alphabetic).count();
-    let (day, rest) = text.split_at(day);
-    let (month, year) = rest.split_at(letters);
-    let numeric = year.bytes().all(|byte| byte.is_ascii_digit());
-    if !(1..=2).contains(&day.len()) || month.len() < 3 || !matches!(year.len(), 2 | 4) || !numeric {
+    let is_letter = |c: char| c.is_ascii_alphabetic();
+    let (first, last) = (text.find(is_letter)?, text.rfind(is_letter)?);
+    let (day, month, year) = (&text[..first], &text[first..=last], &text[last + 1..]);
+    if !matches!(day.len(), 1 | 2) || month.len() < 3 || !matches!(year.len(), 2 | 4) {
         return None;
     }
     let known = word_class(month.as_bytes());
