@@ -18,18 +18,17 @@ use crate::view::{
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Token {
     word: Word,
-    /// Its place in [`Vocabulary::known`].
-    known: u32,
+    known: &'static Known,
 }
 
 impl Token {
-    fn new(word: Word, vocabulary: &Vocabulary, view: &NormalView<'_>) -> Self {
+    fn new(word: Word, vocabulary: &'static Vocabulary, view: &NormalView<'_>) -> Self {
         let known = if word.shape == Shape::Letters && !word.apostrophe {
-            vocabulary.index(word.hash)
+            vocabulary.of(word.hash)
         } else if word.shape == Shape::Letters {
-            index_of_apostrophe(vocabulary, word.stem(view), word.hash)
+            of_apostrophe(vocabulary, word.stem(view), word.hash)
         } else {
-            vocabulary.index_plain(word.hash)
+            vocabulary.of_plain(word.hash)
         };
         Self { word, known }
     }
@@ -39,11 +38,6 @@ impl Token {
         let gap = self.word.gap.without(Gap::TURN);
         let gap = if gap.has(Gap::PROTECTED) { gap } else { gap.without(Gap::BARRIER) };
         Self { word: Word { gap, ..self.word }, ..*self }
-    }
-
-    #[inline]
-    fn known(&self) -> &'static Known {
-        &VOCABULARY.known()[self.known as usize]
     }
 }
 
@@ -57,7 +51,7 @@ impl Deref for Token {
 
 impl SaidWord for Token {
     fn class(&self) -> WordClass {
-        self.known().class
+        self.known.class
     }
 }
 
@@ -66,8 +60,6 @@ impl SaidWord for Token {
 pub(crate) struct Document<'s> {
     pub(crate) view: NormalView<'s>,
     pub(crate) words: Vec<Token>,
-    /// What is known of words, by their places.
-    known: &'static [Known],
     /// The words at which something may begin.
     pub(crate) starts: Starts,
     /// Whether the border of a turn was marked at some word.
@@ -141,7 +133,7 @@ impl<'s> Document<'s> {
         words.clear();
         let end = read_words(&view, &mut words);
         let settled = words.len();
-        Self { view, words, known: VOCABULARY.known(), starts, marked: false, settled, end }
+        Self { view, words, starts, marked: false, settled, end }
     }
 
     /// The same part with more of it protected: `protected` spans, sorted and disjoint, are replaced by barriers.
@@ -204,9 +196,9 @@ impl<'s> Document<'s> {
     }
 
     fn of(view: NormalView<'s>, words: Vec<Token>, end: Gap, mut starts: Starts, capitals: Capitals) -> Self {
-        let (settled, known) = (words.len(), VOCABULARY.known());
-        sort(&words, known, &mut starts);
-        let mut document = Self { view, settled, words, known, starts, marked: false, end };
+        let settled = words.len();
+        sort(&words, &mut starts);
+        let mut document = Self { view, settled, words, starts, marked: false, end };
         document.relate(capitals);
         document.starts.end(settled);
         document
@@ -232,7 +224,7 @@ impl<'s> Document<'s> {
 
     #[inline(always)]
     fn relate_one(&mut self, at: usize, capitals: &mut Capitals) {
-        let known = &self.known[self.words[at].known as usize];
+        let known = self.words[at].known;
         if self.words[at].gap.has(Gap::LINE.with(Gap::START)) && known.tags.has(Tags::ROLE) {
             self.marked |= mark_turn(&self.view, &mut self.words, at);
         }
@@ -265,7 +257,7 @@ impl<'s> Document<'s> {
     /// What is known of a word by itself; nothing beyond the text.
     #[inline]
     fn known(&self, at: usize) -> Option<&'static Known> {
-        self.words.get(at).map(|token| &self.known[token.known as usize])
+        self.words.get(at).map(|token| token.known)
     }
 
     /// Says where in the source the piece at hand ends.
@@ -516,7 +508,7 @@ impl<'s> Document<'s> {
 
 /// What a word in small letters says in a code or an address.
 pub(crate) fn word_class(word: &[u8]) -> WordClass {
-    VOCABULARY.known()[VOCABULARY.index(hash_word(word)) as usize].class
+    VOCABULARY.of(hash_word(word)).class
 }
 
 /// Reads the words of a view, and gives what stands behind the last.
@@ -525,7 +517,7 @@ fn read_words(view: &NormalView<'_>, words: &mut Vec<Token>) -> Gap {
     let mut reader = Words::new(view);
     loop {
         if let Some(word) = reader.read_plain() {
-            words.push(Token { word, known: vocabulary.index(word.hash) });
+            words.push(Token { word, known: vocabulary.of(word.hash) });
         } else if let Some(word) = reader.read_number().or_else(|| reader.read()) {
             words.push(Token::new(word, vocabulary, view));
         } else {
@@ -560,13 +552,13 @@ const TELLING: Gap = Gap::START
 
 /// Gives words the flags that they have by themselves, and sorts out those that need a second look.
 #[inline(never)]
-fn sort(words: &[Token], known: &[Known], starts: &mut Starts) {
+fn sort(words: &[Token], starts: &mut Starts) {
     let (places, odd) = starts.begin(words.len());
     let (mut before, mut odds) = (Flags::default(), 0);
     // Whether a cue phrase begins at the last word if it goes on with the next one.
     let mut cue_goes_on = false;
     for (at, (token, place)) in words.iter().zip(&mut *places).enumerate() {
-        let (word, flags) = (&token.word, known[token.known as usize].flags);
+        let (word, flags) = (&token.word, token.known.flags);
         let letters = word.shape == Shape::Letters;
         let cue = cue_goes_on & (flags.has(Flags::CUE_INSIDE) | word.gap.has(Gap::HASH));
         *place = before.with(Flags::CUE.when(cue)).first();
@@ -624,13 +616,13 @@ fn mark_turn(view: &NormalView<'_>, words: &mut [Token], at: usize) -> bool {
     named
 }
 
-/// The place in [`Vocabulary::known`] of a word with an apostrophe. The census writes O'Brien without it.
+/// What is known of a word with an apostrophe. The census writes O'Brien without it.
 #[inline(never)]
-fn index_of_apostrophe(vocabulary: &Vocabulary, stem: &str, hash: WordHash) -> u32 {
+fn of_apostrophe(vocabulary: &'static Vocabulary, stem: &str, hash: WordHash) -> &'static Known {
     if matches!(stem.as_bytes(), [b'o' | b'd' | b'l' | b'm', b'\'', ..]) {
-        return vocabulary.index_or(hash, hash_word(stem.replace('\'', "").as_bytes()));
+        return vocabulary.of_either(hash, hash_word(stem.replace('\'', "").as_bytes()));
     }
-    vocabulary.index(hash)
+    vocabulary.of(hash)
 }
 
 /// The capitals seen so far in a turn.

@@ -283,9 +283,14 @@ impl Vocabulary {
         table
     }
 
-    /// The place in [`Vocabulary::known`] of a word of letters without a possessive ending.
+    /// What is known of a word of letters without a possessive ending.
     #[inline(always)]
-    pub(crate) fn index(&self, hash: WordHash) -> u32 {
+    pub(crate) fn of(&self, hash: WordHash) -> &Known {
+        &self.known[self.index(hash) as usize]
+    }
+
+    #[inline(always)]
+    fn index(&self, hash: WordHash) -> u32 {
         let mut slot = first_slot(hash);
         loop {
             let found = self.slots[slot];
@@ -307,25 +312,27 @@ impl Vocabulary {
         }
     }
 
-    /// The place of a word; of another one, where this one is not known as a family name nor to the rules.
-    pub(crate) fn index_or(&self, hash: WordHash, other: WordHash) -> u32 {
+    /// What is known of a word; of another one, where this one is not known as a family name nor to the rules.
+    pub(crate) fn of_either(&self, hash: WordHash, other: WordHash) -> &Known {
         let index = self.index(hash);
-        let known = self.known[index as usize];
+        let known = &self.known[index as usize];
         if known.entry.family_name() > 0 || index != 0 && index <= self.common {
-            return index;
+            return known;
         }
-        match self.lexicon.common.index(other) {
+        let index = match self.lexicon.common.index(other) {
             0 => self.index_in_others(other),
             index => self.common + index as u32,
-        }
+        };
+        &self.known[index as usize]
     }
 
-    /// The place of a word that is not made of letters: the lexicon has none of those.
-    pub(crate) fn index_plain(&self, hash: WordHash) -> u32 {
-        self.slots[self.slot(hash)].index
+    /// What is known of a word that is not made of letters: the lexicon has none of those.
+    pub(crate) fn of_plain(&self, hash: WordHash) -> &Known {
+        &self.known[self.slots[self.slot(hash)].index as usize]
     }
 
-    /// What is known of words.
+    /// What is known of all words.
+    #[cfg(test)]
     pub(crate) fn known(&self) -> &[Known] {
         &self.known
     }
@@ -396,7 +403,7 @@ mod tests {
         let (common, mut seen) = (&lexicon::shipped().common, 0);
         let entries: Vec<Entry> = common.entries().collect();
         for (hash, index) in common.words() {
-            let known = VOCABULARY.known()[VOCABULARY.index(hash) as usize];
+            let known = VOCABULARY.of(hash);
             assert_eq!(known.entry, entries[index]);
             seen += 1;
         }
