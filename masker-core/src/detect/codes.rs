@@ -1,3 +1,5 @@
+use std::cell::Cell;
+use std::ops::Deref;
 use std::sync::LazyLock;
 
 use super::Pass;
@@ -9,7 +11,7 @@ use super::patterns::support;
 use super::starts::Flags;
 use crate::Kind;
 use crate::kinds::{self, CodeShape, CueNeed, Letters, Verdict};
-use crate::view::{Class, CodePiece, CodeRun, Gap, Shape, code_run};
+use crate::view::{Class, CodePiece, CodeRun, Gap, Shape, read_code};
 
 /// The longest code that shapes are tried on; no identifier is longer.
 const LONGEST: usize = 40;
@@ -19,19 +21,56 @@ const REACH: usize = 9;
 const SHORTEST: usize = 3;
 
 /// The codes of a document, in order and disjoint.
-pub(crate) fn code_runs(document: &Document<'_>) -> Vec<CodeRun> {
-    let mut runs = Vec::new();
-    let mut from = 0;
-    for at in document.starts.of(Flags::CODE) {
-        if at >= from
-            && !is_article(document, at)
-            && let Some(run) = code_run(&document.view, &document.words, at)
-        {
-            from = run.words.end;
-            runs.push(run);
+///
+/// Their memory is used for the next document on the same thread.
+#[derive(Debug)]
+pub(crate) struct CodeRuns {
+    /// The codes, and behind them what is kept for more.
+    runs: Vec<CodeRun>,
+    count: usize,
+}
+
+thread_local! {
+    static SPARE: Cell<Vec<CodeRun>> = const { Cell::new(Vec::new()) };
+}
+
+impl CodeRuns {
+    pub(crate) fn of(document: &Document<'_>) -> Self {
+        let mut runs = SPARE.take();
+        let (mut count, mut from) = (0, 0);
+        for at in document.starts.of(Flags::CODE) {
+            if at < from || is_article(document, at) {
+                continue;
+            }
+            if runs.len() == count {
+                runs.push(CodeRun::default());
+            }
+            let run = &mut runs[count];
+            if read_code(&document.view, &document.words, at, run) {
+                from = run.words.end;
+                count += 1;
+            }
+        }
+        Self { runs, count }
+    }
+}
+
+impl Deref for CodeRuns {
+    type Target = [CodeRun];
+
+    fn deref(&self) -> &[CodeRun] {
+        &self.runs[..self.count]
+    }
+}
+
+impl Drop for CodeRuns {
+    fn drop(&mut self) {
+        /// What a piece of a text needs; what a text full of codes took is given back to the system.
+        const MOST: usize = 64;
+        if self.runs.len() <= MOST && self.runs.iter().all(|run| run.pieces.capacity() <= MOST) {
+            SPARE.set(std::mem::take(&mut self.runs));
         }
     }
-    runs
 }
 
 /// Whether "a" or "i" is a word of the sentence: neither a code nor an explanation of the letter follows.

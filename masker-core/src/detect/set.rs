@@ -6,13 +6,14 @@ use smallvec::SmallVec;
 
 use super::behind::Piece;
 use super::candidate::{Candidate, LABELLED};
+use super::codes::{self, CodeRuns};
 use super::context::Context;
 use super::cues::CUES;
 use super::custom::{self, AllowList, CustomRecognizer, WordList};
 use super::document::Document;
 use super::patterns::PatternTable;
 use super::segment::{Cut, left_of, next_cut};
-use super::{Finding, Pass, Recognizer, RecognizerError, ages, codes, dates, hl7, names, network, places};
+use super::{Finding, Pass, Recognizer, RecognizerError, ages, dates, hl7, names, network, places};
 use crate::{Kind, Span};
 
 static PATTERNS: LazyLock<PatternTable> = LazyLock::new(PatternTable::new);
@@ -281,7 +282,7 @@ impl DetectorSet {
     fn find_built_in(&self, document: &Document<'_>, context: &mut Context, found: &mut Vec<Candidate>) {
         let cues = CUES.find(document);
         context.read_turns(document, &cues);
-        let runs = codes::code_runs(document);
+        let runs = CodeRuns::of(document);
         PATTERNS.find(document, &cues, found);
         PATTERNS.find_labelled(document, &cues, found);
         codes::find(document, &cues, &runs, context, self.strict_numbers, found);

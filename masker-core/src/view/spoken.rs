@@ -291,6 +291,16 @@ pub struct CodeRun {
 }
 
 impl CodeRun {
+    /// Makes it an empty one at a word; the memory is kept.
+    fn begin(&mut self, start: usize) {
+        let Self { pieces, words, amount, broken, corrected, plus } = self;
+        pieces.clear();
+        *words = start..start;
+        for flag in [amount, broken, corrected, plus] {
+            *flag = false;
+        }
+    }
+
     /// The compact form, upper case.
     pub fn compact(&self) -> String {
         let mut compact = String::with_capacity(self.pieces.len());
@@ -321,16 +331,26 @@ impl CodeRun {
 /// Fillers, separators and single corrections inside it are stepped over; "double", "hundred", pairs and spelled letters are
 /// written out.
 pub fn code_run<W: SaidWord>(view: &NormalView<'_>, words: &[W], start: usize) -> Option<CodeRun> {
-    let mut reader = Reader { view, words, run: CodeRun { words: start..start, ..CodeRun::default() } };
-    reader.read(start);
-    // Most begin none, and need not be moved.
-    if reader.run.pieces.is_empty() { None } else { Some(reader.run) }
+    let mut run = CodeRun::default();
+    read_code(view, words, start, &mut run).then_some(run)
+}
+
+/// Reads the longest code that begins at word `start` in place of what a run held before; whether there is one.
+pub(crate) fn read_code<W: SaidWord>(
+    view: &NormalView<'_>,
+    words: &[W],
+    start: usize,
+    run: &mut CodeRun,
+) -> bool {
+    run.begin(start);
+    Reader { view, words, run }.read(start);
+    !run.pieces.is_empty()
 }
 
 struct Reader<'v, 's, W> {
     view: &'v NormalView<'s>,
     words: &'v [W],
-    run: CodeRun,
+    run: &'v mut CodeRun,
 }
 
 impl<W: SaidWord> Reader<'_, '_, W> {
