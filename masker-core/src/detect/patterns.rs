@@ -730,7 +730,7 @@ fn value_word(document: &Document<'_>, cues: &[CueHit], cue: &CueHit, secret: bo
         let alone = word.shape == Shape::Letters && document.gap(at + 1) == Gap::SPACE;
         let chunk = || chunk(document, word.start as usize);
         let has_digit = || {
-            document.starts.any(Flags::DIGITS, at, at + LONGEST_CHUNK)
+            document.starts.next(Flags::DIGITS, at).is_some_and(|digit| digit < at + LONGEST_CHUNK)
                 && chunk().bytes().any(|b| b.is_ascii_digit())
         };
         if secret {

@@ -239,11 +239,21 @@ impl Starts {
         WordSet(places)
     }
 
-    /// Whether some word of `start..end` has a flag.
+    /// Whether some word of `start..end`, of which there are fewer than 64, has a flag.
     #[inline]
     pub(crate) fn any(&self, flag: Flags, start: usize, end: usize) -> bool {
+        debug_assert!(end - start < BLOCK);
+        let (index, block) = (flag.index(), start / BLOCK);
+        let set = |block: usize| self.blocks.get(block).map_or(0, |sets| sets[index]);
+        let words = u128::from(set(block)) | u128::from(set(block + 1)) << BLOCK;
+        (words >> (start % BLOCK)) as u64 & ((1 << (end - start)) - 1) != 0
+    }
+
+    /// The first word from `from` on that has a flag.
+    #[inline]
+    pub(crate) fn next(&self, flag: Flags, from: usize) -> Option<usize> {
         let index = flag.index();
-        next_in(self.blocks.iter().map(|sets| sets[index]), start).is_some_and(|word| word < end)
+        next_in(self.blocks.iter().map(|sets| sets[index]), from)
     }
 
     /// Bytes held.
@@ -398,6 +408,7 @@ mod tests {
                     assert_eq!(set.next(from), wanted.iter().copied().find(|&word| word >= from));
                     let near = wanted.iter().any(|&word| (from..from + 8).contains(&word));
                     assert_eq!(starts.any(flag, from, from + 8), near);
+                    assert_eq!(starts.next(flag, from), set.next(from));
                 }
             }
         }
