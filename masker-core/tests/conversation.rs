@@ -1,7 +1,6 @@
 //! A conversation: aliases, memory, scope of restoring.
 #![expect(clippy::unwrap_used, reason = "a failed step fails the test")]
 
-#[expect(dead_code, reason = "other tests use the rest")]
 mod random;
 
 use std::sync::Arc;

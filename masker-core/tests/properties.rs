@@ -443,7 +443,7 @@ proptest! {
 
     #[test]
     fn promise_6_turns_equal_whole(
-        turns in prop::collection::vec((select(&["Agent", "Caller", "Nurse"][..]), joined(false, 5)), 1..6)
+        turns in prop::collection::vec((select(&["Agent", "Caller", "Patient"][..]), joined(false, 5)), 1..6)
     ) {
         let set = DetectorSet::all_kinds();
         let lines: Vec<String> = turns

@@ -74,7 +74,7 @@ fn is_decade_of_life(document: &Document<'_>, at: usize) -> bool {
     if !matches!(document.stem(at), "nineties" | "90s") {
         return false;
     }
-    let back = |n: usize| at.checked_sub(n).map_or("", |at| document.stem(at));
+    let back = |n: usize| document.stem_before(at, n);
     let part = usize::from(matches!(back(1), "early" | "mid" | "late"));
     matches!(back(1 + part), "his" | "her" | "their" | "my" | "your") && back(2 + part) == "in"
 }
@@ -108,7 +108,7 @@ fn is_age(document: &Document<'_>, start: usize, end: usize) -> bool {
 }
 
 fn before(document: &Document<'_>, start: usize, end: usize) -> bool {
-    let word = |back: usize| start.checked_sub(back).map_or("", |at| document.stem(at));
+    let word = |back: usize| document.stem_before(start, back);
     match word(1) {
         "age" | "aged" | "turned" | "turning" | "turns" => true,
         "is" | "was" if is_person(word(2)) => ends_clause(document, end),
@@ -152,7 +152,7 @@ fn is_person(text: &str) -> bool {
 
 /// "The house is 95 years old."
 fn of_a_thing(document: &Document<'_>, start: usize) -> bool {
-    let word = |back: usize| start.checked_sub(back).map_or("", |at| document.stem(at));
+    let word = |back: usize| document.stem_before(start, back);
     matches!(word(1), "is" | "was" | "about" | "almost" | "nearly" | "over")
         && (2..=3).any(|back| {
             matches!(

@@ -23,10 +23,12 @@ pub(crate) struct Piece<'a> {
     pub(crate) protected: &'a [Span],
     /// What was found with the pieces before it.
     pub(crate) tail: &'a [Span],
+    /// Where it begins.
+    pub(crate) start: usize,
     /// The bytes in which findings begin.
     pub(crate) within: Range<usize>,
-    /// Where the text begins that is looked at with the next piece.
-    pub(crate) left: Option<usize>,
+    /// Where the next piece begins.
+    pub(crate) next: Option<usize>,
     /// What it carries over to the next piece as it was read.
     pub(crate) heard: Carried,
 }
@@ -43,28 +45,24 @@ impl DetectorSet {
         context: &Context,
         found: &mut Vec<Candidate>,
     ) -> Carried {
-        let Piece { document, within, left, .. } = piece;
+        let Piece { document, within, .. } = piece;
         let mut before = context.masked();
         let mut carried = None;
-        for turn in context.turns(document) {
-            let left = left.filter(|_| carried.is_none());
-            if left.is_none() && turn.bytes.start >= within.end {
+        for turn in context.turns(document).skip_while(|turn| turn.is_before(document.begin())) {
+            let next = piece.next.filter(|_| carried.is_none());
+            if next.is_none() && turn.bytes.start >= within.end {
                 break;
             }
+            let next = next.filter(|&next| turn.holds(document, next));
             if context.reads_alike(document, &turn, before) && !piece.has_found(&turn.bytes, found) {
-                carried = left
-                    .filter(|&left| turn.holds(document, left))
-                    .map(|left| context.after_alike(document, left, before, piece.heard))
-                    .or(carried);
+                let after = |next| context.after_alike(document, next, before, piece.heard);
+                carried = next.map(after).or(carried);
                 before = Carried::after_turn(turn.asked);
                 continue;
             }
             let (again, reading) = self.read_behind(piece, &turn.bytes, before, found);
-            if let Some(left) = left.map(|left| left.saturating_sub(turn.bytes.start))
-                && (turn.is_last || again.word_at(left) < again.len())
-            {
-                carried = Some(reading.after(&again, Some(left)));
-            }
+            let after = |next: usize| reading.after(&again, Some(next.saturating_sub(turn.bytes.start)));
+            carried = next.map(after).or(carried);
             before = reading.after(&again, None);
         }
         carried.unwrap_or(before)
@@ -86,7 +84,8 @@ impl DetectorSet {
             let again = if text.len() == piece.document.view.source().len() {
                 piece.document.covered(&covered, before.capitals())
             } else {
-                Document::part(text, &covered, before.capitals())
+                let begin = piece.start.saturating_sub(turn.start);
+                Document::part(text, &covered, begin, before.capitals())
             };
             let mut context = Context::behind(before);
             let mut more = self.find_admitted(&again, &covered, &mut context);
@@ -119,7 +118,7 @@ impl Piece<'_> {
     }
 
     /// What is replaced in a turn, counted from its start, disjoint and in order; spans that only touch stay apart.
-    fn replaced(&self, turn: &Range<usize>, found: &[Candidate]) -> Vec<Span> {
+    pub(super) fn replaced(&self, turn: &Range<usize>, found: &[Candidate]) -> Vec<Span> {
         let within = |span: Span| {
             let (start, end) = (span.start.max(turn.start), span.end.min(turn.end));
             (start < end).then(|| Span::new(start - turn.start, end - turn.start))

@@ -306,10 +306,8 @@ fn label_of(
         }
     }
     // The answer to a question of the turn before stands near the start of this one.
-    if let Some(kind) = context.asked_before(turn)
-        && start - turn <= 10
-    {
-        return Some(Label { kind, distance: start - turn, asked: true });
+    if let Some((kind, distance)) = context.answered(document, start) {
+        return Some(Label { kind, distance, asked: true });
     }
     referred(document, cues, start, turn)
 }
@@ -317,7 +315,7 @@ fn label_of(
 /// "I lost my passport. The number on it was …": the thing named last is meant.
 fn referred(document: &Document<'_>, cues: &[CueHit], start: usize, turn: usize) -> Option<Label> {
     /// How many words before it a thing may be named.
-    const MENTION: usize = 30;
+    const MENTION: usize = 18;
     let floor = turn.max(start.saturating_sub(5));
     let refers = (floor..start).any(|at| matches!(document.stem(at), "number" | "reads" | "says"))
         && document.same_sentence(floor.max(start.saturating_sub(2)), start);

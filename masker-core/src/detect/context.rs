@@ -28,6 +28,10 @@ pub struct Context {
     new: Vec<(WordHash, Learnt)>,
     /// Within the document at hand: its turns.
     turns: SmallVec<[Turn; 4]>,
+    /// Within the document at hand: the first word of the turn in which the piece at hand begins.
+    begun: usize,
+    /// Within the document at hand: the words at which something is asked for, and its kind.
+    questions: SmallVec<[(usize, u8); 4]>,
 }
 
 /// What is carried over from one piece of a text to the next, besides what was learnt.
@@ -39,12 +43,25 @@ pub(crate) struct Carried {
     pending: Option<u8>,
     /// The capitals seen in the turn that the piece at hand begins in, before that piece.
     capitals: Capitals,
+    /// What was said in the turn that the piece at hand begins in, before that piece.
+    said: Said,
+    /// Whether a turn is not known to be over before that piece.
+    open: bool,
 }
 
 impl Carried {
     /// What a turn carries over to the next one.
     pub(crate) fn after_turn(asked: Option<u8>) -> Self {
         Self { asked, ..Self::default() }
+    }
+
+    /// The same before a document whose piece begins with a turn, which is the end of the one before.
+    fn before(self, document: &Document<'_>) -> Self {
+        if !(self.open && document.gap(document.begin()).has(Gap::TURN)) {
+            return self;
+        }
+        let kept = self.asked.filter(|_| self.said.keeps_question());
+        Self::after_turn(self.pending.or(kept))
     }
 
     /// The capitals seen in the turn that the piece at hand begins in.
@@ -66,7 +83,12 @@ pub(crate) struct ReadTurn {
 }
 
 impl ReadTurn {
-    /// Whether the next piece of the same message, which is looked at from a byte on, begins in this turn or one before it.
+    /// Whether it ends before a word.
+    pub(crate) fn is_before(&self, word: usize) -> bool {
+        self.words.end <= word && !self.is_last
+    }
+
+    /// Whether the next piece of the same message, which begins at a byte, begins in this turn or one before it.
     pub(crate) fn holds(&self, document: &Document<'_>, next: usize) -> bool {
         self.is_last || document.word_at(next) < self.words.end
     }
@@ -76,50 +98,114 @@ impl ReadTurn {
 struct Turn {
     /// The first word.
     start: usize,
+    /// What the turn before it asked for.
+    before: Option<u8>,
     /// What it asks for.
     asked: Option<u8>,
     /// Most of its words say digits: a part of a number.
     numeric: bool,
 }
 
+/// What was said in a turn so far.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+struct Said {
+    /// How many words stand in it.
+    words: u8,
+    /// How many of them are not the name of the speaker.
+    own: u8,
+    /// How many of those say digits.
+    digits: u8,
+    /// Whether any of them says more than that somebody listens.
+    answers: bool,
+    /// Whether values were replaced, so that there was more to hear than the words that are left.
+    replaced: bool,
+}
+
+impl Said {
+    /// The most words in which somebody only listens.
+    const LISTENING: u8 = 4;
+    /// The most words that are a bare group of digits. Looking no further keeps detection bounded to the right.
+    const GROUP: u8 = 12;
+    /// From so many words on, how many they are makes no difference.
+    const MANY: u8 = Self::GROUP + 1;
+
+    /// Together with the words of a document that come next.
+    fn and(self, document: &Document<'_>, words: Range<usize>) -> Self {
+        let own = document.after_role(words.start).min(words.end)..words.end;
+        let with = |before: u8, more: usize| more.saturating_add(before.into()).min(Self::MANY.into()) as u8;
+        let count = Self { words: with(self.words, words.len()), own: with(self.own, own.len()), ..self };
+        if count.own > Self::GROUP {
+            return Self { digits: 0, answers: false, replaced: false, ..count };
+        }
+        let replaced = || {
+            document.view.has_barriers()
+                && ((words.start + 1..=words.end).any(|at| document.is_protected_before(at))
+                    || document.is_protected_before(words.start) && !document.gap(words.start).has(Gap::TURN))
+        };
+        // Of more words it is not asked.
+        let answers = count.own > Self::LISTENING
+            || self.answers
+            || !own.clone().all(|at| document.is(at, Tags::ACKNOWLEDGES));
+        let digits = with(self.digits, own.filter(|&at| says_digits(document, at)).count());
+        Self { digits, answers, replaced: self.replaced || replaced(), ..count }
+    }
+
+    /// Whether it is a part of a number.
+    fn is_numeric(self) -> bool {
+        self.digits > 0 && self.digits * 2 >= self.own && !self.replaced
+    }
+
+    /// Whether it takes no question back: "okay", "go ahead", silence, and a part of its answer.
+    fn keeps_question(self) -> bool {
+        let listens = self.own <= Self::LISTENING && !self.answers && !self.replaced;
+        listens || self.is_numeric()
+    }
+}
+
 impl Context {
+    /// How many words of a turn may stand before the answer to what was asked.
+    const ANSWERED: usize = 10;
+
+    /// Goes on to a document, before any of it is read.
+    pub(crate) fn begin(&mut self, document: &Document<'_>) {
+        self.carried = self.carried.before(document);
+        self.masked = self.masked.before(document);
+    }
+
     /// Notes what each turn of a document asks for.
     pub(crate) fn read_turns(&mut self, document: &Document<'_>, cues: &[CueHit]) {
         self.turns.clear();
+        self.questions.clear();
+        self.begun = 0;
         let mut start = 0;
         let mut next_cue = 0;
-        let len = document.len();
+        let (len, begin) = (document.len(), document.begin());
         let turns = document.starts.of(Flags::RARE).filter(|&at| at > 0 && document.gap(at).has(Gap::TURN));
         for end in turns.chain([len]) {
-            let mut asked = if start == 0 { self.carried.pending } else { None };
+            let is_begun = start <= begin && (begin < end || end == len);
+            let mut asked = None;
+            if is_begun {
+                self.begun = start;
+                asked = self.carried.pending;
+            }
             while let Some(cue) = cues.get(next_cue).filter(|cue| cue.start < end) {
+                // What was asked before the piece at hand is known.
+                let is_new = cue.start >= begin;
                 let says_where = asked.is_some() && says_where(document, cue.start);
-                if cue.role == Role::Label && !says_where {
+                if cue.role == Role::Label && is_new && !says_where {
                     asked = Some(cue.kind);
+                    self.questions.push((cue.start, cue.kind));
                 }
                 next_cue += 1;
             }
-            let said = document.after_role(start).min(end)..end;
-            let digits = if said.len() <= 12 {
-                said.clone().filter(|&at| says_digits(document, at)).count()
-            } else {
-                0
-            };
-            // A long turn is no bare group of digits; looking no further keeps detection bounded to the right.
-            // Where values were replaced there was more to hear than the words that are left.
-            let replaced = || {
-                document.view.has_barriers()
-                    && ((start + 1..=end).any(|at| document.is_protected_before(at))
-                        || document.is_protected_before(start) && !document.gap(start).has(Gap::TURN))
-            };
-            let numeric = digits > 0 && digits * 2 >= said.len() && !replaced();
-            // "okay", "go ahead" does not take a question back, nor does silence or a part of its answer.
-            let listens =
-                said.len() <= 4 && said.clone().all(|at| document.is(at, Tags::ACKNOWLEDGES)) && !replaced();
-            if asked.is_none() && (listens || numeric) {
-                asked = self.turns.last().map_or(self.carried.asked, |turn| turn.asked);
+            let last = self.turns.last().filter(|_| !is_begun);
+            let before = last.map_or(self.carried.asked, |turn| turn.asked);
+            let said = if is_begun { self.carried.said } else { Said::default() };
+            let said = said.and(document, start.max(begin).min(end)..end);
+            if asked.is_none() && said.keeps_question() {
+                asked = before;
             }
-            self.turns.push(Turn { start, asked, numeric });
+            self.turns.push(Turn { start, before, asked, numeric: said.is_numeric() });
             start = end;
         }
     }
@@ -152,20 +238,49 @@ impl Context {
 
     /// Whether a turn in which nothing was found says the same after what came `before` it with values replaced.
     pub(crate) fn reads_alike(&self, document: &Document<'_>, turn: &ReadTurn, before: Carried) -> bool {
-        if turn.words.start > 0 {
+        if turn.words.start > self.begun {
             return self.asked_before(turn.words.start) == before.asked;
         }
         self.carried.asked == before.asked
             && self.carried.pending == before.pending
+            && self.carried.said == before.said
             && document.is_cased_alike(self.carried.capitals, before.capitals)
     }
 
+    /// The kind that the turn before the one of a word asked for, where the word may be the answer, and how many words of its turn
+    /// stand before it.
+    pub(crate) fn answered(&self, document: &Document<'_>, at: usize) -> Option<(u8, usize)> {
+        let kind = self.turn(at)?.before?;
+        let before = self.words_into_turn(document, at);
+        (before <= Self::ANSWERED).then_some((kind, before))
+    }
+
+    /// How many words of its turn stand before a word.
+    pub(crate) fn words_into_turn(&self, document: &Document<'_>, at: usize) -> usize {
+        let turn = self.turn_start(at);
+        usize::from(self.said_before(turn).words) + at.saturating_sub(turn.max(document.begin()))
+    }
+
+    /// What was said before the piece at hand in the turn that begins at a word.
+    fn said_before(&self, turn: usize) -> Said {
+        if turn == self.begun { self.carried.said } else { Said::default() }
+    }
+
+    /// What was asked before the piece at hand in the turn that begins at a word.
+    fn pending_before(&self, turn: usize) -> Option<u8> {
+        self.carried.pending.filter(|_| turn == self.begun)
+    }
+
+    /// What a turn asks for before a word.
+    fn pending_at(&self, turn: usize, at: usize) -> Option<u8> {
+        let earlier = self.questions.partition_point(|&(word, _)| word < at);
+        let last = self.questions[..earlier].last().filter(|&&(word, _)| word >= turn);
+        last.map(|&(_, kind)| kind).or_else(|| self.pending_before(turn))
+    }
+
     /// The kind that the turn before the one beginning at word `turn` asked for.
-    pub(crate) fn asked_before(&self, turn: usize) -> Option<u8> {
-        match self.turns.partition_point(|earlier| earlier.start < turn) {
-            0 => self.carried.asked,
-            index => self.turns[index - 1].asked,
-        }
+    fn asked_before(&self, turn: usize) -> Option<u8> {
+        self.turn(turn).map_or(self.carried.asked, |turn| turn.before)
     }
 
     /// The first word of the turn that a word stands in.
@@ -183,7 +298,7 @@ impl Context {
     }
 
     /// What a turn that is read alike carries over, after what came `before` it with values replaced, to the next piece of the same
-    /// message, which is looked at from a byte on. `heard` is what it carries over as it was heard.
+    /// message, which begins at a byte. `heard` is what it carries over as it was heard.
     pub(crate) fn after_alike(
         &self,
         document: &Document<'_>,
@@ -206,16 +321,19 @@ impl Context {
         self.turns.clear();
     }
 
-    /// What is carried over to the next message, or to the next piece of the same message, which is looked at from a byte on.
+    /// What is carried over to the next message, or to the next piece of the same message, which begins at a byte.
     pub(crate) fn after(&self, document: &Document<'_>, next: Option<usize>) -> Carried {
         let Some(word) = next.map(|next| document.word_at(next)) else {
             let asked = self.turns.last().map_or(self.carried.asked, |turn| turn.asked);
             return Carried::after_turn(asked);
         };
+        let turn = self.turn_start(word);
         Carried {
-            asked: self.asked_before(self.turn_start(word)),
-            pending: self.turn(word).and_then(|turn| turn.asked),
+            asked: self.asked_before(turn),
+            pending: self.pending_at(turn, word),
             capitals: document.capitals_before(word, self.carried.capitals),
+            said: self.said_before(turn).and(document, turn.max(document.begin()).min(word)..word),
+            open: turn < word || turn == self.begun && self.carried.open,
         }
     }
 
@@ -398,7 +516,7 @@ fn with_one_letter_less(word: &str) -> impl Iterator<Item = WordHash> {
 
 /// "the member ID on your card": what stands there is where to look and not what is asked for.
 fn says_where(document: &Document<'_>, at: usize) -> bool {
-    let back = |n: usize| at.checked_sub(n).map_or("", |at| document.stem(at));
+    let back = |n: usize| document.stem_before(at, n);
     let place = |text: &str| matches!(text, "on" | "from" | "off" | "under");
     place(back(1)) || (place(back(2)) && matches!(back(1), "your" | "the" | "my" | "that" | "his" | "her"))
 }

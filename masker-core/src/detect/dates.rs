@@ -215,13 +215,7 @@ fn date_cue(document: &Document<'_>, cues: &[CueHit], context: &Context, hit: &D
     if let Some(cue) = nearest {
         return of(cue.kind).unwrap_or(DateCue::None);
     }
-    let turn = context.turn_start(hit.start);
-    if hit.start - turn <= 10
-        && let Some(cue) = context.asked_before(turn).and_then(of)
-    {
-        return cue;
-    }
-    DateCue::None
+    context.answered(document, hit.start).and_then(|(kind, _)| of(kind)).unwrap_or(DateCue::None)
 }
 
 /// "on the 20th", "for the fourteenth", "monday the fifth": a day whose month was said before, or comes with a later day.
@@ -231,7 +225,7 @@ fn day_alone(document: &Document<'_>, at: usize) -> Option<DateHit> {
     }
     let said =
         said_day(document, at).filter(|said| !said.cardinal || document.words[at].shape == Shape::Mixed)?;
-    let before = at.checked_sub(2).map_or("", |at| document.stem(at));
+    let before = document.stem_before(at, 2);
     let weekday = at > 1
         && document.class(at - 2) == Class::Weekday
         && document.gap(at - 1).only(Gap::SPACE.with(Gap::COMMA));
@@ -298,7 +292,7 @@ fn of_relative_month(document: &Document<'_>, at: usize) -> bool {
 /// "from the tenth to the eleventh": whether a day, which ends at a word, is one of both.
 fn is_in_range(document: &Document<'_>, at: usize, end: usize) -> bool {
     let joins = |at: usize| matches!(document.stem(at), "to" | "through" | "until" | "and");
-    let back = |n: usize| at.checked_sub(n).map_or("", |at| document.stem(at));
+    let back = |n: usize| document.stem_before(at, n);
     let begins = |n: usize| back(n - 1) == "the" && matches!(back(n), "from" | "between");
     let second = said_day(document, end + 2).filter(|day| !day.cardinal);
     let is_first = begins(2)

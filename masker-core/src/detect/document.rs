@@ -11,7 +11,8 @@ use super::vocabulary::{Known, Tags, VOCABULARY, Vocabulary};
 use crate::Span;
 use crate::lexicon::{self, Entry};
 use crate::view::{
-    Case, Class, Gap, NormalView, SaidWord, Shape, ViewBuffers, Word, WordClass, WordHash, Words, hash_word,
+    BARRIER, Case, Class, Gap, NormalView, SaidWord, Shape, ViewBuffers, Word, WordClass, WordHash, Words,
+    hash_word,
 };
 
 /// A word with what is known about it.
@@ -64,6 +65,8 @@ pub(crate) struct Document<'s> {
     pub(crate) starts: Starts,
     /// Whether the border of a turn was marked at some word.
     marked: bool,
+    /// Where in the source the piece at hand begins, and the first word there; what stands before it was seen before.
+    begin: (usize, usize),
     /// The number of words before the end of the piece at hand; what stands behind it is seen again.
     settled: usize,
     /// What stands behind the last word.
@@ -113,17 +116,17 @@ impl Drop for Document<'_> {
 
 impl<'s> Document<'s> {
     pub(crate) fn new(source: &'s str, protected: &[Span]) -> Self {
-        Self::part(source, protected, Capitals::default())
+        Self::part(source, protected, 0, Capitals::default())
     }
 
-    /// A part of a longer text, in the first turn of which these capitals have been seen before.
-    pub(crate) fn part(source: &'s str, protected: &[Span], capitals: Capitals) -> Self {
+    /// A part of a longer text with the piece that begins at a byte of it, before which these capitals have been seen.
+    pub(crate) fn part(source: &'s str, protected: &[Span], begin: usize, capitals: Capitals) -> Self {
         let Buffers { view, mut words, starts } = Buffers::take();
         let view = NormalView::reusing(view, source, protected);
         words.clear();
         words.reserve(view.text().len() / 4);
         let end = read_words(&view, &mut words);
-        Self::of(view, words, end, starts, capitals)
+        Self::of(view, words, end, starts, begin, capitals)
     }
 
     /// The words of a value alone. Where in it something may begin is not worked out.
@@ -133,13 +136,13 @@ impl<'s> Document<'s> {
         words.clear();
         let end = read_words(&view, &mut words);
         let settled = words.len();
-        Self { view, words, starts, marked: false, settled, end }
+        Self { view, words, starts, marked: false, begin: (0, 0), settled, end }
     }
 
     /// The same part with more of it protected: `protected` spans, sorted and disjoint, are replaced by barriers.
     pub(crate) fn covered(&self, protected: &[Span], capitals: Capitals) -> Self {
         if !self.view.is_aligned() {
-            return Self::part(self.view.source(), protected, capitals);
+            return Self::part(self.view.source(), protected, self.begin.0, capitals);
         }
         let Buffers { view, mut words, starts } = Buffers::take();
         let view = self.view.covered(view, protected);
@@ -192,14 +195,22 @@ impl<'s> Document<'s> {
                 *token = token.unmarked();
             }
         }
-        Self::of(view, words, end, starts, capitals)
+        Self::of(view, words, end, starts, self.begin.0, capitals)
     }
 
-    fn of(view: NormalView<'s>, words: Vec<Token>, end: Gap, mut starts: Starts, capitals: Capitals) -> Self {
+    fn of(
+        view: NormalView<'s>,
+        words: Vec<Token>,
+        end: Gap,
+        mut starts: Starts,
+        begin: usize,
+        capitals: Capitals,
+    ) -> Self {
         let settled = words.len();
         sort(&words, &mut starts);
-        let mut document = Self { view, settled, words, starts, marked: false, end };
-        document.relate(capitals);
+        let mut document = Self { view, words, starts, marked: false, begin: (begin, 0), settled, end };
+        document.begin.1 = if begin == 0 { 0 } else { document.word_at(begin) };
+        document.relate(capitals.from(document.begin()));
         document.starts.end(settled);
         document
     }
@@ -234,7 +245,7 @@ impl<'s> Document<'s> {
             // Letters that say no code may belong to one by a hyphen: "MRN-482055".
             self.starts.add(at - 1, Flags::CODE);
         }
-        let cased = capitals.see(&word, at);
+        let cased = if at < self.begin.1 { capitals.until > 0 } else { capitals.see(&word, at) };
         let led = known.may_be_led(word.case) && self.leads_to_name(at);
         let next = self.gap(at + 1);
         let flags = flags_of(&word, known, cased, next);
@@ -262,12 +273,17 @@ impl<'s> Document<'s> {
 
     /// Says where in the source the piece at hand ends.
     pub(crate) fn settle(&mut self, end: usize) {
-        self.settled = self.word_at(end);
+        self.settled = if end < self.view.source().len() { self.word_at(end) } else { self.words.len() };
     }
 
     /// Whether a word belongs to the piece at hand, so that what it says may be learnt.
     pub(crate) fn is_settled(&self, at: usize) -> bool {
-        at < self.settled
+        (self.begin.1..self.settled).contains(&at)
+    }
+
+    /// The first word of the piece at hand.
+    pub(crate) fn begin(&self) -> usize {
+        self.begin.1
     }
 
     /// Whether the rules know a word in any of these parts.
@@ -292,6 +308,12 @@ impl<'s> Document<'s> {
     /// The word without a possessive ending, empty beyond the text.
     pub(crate) fn stem(&self, at: usize) -> &str {
         self.words.get(at).map_or("", |word| word.stem(&self.view))
+    }
+
+    /// The word that stands so many words before one in its turn, as [`Self::stem`] gives it; empty where there is none.
+    pub(crate) fn stem_before(&self, at: usize, words: usize) -> &str {
+        let before = at.checked_sub(words).filter(|&before| self.same_turn(before, at));
+        before.map_or("", |before| self.stem(before))
     }
 
     pub(crate) fn class(&self, at: usize) -> Class {
@@ -349,8 +371,7 @@ impl<'s> Document<'s> {
     /// Where in the source the line begins that a word is the first of.
     pub(crate) fn line_start(&self, at: usize) -> usize {
         let (gap, word) = (self.gap_start(at), self.words[at].start as usize);
-        let is_break = |byte: &u8| matches!(byte, b'\n' | b'\r');
-        match self.view.text().as_bytes()[gap..word].iter().rposition(is_break) {
+        match self.view.text().as_bytes()[gap..word].iter().rposition(|&byte| is_line_break(byte)) {
             Some(place) => self.view.source_span(gap + place, gap + place + 1).end,
             None => self.view.source_span(word, word + 1).start,
         }
@@ -366,19 +387,24 @@ impl<'s> Document<'s> {
         self.starts.has(Flags::CASED, at)
     }
 
-    /// The capitals seen before a word in its turn, for the [`Document::part`] that begins there.
+    /// The capitals seen before a word in its turn, for the [`Document::part`] with the piece that begins there.
     pub(crate) fn capitals_before(&self, at: usize, before: Capitals) -> Capitals {
-        let mut capitals = before;
-        for odd in self.starts.odd().take_while(|&odd| odd < at) {
+        let mut capitals = before.from(self.begin());
+        for odd in self.odd().take_while(|&odd| odd < at) {
             capitals.see(&self.words[odd], odd);
         }
         capitals.behind(at)
     }
 
+    /// The words of the piece at hand, and behind it, of which more had to be found out, in order.
+    fn odd(&self) -> impl Iterator<Item = usize> {
+        self.starts.odd().skip_while(|&odd| odd < self.begin())
+    }
+
     /// Whether capitals mean the same everywhere in a part, and behind it, after these and after those.
     pub(crate) fn is_cased_alike(&self, these: Capitals, those: Capitals) -> bool {
-        let (mut these, mut those) = (these, those);
-        let mut odd = self.starts.odd();
+        let (mut these, mut those) = (these.from(self.begin()), those.from(self.begin()));
+        let mut odd = self.odd();
         while !these.is_like(those) {
             let Some(at) = odd.next() else { return false };
             if these.until.min(at) != those.until.min(at) {
@@ -592,6 +618,10 @@ fn flags_of(word: &Word, known: &Known, cased: bool, next: Gap) -> Flags {
     flags.with(Flags::NAME.when(name)).with(Flags::LEARNT.when(long & flags.has(Flags::SMALL_LEARNT)))
 }
 
+fn is_line_break(byte: u8) -> bool {
+    matches!(byte, b'\n' | b'\r')
+}
+
 /// Puts a barrier before a line that names its speaker, as between two messages, if the one that begins at a word does.
 fn mark_turn(view: &NormalView<'_>, words: &mut [Token], at: usize) -> bool {
     let word = words[at].word;
@@ -599,17 +629,25 @@ fn mark_turn(view: &NormalView<'_>, words: &mut [Token], at: usize) -> bool {
         return false;
     }
     let bytes = view.text().as_bytes();
+    let before = at.checked_sub(1).map_or(0, |before| words[before].end as usize)..word.start as usize;
+    let last = |is: fn(&u8) -> bool| bytes[before.clone()].iter().rposition(is);
+    if word.gap.has(Gap::PROTECTED) && last(|&byte| byte == BARRIER) > last(|&byte| is_line_break(byte)) {
+        // A value begins the line.
+        return false;
+    }
     let bracketed = word.start > 0 && bytes[word.start as usize - 1] == b'[';
     let numbered =
         words.get(at + 1).is_some_and(|next| next.shape == Shape::Digits && next.gap == Gap::SPACE);
     let last = if numbered { words[at + 1].word } else { word };
     let after = bytes.get(last.end as usize).copied();
-    let named = (bracketed && after == Some(b']')) || (after == Some(b':') && word.stem(view) != "patient");
+    let labels = after == Some(b':');
+    let named = bracketed && after == Some(b']') || labels;
     if named {
         let gap = &mut words[at].word.gap;
         *gap = gap.with(Gap::BARRIER).with(Gap::TURN);
-        // The role itself is no part of what is said.
-        if let Some(next) = words.get_mut(at + 1 + usize::from(numbered)) {
+        // The role itself is no part of what is said, but "Patient: Jane Roe" may be a line of a note.
+        let in_note = labels && word.stem(view) == "patient";
+        if let Some(next) = words.get_mut(at + 1 + usize::from(numbered)).filter(|_| !in_note) {
             next.word.gap = next.word.gap.with(Gap::BARRIER);
         }
     }
@@ -659,9 +697,14 @@ impl Capitals {
         self.until == other.until && self.starts.min(1) == other.starts.min(1)
     }
 
-    /// The same for a text that begins at a word.
+    /// The same for a piece that begins at a word.
     fn behind(self, at: usize) -> Self {
         Self { until: self.until.saturating_sub(at), ..self }
+    }
+
+    /// The same where the first word of the piece has this place.
+    fn from(self, at: usize) -> Self {
+        Self { until: if self.until == 0 { 0 } else { self.until + at }, ..self }
     }
 }
 
@@ -722,15 +765,16 @@ mod tests {
                 1..40,
             ),
             cuts in proptest::collection::btree_set(0usize..160, 0..12),
+            begin in 0usize..40,
         ) {
             let text = parts.join(" ");
             let cuts: Vec<usize> =
                 cuts.into_iter().filter(|&cut| cut <= text.len() && text.is_char_boundary(cut)).collect();
             let covered: Vec<Span> =
                 cuts.chunks_exact(2).map(|pair| Span::new(pair[0], pair[1])).collect();
-            let document = Document::part(&text, &[], Capitals::default());
+            let document = Document::part(&text, &[], begin, Capitals::default());
             let again = document.covered(&covered, Capitals::default());
-            prop_assert_eq!(shown(&again), shown(&Document::part(&text, &covered, Capitals::default())));
+            prop_assert_eq!(shown(&again), shown(&Document::part(&text, &covered, begin, Capitals::default())));
         }
     }
 }

@@ -93,9 +93,11 @@ pub(super) fn find(document: &Document<'_>, out: &mut Vec<Candidate>) {
     }
     let mut start = 0;
     for line in text.split_inclusive(['\n', '\r']) {
+        // What is looked at before the piece at hand need not begin with a line.
+        let is_whole = start > 0 || document.begin() == 0;
         let name = line.get(..3).filter(|_| line.as_bytes().get(3) == Some(&b'|'));
         let segment = name.and_then(|name| SEGMENTS.iter().find(|(segment, _)| *segment == name));
-        if let Some((_, fields)) = segment {
+        if let Some((_, fields)) = segment.filter(|_| is_whole) {
             find_in_segment(document, line, start, fields, out);
         }
         start += line.len();

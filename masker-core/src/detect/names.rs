@@ -36,7 +36,8 @@ pub(crate) fn find(
     let mut judged = 0;
     while let Some(at) = leads.candidates.next(from) {
         from = at + 1;
-        if !leads.may_begin(context, at) {
+        // "Caller:" names whoever speaks, whatever was learnt.
+        if !leads.may_begin(context, at) || document.after_role(at) > at {
             continue;
         }
         // Letters that are spelled are judged in their turn: what is learnt counts for what comes later only.
@@ -884,10 +885,8 @@ fn initials(document: &Document<'_>, cues: &[CueHit], at: usize) -> Option<Name>
         return Some(Name { start: at, end, score: 3.0, recognizer: "name_initials" });
     }
     let labelled = nearest_label(document, cues, at, 4) == Some(Kind::Name)
-        || (1..=4).any(|back| {
-            at.checked_sub(back)
-                .is_some_and(|i| matches!(document.stem(i), "initials" | "as" | "initialed" | "signed"))
-        });
+        || (1..=4)
+            .any(|back| matches!(document.stem_before(at, back), "initials" | "as" | "initialed" | "signed"));
     (labelled && end > at + 1).then_some(Name { start: at, end, score: 2.0, recognizer: "name_initials" })
 }
 
@@ -1020,7 +1019,8 @@ struct LeftCue {
 /// What stands before a name: "my name is", "Dr.", "mom".
 fn left_cue(document: &Document<'_>, cues: &[CueHit], context: &Context, at: usize) -> LeftCue {
     let mut strength = 0.0_f32;
-    let back = |n: usize| at.checked_sub(n).map_or("", |i| document.stem(i));
+    let turn = context.turn_start(at);
+    let back = |n: usize| at.checked_sub(n).filter(|&i| i >= turn).map_or("", |i| document.stem(i));
     let gap = document.gap(at);
     let same = !document.begins_sentence(at);
     let close = gap.only(
@@ -1075,7 +1075,7 @@ fn left_cue(document: &Document<'_>, cues: &[CueHit], context: &Context, at: usi
         strength = strength.max(weight - 0.2 * distance as f32);
     }
     if same {
-        strength = strength.max(relation_cue(document, at));
+        strength = strength.max(relation_cue(document, turn, at));
     }
     if same && strength < 1.6 {
         let word = back(1);
@@ -1149,9 +1149,8 @@ fn left_cue(document: &Document<'_>, cues: &[CueHit], context: &Context, at: usi
         strength = strength.min(-4.0);
     }
     // "alright benny hop up": somebody is called by name where a turn begins.
-    let turn = context.turn_start(at);
     let said = document.after_role(turn);
-    let soon = at.saturating_sub(said) <= 3;
+    let soon = context.words_into_turn(document, at) <= said - turn + 3;
     let called = soon
         && strength == 0.0
         && at > turn
@@ -1162,8 +1161,12 @@ fn left_cue(document: &Document<'_>, cues: &[CueHit], context: &Context, at: usi
         strength = 0.5;
     }
     // The answer to a question for a name.
-    if soon && context.asked_before(turn).is_some_and(|kind| Kind::BUILT_IN[kind as usize] == Kind::Name) {
-        strength = strength.max(2.4);
+    if soon
+        && context.answered(document, at).is_some_and(|(kind, _)| Kind::BUILT_IN[kind as usize] == Kind::Name)
+    {
+        // "anselm grube" and nothing else
+        let alone = (at..at + 3).any(|at| document.gap(at + 1).has(Gap::BARRIER));
+        strength = strength.max(if alone { 3.4 } else { 2.4 });
     }
     let entry = document.entry(at);
     let plain = document.is(at, Tags::AUXILIARY) || document.class(at) != Class::None;
@@ -1194,7 +1197,7 @@ fn left_cue(document: &Document<'_>, cues: &[CueHit], context: &Context, at: usi
 /// "my last name is banks", but "my last name is long".
 fn follows_family_name_label(document: &Document<'_>, at: usize) -> bool {
     let linked = usize::from(at > 0 && matches!(document.stem(at - 1), "is" | "was" | "it's"));
-    let back = |n: usize| at.checked_sub(n + linked).map_or("", |at| document.stem(at));
+    let back = |n: usize| document.stem_before(at, n + linked);
     let labelled =
         back(1) == "surname" || back(1) == "name" && matches!(back(2), "last" | "family" | "maiden");
     labelled
@@ -1228,11 +1231,12 @@ fn introduces(document: &Document<'_>, cues: &[CueHit], at: usize) -> bool {
         && cues.iter().any(|cue| cue.end == at)
 }
 
-/// What a relation before a name tells: "my husband …", "her mother in law …", "mom, …", "my mom is …".
-fn relation_cue(document: &Document<'_>, at: usize) -> f32 {
-    let back = |n: usize| at.checked_sub(n).map_or("", |i| document.stem(i));
+/// What a relation before a name in the same turn tells: "my husband …", "her mother in law …", "mom, …", "my mom is …".
+fn relation_cue(document: &Document<'_>, turn: usize, at: usize) -> f32 {
+    let before = |n: usize| at.checked_sub(n).filter(|&i| i >= turn);
+    let back = |n: usize| before(n).map_or("", |i| document.stem(i));
     let gap = document.gap(at);
-    let relation = |n: usize| at.checked_sub(n).is_some_and(|i| document.is(i, Tags::RELATION));
+    let relation = |n: usize| before(n).is_some_and(|i| document.is(i, Tags::RELATION));
     let plain = gap.only(Gap::SPACE);
     let of = |n: usize| {
         matches!(back(n), "my" | "his" | "her" | "our" | "their" | "your")

@@ -341,21 +341,10 @@ fn web(document: &Document<'_>, dot: usize, floor: usize) -> Found {
     let prefix = (start..dot).any(|at| matches!(document.stem(at), "http" | "https" | "www" | "colon"))
         || (start..dot).filter(|&at| matches!(document.stem(at), "w" | "h" | "t" | "p")).count() >= 3;
     let announced = (1..=4).any(|back| {
-        start.checked_sub(back).is_some_and(|at| {
-            matches!(
-                document.stem(at),
-                "website"
-                    | "site"
-                    | "url"
-                    | "link"
-                    | "online"
-                    | "webpage"
-                    | "portal"
-                    | "web"
-                    | "found"
-                    | "visit"
-            )
-        })
+        matches!(
+            document.stem_before(start, back),
+            "website" | "site" | "url" | "link" | "online" | "webpage" | "portal" | "web" | "found" | "visit"
+        )
     });
     // The host begins behind "colon slash slash".
     let host = (start..dot).rev().find(|&at| document.class(at) == Class::Slash).map_or(start, |at| at + 1);

@@ -4,6 +4,8 @@
 //! in parts is cut like the whole. A piece is looked at together with some words before and behind it, so that a cut hides
 //! nothing from the rules.
 
+use std::cell::LazyCell;
+
 use crate::Span;
 
 /// A piece is at least this long, in bytes, and ends with a sentence or a line.
@@ -16,9 +18,12 @@ const REST: usize = 384;
 const LONGEST_WORD: usize = 8192;
 /// How far behind its end a piece is looked at: to the first white space after so many bytes, or to twice as many.
 const AHEAD: usize = 128;
-/// How far before its start a piece is looked at: so many words, or bytes.
+/// How far before its start a piece is looked at: so many words, or bytes. A value counts as a word, and its bytes do not count:
+/// where it is replaced as much is looked at.
 const BEHIND_WORDS: usize = 20;
 const BEHIND: usize = 256;
+/// How many bytes that is at most, with those of values.
+const MOST_BEHIND: usize = 1024;
 
 /// Where a piece ends, and how far the text behind it is looked at.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -40,9 +45,17 @@ pub(crate) fn next_cut(
     let bytes = text.as_bytes();
     let hard = start + MOST;
     let last = hard + LONGEST_WORD;
-    let ends_piece = |at: usize| {
-        bytes[at] == b'\n'
-            || bytes[at].is_ascii_whitespace() && (at >= hard || matches!(bytes[at - 1], b'.' | b'?' | b'!'))
+    // A segment of an HL7 message is one thing to its end, however many full stops are in it.
+    let is_segment = LazyCell::new(|| {
+        let before = &bytes[start..start + LEAST];
+        let line = memchr::memrchr2(b'\n', b'\r', before).map_or(before, |end| &before[end + 1..]);
+        line.get(3) == Some(&b'|')
+    });
+    let ends_sentence = |at: usize| matches!(bytes[at - 1], b'.' | b'?' | b'!') && !*is_segment;
+    let ends_piece = |at: usize| match bytes[at] {
+        b'\n' => true,
+        b'\r' if *is_segment => true,
+        byte => byte.is_ascii_whitespace() && (at >= hard || ends_sentence(at)),
     };
     let at = match (start + LEAST..bytes.len().min(last)).find(|&at| ends_piece(at)) {
         Some(at) => at + 1,
@@ -65,15 +78,25 @@ pub(crate) fn next_cut(
     (complete || right <= known).then_some(Cut { at, right })
 }
 
-/// Where the text begins that is looked at together with the piece after a cut.
-pub(crate) fn left_of(text: &str, cut: usize, protected: &[Span]) -> usize {
+/// Where the text begins that is looked at together with the piece after a cut. `values`, sorted and disjoint, are protected or
+/// were found.
+pub(crate) fn left_of(text: &str, cut: usize, values: &[Span]) -> usize {
     let bytes = text.as_bytes();
-    let floor = cut.saturating_sub(BEHIND);
-    let begins_word =
-        |at: usize| !bytes[at].is_ascii_whitespace() && (at == 0 || bytes[at - 1].is_ascii_whitespace());
-    let starts = (floor..cut).rev().filter(|&at| begins_word(at));
-    let left = starts.take(BEHIND_WORDS).last().unwrap_or_else(|| floor_char(text, floor));
-    enclosing(protected, left).map_or(left, |span| span.end.min(cut))
+    let floor = cut.saturating_sub(MOST_BEHIND);
+    let mut values = values[..values.partition_point(|span| span.start < cut)].iter().rev().peekable();
+    let (mut at, mut plain, mut words) = (cut, 0, 0);
+    let mut left = None;
+    while at > floor && plain < BEHIND && words < BEHIND_WORDS {
+        match values.next_if(|span| span.end >= at) {
+            Some(value) if value.start < floor => break,
+            Some(value) => at = value.start,
+            None => (at, plain) = (at - 1, plain + 1),
+        }
+        if !bytes[at].is_ascii_whitespace() && (at == 0 || bytes[at - 1].is_ascii_whitespace()) {
+            (left, words) = (Some(at), words + 1);
+        }
+    }
+    left.unwrap_or_else(|| floor_char(text, at))
 }
 
 /// The protected span that holds a place strictly inside it.
@@ -130,7 +153,23 @@ mod tests {
         assert_eq!(next_cut(&text, 0, &[span], text.len(), true).unwrap().right, span.start);
         let left = left_of(&text, plain.at, &[]);
         assert_eq!(text[left..plain.at].split_ascii_whitespace().count(), BEHIND_WORDS);
-        assert_eq!(left_of(&text, plain.at, &[Span::new(left - 2, left + 7)]), left + 7);
+    }
+
+    #[test]
+    fn before_a_piece_a_value_counts_as_one_word() {
+        let words = "word ".repeat(60);
+        let left = left_of(&words, words.len(), &[]);
+        let value = Span::new(left + 5, left + 14);
+        assert_eq!(&words[value.range()], "word word");
+        assert_eq!(left_of(&words, words.len(), &[value]), left - 5);
+        // As long as it is, it hides nothing that stands before it, up to a limit.
+        for (len, before) in [(9, 19), (900, 19), (1100, 0)] {
+            let text = format!("{words}{} ", "x".repeat(len));
+            let value = Span::new(words.len(), words.len() + len);
+            let left = left_of(&text, text.len(), &[value]);
+            let seen = text[left.min(words.len())..words.len()].split_ascii_whitespace().count();
+            assert_eq!(seen, before, "{len}");
+        }
     }
 
     proptest! {

@@ -210,20 +210,24 @@ impl DetectorSet {
             let shifted = |span: &Span| Span::new(span.start - pieces.left, span.end - pieces.left);
             Cow::Owned(protected[from..to].iter().map(shifted).collect())
         };
-        let mut document = Document::part(window, &protected, context.carried().capitals());
+        let start = pieces.start - pieces.left;
+        let mut document = Document::part(window, &protected, start, context.carried().capitals());
         document.settle(end - pieces.left);
         // What reaches behind the last cut is not looked at again.
         let floor = pieces.floor.max(pieces.start) - pieces.left;
         let within = floor..end - pieces.left;
-        let left = cut.map(|cut| left_of(window, cut.at - pieces.left, &protected));
+        context.begin(&document);
         let mut here = self.find_admitted(&document, &protected, context);
         here.retain_mut(|candidate| reaches(window, &mut candidate.span, floor));
         let shifted = |span: &Span| Span::new(span.start.saturating_sub(pieces.left), span.end - pieces.left);
         let tail: SmallVec<[Span; 4]> = pieces.tail.iter().map(shifted).collect();
-        let heard = context.after(&document, left);
-        let piece = Piece { document: &document, protected: &protected, tail: &tail, within, left, heard };
+        let next = cut.map(|cut| cut.at - pieces.left);
+        let heard = context.after(&document, next);
+        let piece =
+            Piece { document: &document, protected: &protected, tail: &tail, start, within, next, heard };
         let masked = self.find_behind(&piece, context, &mut here);
         context.end(heard, masked);
+        let left = next.map(|next| left_of(window, next, &piece.replaced(&(0..window.len()), &here)));
         let base = pieces.left;
         let here = here.into_iter().filter(|candidate| candidate.span.start < piece.within.end);
         let here = here.map(|candidate| candidate.moved(base));

@@ -12,7 +12,7 @@ pub(crate) use self::fold::fold_char;
 pub(crate) use self::hash::WordHashBuilder;
 pub use self::hash::{WordHash, hash_word};
 pub use self::normal::NormalView;
-pub(crate) use self::normal::ViewBuffers;
+pub(crate) use self::normal::{BARRIER, ViewBuffers};
 pub use self::spoken::{Class, ClassedWord, CodePiece, CodeRun, SaidWord, WordClass, classify, code_run};
 pub(crate) use self::spoken::{class_words, read_code};
 pub(crate) use self::words::Words;

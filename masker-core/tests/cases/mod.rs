@@ -113,6 +113,19 @@ pub fn files<C: DeserializeOwned>(folder: &str) -> Vec<(String, Vec<C>)> {
     paths.iter().map(read).collect()
 }
 
+/// The files of `fixtures/benign` with their lines.
+pub fn benign() -> Vec<(String, Vec<String>)> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fixtures/benign");
+    let mut paths: Vec<PathBuf> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    paths.sort();
+    let read = |path: &PathBuf| {
+        let text = fs::read_to_string(path).unwrap();
+        let name = path.file_name().unwrap().to_string_lossy().into_owned();
+        (name, text.lines().map(str::to_owned).collect())
+    };
+    paths.iter().map(read).collect()
+}
+
 /// The cases of all files of a folder below `fixtures`.
 pub fn cases<C: DeserializeOwned>(folder: &str) -> Vec<C> {
     files(folder).into_iter().flat_map(|(_, cases)| cases).collect()

@@ -1,4 +1,5 @@
-//! Random texts for tests of streams, the same on every machine for the same seed.
+//! Random texts, the same on every machine for the same seed.
+#![allow(dead_code, reason = "every test binary uses a part of it")]
 
 /// xorshift64: enough to vary test data.
 pub(crate) struct Random(pub(crate) u64);
