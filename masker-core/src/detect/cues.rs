@@ -142,8 +142,7 @@ impl CueTable {
             "a" | "an" | "any" | "her" | "his" | "my" | "our" | "that" | "the" | "their" | "this" | "your"
         );
         let thing = start + 2 + usize::from(determined);
-        let is_of_person = document.is_possessive(thing)
-            || document.is(thing + 1, Tags::ROLE.with(Tags::TITLE).with(Tags::RELATION))
+        let is_person = document.is(thing + 1, Tags::ROLE.with(Tags::TITLE).with(Tags::RELATION))
             || matches!(
                 document.stem(thing + 1),
                 "administrator"
@@ -158,6 +157,8 @@ impl CueTable {
                     | "technician"
                     | "worker"
             );
+        let is_of_person =
+            document.is_possessive(thing) || is_person && document.gap(thing + 1).only(Gap::SPACE);
         document.stem(start + 1) == "of" && document.is(thing, Tags::THING) && !is_of_person
     }
 
@@ -204,13 +205,18 @@ impl CueTable {
                 end += 1;
                 node = self.nodes.get(&hash);
             }
-            if hits.len() > first && self.is_of_thing(document, start) {
+            if hits.len() > first && (self.is_of_thing(document, start) || is_quantity(document, start)) {
                 hits.truncate(first);
             }
         }
         keep_longest_labels(&mut hits);
         hits
     }
+}
+
+/// "a lot more pain": no lot that has a number.
+fn is_quantity(document: &Document<'_>, at: usize) -> bool {
+    at > 0 && document.stem(at) == "lot" && matches!(document.stem(at - 1), "a" | "whole" | "parking")
 }
 
 /// Of overlapping labels of different kinds keeps the longest, then the first: a "fingerprint card number" is no "card

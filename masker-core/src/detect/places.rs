@@ -353,7 +353,7 @@ fn street(document: &Document<'_>, cues: &[CueHit], at: usize, floor: usize) -> 
         return None;
     }
     // "on Main Street": a street without a number needs a preposition.
-    let before = at.checked_sub(1).map_or("", |i| document.stem(i));
+    let before = document.stem_before(at, 1);
     if matches!(before, "on" | "at" | "off" | "down" | "from" | "to" | "near" | "and")
         && !document.begins_sentence(at)
     {
@@ -807,10 +807,12 @@ fn town(document: &Document<'_>, cues: &[CueHit], at: usize) -> Option<Found> {
     }
     let labelled =
         label_before(cues, &Kind::Address, at, 1).is_some_and(|cue| document.same_sentence(cue.end - 1, at));
-    if is_state && !labelled {
+    // "in ninety six": a town in South Carolina, and a year everywhere else.
+    let is_number = (at..end).all(|at| document.is(at, Tags::NUMBER));
+    if (is_state || is_number) && !labelled {
         return None;
     }
-    let before = at.checked_sub(1).map_or("", |i| document.stem(i));
+    let before = document.stem_before(at, 1);
     let sentence = document.begins_sentence(at);
     if labelled && (!is_state || entry.town() == 3) {
         let single_word_common =

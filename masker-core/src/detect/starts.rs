@@ -230,8 +230,8 @@ impl Starts {
             let number = sets[Flags::NUMBER.index()] | sets[Flags::DIGITS.index()];
             let town = sets[Flags::TOWN.index()];
             let unit = reach_back::<8>(sets[Flags::PLACE.index()], next[Flags::PLACE.index()]);
-            // "1200 Peachtree, Atlanta, GA"
-            let before_name = sets[Flags::NAME.index()] >> 1 | next[Flags::NAME.index()] << (BLOCK - 1);
+            // "1200 Peachtree, Atlanta, GA", "10-12 Peachtree, Atlanta, GA"
+            let before_name = reach_back::<2>(sets[Flags::NAME.index()], next[Flags::NAME.index()]);
             let named = sets[Flags::DIGITS.index()] & before_name & state;
             let street = (number | led_to_street) & suffix | number & (expected.0[at] | unit) | named;
             places.push(sets[Flags::PLACE.index()] | street | town & (led_to_town | state | expected.0[at]));

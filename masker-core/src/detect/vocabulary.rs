@@ -125,9 +125,10 @@ const LISTS: [(Tags, &str); 22] = [
     ),
     (
         Tags::ACKNOWLEDGES,
-        "ah ahead all alright and continue cool course did er go good got great have hm hmm huh i it let \
-         me mhm mm moment next now of oh ok okay on one perfect please ready right second see so sure \
-         thank thanks that then uh uhm um well yeah yep yes you yup",
+        "ah ahead all alright and check checking continue cool course did dokey er go good got great hang \
+         have hm hmm huh hold i it lemme let me mhm minute mm moment next now of oh ok okay okey on one \
+         perfect please ready right sec second see so sure thank thanks that then uh uhm um well yeah yep \
+         yes you yup",
     ),
     (
         Tags::LEADS_NAME,
@@ -145,7 +146,7 @@ const LISTS: [(Tags, &str); 22] = [
     (
         Tags::NO_NAME,
         "she he they we you i it this that these those what who whom whose when where why how not and but or if because \
-         there here okay ok okey okie alrighty yeah yep yup nope nah mhm uh um my your his her our their its is are was were be been \
+         there here okay ok okey okie dokey dokie alrighty yeah yep yup nope nah mhm uh um my your his her our their its is are was were be been \
          am the a an of to at with from by as gon na wan gonna wanna gotta lemme gimme kinda sorta dunno",
     ),
     (
