@@ -1,12 +1,13 @@
 use super::Pass;
 use super::candidate::Candidate;
+use super::context::Context;
 use super::document::Document;
 use super::starts::Flags;
 use crate::Kind;
 use crate::view::{Class, CodeRun, Gap, Shape};
 
 /// Ages of 90 and more (45 CFR 164.514(b)(2)(i)(C)), with the words that make them ages.
-pub(crate) fn find(document: &Document<'_>, runs: &[CodeRun], out: &mut Vec<Candidate>) {
+pub(crate) fn find(document: &Document<'_>, runs: &[CodeRun], context: &Context, out: &mut Vec<Candidate>) {
     for run in runs {
         if !matches!(run.pieces.len(), 2..=4) {
             continue;
@@ -19,7 +20,9 @@ pub(crate) fn find(document: &Document<'_>, runs: &[CodeRun], out: &mut Vec<Cand
         if document.class(words.start) == Class::Hundred {
             words.start -= 1;
         }
-        if (90..=125).contains(&age) && is_age(document, words.start, words.end) {
+        let is_age =
+            || is_age(document, words.start, words.end) || answers(document, context, words.start, words.end);
+        if (90..=125).contains(&age) && is_age() {
             push(document, words.start, words.end, spoken, out);
         }
     }
@@ -67,6 +70,17 @@ pub(crate) fn find(document: &Document<'_>, runs: &[CodeRun], out: &mut Vec<Cand
             }
         }
     }
+}
+
+/// "how old is she?" "ninety four"
+fn answers(document: &Document<'_>, context: &Context, start: usize, end: usize) -> bool {
+    /// How many words may stand before it: "she will be".
+    const REACH: usize = 4;
+    let asked = context.answered(document, start);
+    let is_asked = asked.is_some_and(|(kind, before)| {
+        Kind::BUILT_IN[usize::from(kind)] == Kind::AgeOver89 && before <= REACH
+    });
+    is_asked && (document.class(end) != Class::Unit || matches!(document.stem(end), "year" | "years"))
 }
 
 /// "in his nineties" and "in her early 90s", but "in the nineties".

@@ -201,7 +201,8 @@ impl Context {
             let last = self.turns.last().filter(|_| !is_begun);
             let before = last.map_or(self.carried.asked, |turn| turn.asked);
             let said = if is_begun { self.carried.said } else { Said::default() };
-            let said = said.and(document, start.max(begin).min(end)..end);
+            let last = document.label_start(end);
+            let said = said.and(document, start.max(begin).min(last)..last);
             if asked.is_none() && said.keeps_question() {
                 asked = before;
             }
@@ -253,6 +254,17 @@ impl Context {
         let kind = self.turn(at)?.before?;
         let before = self.words_into_turn(document, at);
         (before <= Self::ANSWERED).then_some((kind, before))
+    }
+
+    /// The first words of the turns that answer a question for a kind, with its index in `Kind::BUILT_IN`.
+    pub(crate) fn answers(&self, document: &Document<'_>, kind: &Kind) -> impl Iterator<Item = (usize, u8)> {
+        self.turns.iter().enumerate().filter_map(move |(index, turn)| {
+            let asked = turn.before.filter(|&asked| is_kind(asked, kind))?;
+            let start = document.after_role(turn.start);
+            let end = self.turns.get(index + 1).map_or(document.len(), |next| next.start);
+            let is_whole = self.said_before(turn.start) == Said::default();
+            (is_whole && start < end).then_some((start, asked))
+        })
     }
 
     /// How many words of its turn stand before a word.
@@ -354,7 +366,7 @@ impl Context {
 
     /// Whether a turn of the document at hand, or the one before it, asks for a kind.
     pub(crate) fn asks_for(&self, kind: &Kind) -> bool {
-        let is = |asked: Option<u8>| asked.is_some_and(|asked| Kind::BUILT_IN[usize::from(asked)] == *kind);
+        let is = |asked: Option<u8>| asked.is_some_and(|asked| is_kind(asked, kind));
         is(self.carried.asked) || self.turns.iter().any(|turn| is(turn.asked))
     }
 
@@ -519,6 +531,10 @@ fn says_where(document: &Document<'_>, at: usize) -> bool {
     let back = |n: usize| document.stem_before(at, n);
     let place = |text: &str| matches!(text, "on" | "from" | "off" | "under");
     place(back(1)) || (place(back(2)) && matches!(back(1), "your" | "the" | "my" | "that" | "his" | "her"))
+}
+
+fn is_kind(index: u8, kind: &Kind) -> bool {
+    Kind::BUILT_IN[usize::from(index)] == *kind
 }
 
 fn says_digits(document: &Document<'_>, at: usize) -> bool {

@@ -31,14 +31,21 @@ pub(crate) struct CueHit {
     pub(crate) role: Role,
 }
 
+impl CueHit {
+    /// The last word; where it has none, the one that it stands before.
+    pub(crate) fn last_word(&self) -> usize {
+        self.start.max(self.end.saturating_sub(1))
+    }
+}
+
 /// The longest cue phrase, in words.
 const LONGEST: usize = 8;
 
-/// A label of a kind that ends at most `reach` words before the word `at`.
+/// The nearest label of a kind that ends at most `reach` words before the word `at`.
 pub(crate) fn label_before(cues: &[CueHit], kind: &Kind, at: usize, reach: usize) -> Option<CueHit> {
     let from = cues.partition_point(|cue| cue.start + LONGEST + reach < at);
-    let to = cues.partition_point(|cue| cue.start < at);
-    cues[from..to].iter().copied().find(|cue| {
+    let to = cues.partition_point(|cue| cue.start <= at);
+    cues[from..to].iter().rev().copied().find(|cue| {
         cue.role == Role::Label
             && Kind::BUILT_IN[cue.kind as usize] == *kind
             && cue.end <= at

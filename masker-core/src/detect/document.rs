@@ -6,13 +6,13 @@
 use std::cell::Cell;
 use std::ops::Deref;
 
+use super::speaker::{self, is_line_break};
 use super::starts::{Flags, Starts};
 use super::vocabulary::{Known, Tags, VOCABULARY, Vocabulary};
 use crate::Span;
 use crate::lexicon::{self, Entry};
 use crate::view::{
-    BARRIER, Case, Class, Gap, NormalView, SaidWord, Shape, ViewBuffers, Word, WordClass, WordHash, Words,
-    hash_word,
+    Case, Class, Gap, NormalView, SaidWord, Shape, ViewBuffers, Word, WordClass, WordHash, Words, hash_word,
 };
 
 /// A word with what is known about it.
@@ -236,8 +236,8 @@ impl<'s> Document<'s> {
     #[inline(always)]
     fn relate_one(&mut self, at: usize, capitals: &mut Capitals) {
         let known = self.words[at].known;
-        if self.words[at].gap.has(Gap::LINE.with(Gap::START)) && known.tags.has(Tags::ROLE) {
-            self.marked |= mark_turn(&self.view, &mut self.words, at);
+        if known.tags.has(Tags::ROLE) {
+            self.mark_turn(at);
         }
         let word = self.words[at].word;
         if word.gap == Gap::HYPHEN && word.shape != Shape::Letters && at > 0 && self.words[at - 1].len() <= 5
@@ -253,6 +253,18 @@ impl<'s> Document<'s> {
         let signed = word.gap.has(Gap::COLON.with(Gap::JOINT).with(Gap::OTHER))
             | (word.gap.has(Gap::STOP.with(Gap::PAUSE)) & (before == Some(&b'.')));
         self.starts.add(at, flags.with(Flags::LED.when(led)).with(Flags::SIGNED.when(signed)));
+    }
+
+    /// Puts a barrier before a line that names its speaker, as between two messages, if the one that begins with a role does.
+    fn mark_turn(&mut self, at: usize) {
+        let Some(label) = speaker::label(&self.view, &self.words, at) else { return };
+        self.marked = true;
+        let gap = &mut self.words[at].word.gap;
+        *gap = gap.with(Gap::BARRIER).with(Gap::TURN);
+        // The role itself is no part of what is said.
+        if let Some(said) = self.words.get_mut(label.said).filter(|_| !label.in_note) {
+            said.word.gap = said.word.gap.with(Gap::BARRIER);
+        }
     }
 
     /// Whether what stands before a word, which is no cue, is strong evidence for a name.
@@ -495,11 +507,12 @@ impl<'s> Document<'s> {
         if !self.gap(start).has(Gap::TURN) || !self.is(start, Tags::ROLE) {
             return start;
         }
-        let numbered = self
-            .words
-            .get(start + 1)
-            .is_some_and(|word| word.shape == Shape::Digits && word.gap == Gap::SPACE);
-        start + 1 + usize::from(numbered)
+        speaker::label(&self.view, &self.words, start).map_or(start, |label| label.said)
+    }
+
+    /// The first word of the line that names the speaker of the turn that begins at a word: of the time before him, if any.
+    pub(crate) fn label_start(&self, turn: usize) -> usize {
+        if turn < self.len() { speaker::line_start(&self.words, turn) } else { turn }
     }
 
     /// Whether a protected part stands directly before a word, or at the end of the text.
@@ -616,42 +629,6 @@ fn flags_of(word: &Word, known: &Known, cased: bool, next: Gap) -> Flags {
     }
     let name = long & (tags.has(Tags::PARTICLE) | (flags.has(Flags::SMALL_NAME) & !cased));
     flags.with(Flags::NAME.when(name)).with(Flags::LEARNT.when(long & flags.has(Flags::SMALL_LEARNT)))
-}
-
-fn is_line_break(byte: u8) -> bool {
-    matches!(byte, b'\n' | b'\r')
-}
-
-/// Puts a barrier before a line that names its speaker, as between two messages, if the one that begins at a word does.
-fn mark_turn(view: &NormalView<'_>, words: &mut [Token], at: usize) -> bool {
-    let word = words[at].word;
-    if word.possessive {
-        return false;
-    }
-    let bytes = view.text().as_bytes();
-    let before = at.checked_sub(1).map_or(0, |before| words[before].end as usize)..word.start as usize;
-    let last = |is: fn(&u8) -> bool| bytes[before.clone()].iter().rposition(is);
-    if word.gap.has(Gap::PROTECTED) && last(|&byte| byte == BARRIER) > last(|&byte| is_line_break(byte)) {
-        // A value begins the line.
-        return false;
-    }
-    let bracketed = word.start > 0 && bytes[word.start as usize - 1] == b'[';
-    let numbered =
-        words.get(at + 1).is_some_and(|next| next.shape == Shape::Digits && next.gap == Gap::SPACE);
-    let last = if numbered { words[at + 1].word } else { word };
-    let after = bytes.get(last.end as usize).copied();
-    let labels = after == Some(b':');
-    let named = bracketed && after == Some(b']') || labels;
-    if named {
-        let gap = &mut words[at].word.gap;
-        *gap = gap.with(Gap::BARRIER).with(Gap::TURN);
-        // The role itself is no part of what is said, but "Patient: Jane Roe" may be a line of a note.
-        let in_note = labels && word.stem(view) == "patient";
-        if let Some(next) = words.get_mut(at + 1 + usize::from(numbered)).filter(|_| !in_note) {
-            next.word.gap = next.word.gap.with(Gap::BARRIER);
-        }
-    }
-    named
 }
 
 /// What is known of a word with an apostrophe. The census writes O'Brien without it.

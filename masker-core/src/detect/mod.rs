@@ -18,6 +18,7 @@ mod patterns;
 mod places;
 mod segment;
 mod set;
+mod speaker;
 mod starts;
 mod vocabulary;
 

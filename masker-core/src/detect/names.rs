@@ -242,7 +242,7 @@ const ALONE: f32 = ACCEPT - LEAST_LEAD - 0.5 - 0.01;
 
 /// Whether what comes after a word is neither a part of a name nor evidence for one before it, at first sight.
 fn stands_alone(document: &Document<'_>, context: &Context, at: usize) -> bool {
-    let Some(next) = document.words.get(at + 1) else { return document.words[at].len() > 1 };
+    let Some(next) = document.words.get(at + 1) else { return false };
     let plain_end =
         next.gap.only(Gap::SPACE.with(Gap::STOP).with(Gap::SENTENCE).with(Gap::COLON).with(Gap::QUESTION));
     document.words[at].len() > 1

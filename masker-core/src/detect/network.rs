@@ -2,8 +2,10 @@
 
 use super::Pass;
 use super::candidate::Candidate;
+use super::context::Context;
 use super::cues::{CueHit, Role};
 use super::document::Document;
+use super::patterns::is_odd_word;
 use super::starts::Flags;
 use super::vocabulary::Tags;
 use crate::Kind;
@@ -93,6 +95,30 @@ pub(crate) fn find_usernames(document: &Document<'_>, cues: &[CueHit], out: &mut
             pass: Pass::Spoken,
             recognizer: "username_said".into(),
         });
+    }
+}
+
+/// A secret that is all that somebody answers, and no word: "what's your user name?" "zmistry"
+pub(crate) fn find_answers(document: &Document<'_>, context: &Context, out: &mut Vec<Candidate>) {
+    for (kind, recognizer) in [(Kind::Username, "username_answer"), (Kind::Password, "password_answer")] {
+        for (start, _) in context.answers(document, &kind) {
+            let at = start + usize::from(matches!(document.stem(start), "it" | "it's" | "its" | "um" | "uh"));
+            let is_word = document.words.get(at).is_some_and(|word| word.shape == Shape::Letters);
+            let is_alone = is_word && document.gap(at + 1).has(Gap::BARRIER);
+            let is_known = document.entry(at).common() > 0
+                || document.entry(at).medical() > 0
+                || document.is(at, Tags::NO_NAME.with(Tags::ACKNOWLEDGES));
+            if is_alone && !is_known && is_odd_word(document, at) {
+                out.push(Candidate {
+                    kind: kind.clone(),
+                    span: document.span(at, at + 1),
+                    score: 0.8,
+                    validated: false,
+                    pass: Pass::Spoken,
+                    recognizer: recognizer.into(),
+                });
+            }
+        }
     }
 }
 
@@ -240,10 +266,47 @@ fn email(document: &Document<'_>, at: usize, floor: usize) -> Found {
     if matches!(document.stem(domain_at), "sign" | "symbol") {
         domain_at += 1;
     }
-    let end = domain(document, domain_at, true)?;
     let last_of_local = if document.stem(at - 1) == "the" && domain_at > at + 1 { at - 1 } else { at };
+    let written = domain(document, domain_at, true);
+    let end = written.or_else(|| provider(document, domain_at))?;
     let start = local_start(document, last_of_local, floor);
-    (start < last_of_local).then_some((Kind::Email, start, end, "spoken_email"))
+    // "z dot mistry at gmail", but "she works at yahoo"
+    let is_address = written.is_some()
+        || (start..last_of_local).any(|word| is_connector(document, word) || is_code(document, word));
+    (start < last_of_local && is_address).then_some((Kind::Email, start, end, "spoken_email"))
+}
+
+/// The word behind the name of a mail provider.
+fn provider(document: &Document<'_>, at: usize) -> Option<usize> {
+    match (document.stem(at), document.stem(at + 1)) {
+        ("g" | "hot" | "proton", "mail") if document.gap(at + 1) == Gap::SPACE => Some(at + 2),
+        ("gmail" | "googlemail" | "hotmail" | "icloud" | "outlook" | "protonmail" | "yahoo" | "aol", _) => {
+            Some(at + 1)
+        }
+        _ => None,
+    }
+}
+
+/// "dot", "underscore", "dash", "plus".
+fn is_connector(document: &Document<'_>, at: usize) -> bool {
+    matches!(document.class(at), Class::Dot | Class::Underscore | Class::Dash | Class::Plus)
+}
+
+/// Letters and numbers that are spelled or written.
+fn is_code(document: &Document<'_>, at: usize) -> bool {
+    let said = matches!(
+        document.class(at),
+        Class::Letter
+            | Class::Oh
+            | Class::Digit
+            | Class::Teen
+            | Class::Tens
+            | Class::Hundred
+            | Class::Thousand
+            | Class::Repeat
+            | Class::Nato
+    );
+    said || document.words[at].shape != Shape::Letters
 }
 
 /// Where the part before "at" begins: going back over letters, numbers, connectors and words that are not prose.
@@ -252,20 +315,6 @@ fn local_start(document: &Document<'_>, at: usize, floor: usize) -> usize {
     while start > floor && at - start < LONGEST {
         let word = start - 1;
         let text = document.stem(word);
-        let connector =
-            matches!(document.class(word), Class::Dot | Class::Underscore | Class::Dash | Class::Plus);
-        let code = matches!(
-            document.class(word),
-            Class::Letter
-                | Class::Oh
-                | Class::Digit
-                | Class::Teen
-                | Class::Tens
-                | Class::Hundred
-                | Class::Thousand
-                | Class::Repeat
-                | Class::Nato
-        ) || document.words[word].shape != Shape::Letters;
         // "d as in david": the explaining words belong to the letter.
         let explained = word >= 3
             && document.stem(word - 1) == "in"
@@ -273,7 +322,10 @@ fn local_start(document: &Document<'_>, at: usize, floor: usize) -> usize {
             && document.words[word - 3].len() == 1;
         if explained {
             start = word - 3;
-        } else if connector || code || (!is_prose(document, word) && !text.is_empty()) {
+        } else if is_connector(document, word)
+            || is_code(document, word)
+            || (!is_prose(document, word) && !text.is_empty())
+        {
             start = word;
         } else {
             break;
@@ -286,9 +338,7 @@ fn local_start(document: &Document<'_>, at: usize, floor: usize) -> usize {
         }
     }
     // A connector or comma cannot begin it; "a" is an article before a plain word.
-    while start < at
-        && matches!(document.class(start), Class::Dot | Class::Dash | Class::Underscore | Class::Plus)
-    {
+    while start < at && is_connector(document, start) {
         start += 1;
     }
     // After a comma comes the address itself where everything before it is prose.

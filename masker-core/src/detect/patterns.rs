@@ -735,7 +735,7 @@ fn value_word(document: &Document<'_>, cues: &[CueHit], cue: &CueHit, secret: bo
         };
         if secret {
             // "password reset" and "pin the note" name no secret; a colon or "is" announces one.
-            let announced = (cue.end..at).any(|i| matches!(document.stem(i), "is" | "was" | "be" | "it"))
+            let announced = (cue.end - 1..at).any(|i| matches!(document.stem(i), "is" | "was" | "be" | "it"))
                 || (cue.end..=at).any(|i| document.gap(i).has(Gap::COLON));
             if !LINKS.contains(&document.stem(at)) {
                 let chunk = chunk();
@@ -768,7 +768,7 @@ fn begins_code(document: &Document<'_>, at: usize) -> bool {
 }
 
 /// Whether a word after "password is" can be the password itself: not a plain function word.
-fn is_odd_word(document: &Document<'_>, at: usize) -> bool {
+pub(super) fn is_odd_word(document: &Document<'_>, at: usize) -> bool {
     let entry = document.entry(at);
     entry.common() < 6 && document.words[at].len() >= 4
 }

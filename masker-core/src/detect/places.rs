@@ -1,7 +1,10 @@
 //! Street lines, post office boxes, towns and counties: every place smaller than a state.
 
+use std::borrow::Cow;
+
 use super::Pass;
 use super::candidate::Candidate;
+use super::context::Context;
 use super::cues::{CueHit, Role, label_before};
 use super::document::Document;
 use super::starts::{Flags, WordSet};
@@ -10,8 +13,9 @@ use crate::Kind;
 use crate::lexicon::Entry;
 use crate::view::{Case, Class, Gap, Shape};
 
-pub(crate) fn find(document: &Document<'_>, cues: &[CueHit], out: &mut Vec<Candidate>) {
+pub(crate) fn find(document: &Document<'_>, cues: &[CueHit], context: &Context, out: &mut Vec<Candidate>) {
     let mut floor = 0;
+    let cues = &*with_answers(document, cues, context);
     let asked = asked_for(document, cues);
     for at in document.starts.places(&asked).iter() {
         if at < floor {
@@ -77,6 +81,16 @@ pub(crate) fn find(document: &Document<'_>, cues: &[CueHit], out: &mut Vec<Candi
 
 /// How far a label says that a place comes, in words.
 const LABEL_REACH: usize = 3;
+
+/// Cues with a label before each answer to a question for a place.
+fn with_answers<'c>(document: &Document<'_>, cues: &'c [CueHit], context: &Context) -> Cow<'c, [CueHit]> {
+    let mut cues = Cow::Borrowed(cues);
+    for (start, kind) in context.answers(document, &Kind::Address) {
+        let place = cues.partition_point(|cue| cue.start < start);
+        cues.to_mut().insert(place, CueHit { start, end: start, kind, role: Role::Label });
+    }
+    cues
+}
 
 /// The words at which a label says that a place may begin.
 fn asked_for(document: &Document<'_>, cues: &[CueHit]) -> WordSet {
@@ -532,7 +546,7 @@ fn unit_here(document: &Document<'_>, at: usize) -> Option<usize> {
 fn labelled_street(document: &Document<'_>, cues: &[CueHit], at: usize, next: usize) -> Option<usize> {
     let labelled = || {
         label_before(cues, &Kind::Address, at, LABEL_REACH)
-            .is_some_and(|cue| document.same_turn(cue.end - 1, at))
+            .is_some_and(|cue| document.same_turn(cue.last_word(), at))
     };
     let written = document.words[at].shape == Shape::Digits && document.words[at].len() >= 2;
     let said = document.words[at].shape == Shape::Letters;
@@ -805,8 +819,9 @@ fn town(document: &Document<'_>, cues: &[CueHit], at: usize) -> Option<Found> {
             return found(end, 0.9, zip.map(|zip| (state, zip)));
         }
     }
-    let labelled =
-        label_before(cues, &Kind::Address, at, 1).is_some_and(|cue| document.same_sentence(cue.end - 1, at));
+    let label =
+        label_before(cues, &Kind::Address, at, 1).filter(|cue| document.same_sentence(cue.last_word(), at));
+    let labelled = label.is_some();
     // "in ninety six": a town in South Carolina, and a year everywhere else.
     let is_number = (at..end).all(|at| document.is(at, Tags::NUMBER));
     if (is_state || is_number) && !labelled {
@@ -815,8 +830,9 @@ fn town(document: &Document<'_>, cues: &[CueHit], at: usize) -> Option<Found> {
     let before = document.stem_before(at, 1);
     let sentence = document.begins_sentence(at);
     if labelled && (!is_state || entry.town() == 3) {
-        let single_word_common =
-            end == at + 1 && is_common(entry, document, at, end) && (!cased || word.case == Case::Lower);
+        let answer = label.is_some_and(|label| label.last_word() == at);
+        let capital = cased && word.case != Case::Lower && !sentence && !answer;
+        let single_word_common = end == at + 1 && is_common(entry, document, at, end) && !capital;
         if !(single_word_common || is_state && document.stem(at) != "new") {
             return (!is_state).then(|| found(end, 0.85, None))?;
         }

@@ -291,11 +291,12 @@ impl DetectorSet {
         PATTERNS.find_labelled(document, &cues, found);
         codes::find(document, &cues, &runs, context, self.strict_numbers, found);
         dates::find(document, &cues, &runs, context, found);
-        ages::find(document, &runs, found);
+        ages::find(document, &runs, context, found);
         hl7::find(document, found);
         network::find(document, found);
         network::find_usernames(document, &cues, found);
-        places::find(document, &cues, found);
+        network::find_answers(document, context, found);
+        places::find(document, &cues, context, found);
         names::find(document, &cues, &runs, context, found);
     }
 

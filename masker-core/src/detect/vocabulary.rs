@@ -119,9 +119,10 @@ const LISTS: [(Tags, &str); 22] = [
     ),
     (
         Tags::ROLE,
-        "agent ai assistant bot caller client clinician csr customer doctor dr human nurse operator \
-         patient pharmacist physician provider receptionist rep representative scheduler speaker staff \
-         system therapist user",
+        "adviser advisor agent ai assistant bot caller client clinician csr customer dispatcher doctor dr \
+         guest host human interviewee interviewer member moderator nurse operator participant patient \
+         pharmacist physician provider receptionist rep representative respondent scheduler speaker staff \
+         system therapist user visitor",
     ),
     (
         Tags::ACKNOWLEDGES,

@@ -100,7 +100,7 @@ pub(super) static AGE_OVER_89: KindSpec = KindSpec {
     patterns: &[],
     labelled: &[],
     codes: &[],
-    cues: &[],
+    cues: &[Cue::Label("how old"), Cue::Label("your age"), Cue::Label("her age"), Cue::Label("his age")],
     examples: &[
         Example { text: "a 93-year-old woman", found: &["93"] },
         Example { text: "she turned ninety four", found: &["ninety four"] },

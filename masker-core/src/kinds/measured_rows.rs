@@ -2,7 +2,7 @@
 
 /// Hits, those found, near misses, those left alone.
 pub(super) static ROWS: &[(&str, [u32; 4])] = &[
-    ("NAME", [87, 87, 68, 68]),
+    ("NAME", [95, 95, 68, 68]),
     ("ADDRESS", [50, 50, 39, 39]),
     ("ZIP", [22, 22, 21, 21]),
     ("DOB", [41, 41, 30, 30]),
@@ -10,7 +10,7 @@ pub(super) static ROWS: &[(&str, [u32; 4])] = &[
     ("AGE_OVER_89", [30, 30, 23, 23]),
     ("PHONE", [37, 37, 24, 24]),
     ("FAX", [22, 22, 20, 20]),
-    ("EMAIL", [26, 26, 22, 22]),
+    ("EMAIL", [27, 27, 22, 22]),
     ("SSN", [24, 24, 22, 22]),
     ("MRN", [25, 25, 20, 20]),
     ("HEALTH_PLAN", [27, 27, 22, 22]),
@@ -23,6 +23,6 @@ pub(super) static ROWS: &[(&str, [u32; 4])] = &[
     ("IP_ADDRESS", [22, 22, 20, 20]),
     ("BIOMETRIC", [21, 21, 20, 20]),
     ("ID", [30, 30, 22, 22]),
-    ("USERNAME", [24, 24, 20, 20]),
+    ("USERNAME", [25, 25, 20, 20]),
     ("PASSWORD", [24, 24, 21, 21]),
 ];
