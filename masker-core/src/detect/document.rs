@@ -257,6 +257,12 @@ impl<'s> Document<'s> {
 
     /// Puts a barrier before a line that names its speaker, as between two messages, if the one that begins with a role does.
     fn mark_turn(&mut self, at: usize) {
+        // Most roles stand in a sentence.
+        let before = at.checked_sub(1).map(|before| &self.words[before]);
+        let behind_time = before.is_some_and(|before| before.shape == Shape::Digits || before.len() == 1);
+        if !(behind_time || self.words[at].gap.has(Gap::LINE.with(Gap::START))) {
+            return;
+        }
         let Some(label) = speaker::label(&self.view, &self.words, at) else { return };
         self.marked = true;
         let gap = &mut self.words[at].word.gap;

@@ -96,9 +96,9 @@ fn behind_name(rest: &[u8]) -> Option<usize> {
 
 /// "AGENT", "Speaker 1  0:03", and nothing else in the line: where it ends.
 fn alone_in_line(rest: &[u8]) -> Option<usize> {
-    let end = rest.iter().position(|byte| is_line_break(*byte))?;
     let is_time = |byte: &u8| byte.is_ascii_digit() || b" \t:.()[]".contains(byte);
-    rest[..end].iter().all(is_time).then_some(end)
+    let end = rest.iter().position(|byte| !is_time(byte))?;
+    is_line_break(rest[end]).then_some(end)
 }
 
 pub(super) fn is_line_break(byte: u8) -> bool {
