@@ -334,6 +334,11 @@ impl<'s> Document<'s> {
         before.map_or("", |before| self.stem(before))
     }
 
+    /// The words before one in its turn, from the nearest on.
+    pub(crate) fn before(&self, at: usize) -> impl Iterator<Item = usize> {
+        (0..at).rev().take_while(|&before| !self.gap(before + 1).has(Gap::BARRIER))
+    }
+
     pub(crate) fn class(&self, at: usize) -> Class {
         self.known(at).map_or(Class::None, |known| known.class.class)
     }

@@ -885,8 +885,10 @@ fn initials(document: &Document<'_>, cues: &[CueHit], at: usize) -> Option<Name>
         return Some(Name { start: at, end, score: 3.0, recognizer: "name_initials" });
     }
     let labelled = nearest_label(document, cues, at, 4) == Some(Kind::Name)
-        || (1..=4)
-            .any(|back| matches!(document.stem_before(at, back), "initials" | "as" | "initialed" | "signed"));
+        || document
+            .before(at)
+            .take(4)
+            .any(|at| matches!(document.stem(at), "initials" | "as" | "initialed" | "signed"));
     (labelled && end > at + 1).then_some(Name { start: at, end, score: 2.0, recognizer: "name_initials" })
 }
 

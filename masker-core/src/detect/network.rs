@@ -390,9 +390,9 @@ fn web(document: &Document<'_>, dot: usize, floor: usize) -> Found {
     }
     let prefix = (start..dot).any(|at| matches!(document.stem(at), "http" | "https" | "www" | "colon"))
         || (start..dot).filter(|&at| matches!(document.stem(at), "w" | "h" | "t" | "p")).count() >= 3;
-    let announced = (1..=4).any(|back| {
+    let announced = document.before(start).take(4).any(|at| {
         matches!(
-            document.stem_before(start, back),
+            document.stem(at),
             "website" | "site" | "url" | "link" | "online" | "webpage" | "portal" | "web" | "found" | "visit"
         )
     });

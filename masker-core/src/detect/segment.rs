@@ -5,6 +5,7 @@
 //! nothing from the rules.
 
 use std::cell::LazyCell;
+use std::ops::Range;
 
 use crate::Span;
 
@@ -23,7 +24,7 @@ const AHEAD: usize = 128;
 const BEHIND_WORDS: usize = 20;
 const BEHIND: usize = 256;
 /// How many bytes that is at most, with those of values.
-const MOST_BEHIND: usize = 1024;
+const MOST_BEHIND: usize = 512;
 
 /// Where a piece ends, and how far the text behind it is looked at.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -76,6 +77,11 @@ pub(crate) fn next_cut(
     };
     let right = enclosing(protected, right).map_or(right, |span| span.start.max(at));
     (complete || right <= known).then_some(Cut { at, right })
+}
+
+/// The part of a text in which values matter to [`left_of`].
+pub(crate) fn before_cut(cut: usize) -> Range<usize> {
+    cut.saturating_sub(MOST_BEHIND + 1)..cut
 }
 
 /// Where the text begins that is looked at together with the piece after a cut. `values`, sorted and disjoint, are protected or
@@ -163,7 +169,7 @@ mod tests {
         assert_eq!(&words[value.range()], "word word");
         assert_eq!(left_of(&words, words.len(), &[value]), left - 5);
         // As long as it is, it hides nothing that stands before it, up to a limit.
-        for (len, before) in [(9, 19), (900, 19), (1100, 0)] {
+        for (len, before) in [(9, 19), (400, 19), (600, 0)] {
             let text = format!("{words}{} ", "x".repeat(len));
             let value = Span::new(words.len(), words.len() + len);
             let left = left_of(&text, text.len(), &[value]);

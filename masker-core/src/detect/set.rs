@@ -12,7 +12,7 @@ use super::cues::CUES;
 use super::custom::{self, AllowList, CustomRecognizer, WordList};
 use super::document::Document;
 use super::patterns::PatternTable;
-use super::segment::{Cut, left_of, next_cut};
+use super::segment::{Cut, before_cut, left_of, next_cut};
 use super::{Finding, Pass, Recognizer, RecognizerError, ages, dates, hl7, names, network, places};
 use crate::{Kind, Span};
 
@@ -227,7 +227,12 @@ impl DetectorSet {
             Piece { document: &document, protected: &protected, tail: &tail, start, within, next, heard };
         let masked = self.find_behind(&piece, context, &mut here);
         context.end(heard, masked);
-        let left = next.map(|next| left_of(window, next, &piece.replaced(&(0..window.len()), &here)));
+        let left = next.map(|next| {
+            let near = before_cut(next);
+            let in_window = |value: Span| Span::new(value.start + near.start, value.end + near.start);
+            let values: Vec<Span> = piece.replaced(&near, &here).into_iter().map(in_window).collect();
+            left_of(window, next, &values)
+        });
         let base = pieces.left;
         let here = here.into_iter().filter(|candidate| candidate.span.start < piece.within.end);
         let here = here.map(|candidate| candidate.moved(base));
