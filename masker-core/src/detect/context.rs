@@ -191,8 +191,8 @@ impl Context {
             while let Some(cue) = cues.get(next_cue).filter(|cue| cue.start < end) {
                 // What was asked before the piece at hand is known.
                 let is_new = cue.start >= begin;
-                let says_where = asked.is_some() && says_where(document, cue.start);
-                if cue.role == Role::Label && is_new && !says_where {
+                let asks = cue.role == Role::Label && is_new;
+                if asks && !(asked.is_some() && says_where(document, cue.start)) {
                     asked = Some(cue.kind);
                     self.questions.push((cue.start, cue.kind));
                 }
@@ -416,6 +416,12 @@ impl Context {
     fn learn(&mut self, hash: WordHash, what: Learnt) {
         /// Enough for every value of the longest call; beyond it nothing more is learnt.
         const MOST: usize = 32_768;
+        if self.learnt.is_empty() {
+            // A name of two words and a number, so that the table need not grow for them.
+            const FEW: usize = 14;
+            self.learnt.reserve(FEW);
+            self.new.reserve(FEW);
+        }
         let known = self.learnt.get(&hash);
         if known.is_none_or(|known| what == Learnt::Name && *known != what) && self.learnt.len() < MOST {
             self.learnt.insert(hash, what);
