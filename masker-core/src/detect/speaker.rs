@@ -1,4 +1,4 @@
-//! Lines of a transcript that name whoever speaks: "Agent: …", "[00:12] Caller: …", "Nurse (Ada): …", "<v Agent>…".
+//! Lines of a transcript that name whoever speaks: `Agent: …`, `[00:12] Caller: …`, `Nurse (Ada): …`, `<v Agent>…`.
 
 use super::document::Token;
 use crate::view::{BARRIER, Case, Gap, NormalView, Shape};
@@ -29,8 +29,7 @@ pub(super) fn label(view: &NormalView<'_>, words: &[Token], at: usize) -> Option
     let bracketed = word.start > 0 && bytes[word.start as usize - 1] == b'[';
     let subject = matches!(word.stem(view), "guest" | "member" | "patient");
     let sign = match bytes.get(named)? {
-        b':' => 1,
-        b'>' => 1,
+        b':' | b'>' => 1,
         b']' if bracketed => 1,
         _ => behind_name(&bytes[named..])
             .or_else(|| (bytes[named..].starts_with(b" - ") && !subject).then_some(3))
