@@ -65,8 +65,10 @@ pub(crate) struct Document<'s> {
     pub(crate) starts: Starts,
     /// Whether the border of a turn was marked at some word.
     marked: bool,
-    /// Where in the source the piece at hand begins, and the first word there; what stands before it was seen before.
-    begin: (usize, usize),
+    /// Where in the source the piece at hand begins; what stands before it was seen before.
+    piece: usize,
+    /// The first word of the piece at hand.
+    begin: usize,
     /// The number of words before the end of the piece at hand; what stands behind it is seen again.
     settled: usize,
     /// What stands behind the last word.
@@ -120,13 +122,13 @@ impl<'s> Document<'s> {
     }
 
     /// A part of a longer text with the piece that begins at a byte of it, before which these capitals have been seen.
-    pub(crate) fn part(source: &'s str, protected: &[Span], begin: usize, capitals: Capitals) -> Self {
+    pub(crate) fn part(source: &'s str, protected: &[Span], piece: usize, capitals: Capitals) -> Self {
         let Buffers { view, mut words, starts } = Buffers::take();
         let view = NormalView::reusing(view, source, protected);
         words.clear();
         words.reserve(view.text().len() / 4);
         let end = read_words(&view, &mut words);
-        Self::of(view, words, end, starts, begin, capitals)
+        Self::of(view, words, end, starts, piece, capitals)
     }
 
     /// The words of a value alone. Where in it something may begin is not worked out.
@@ -136,13 +138,13 @@ impl<'s> Document<'s> {
         words.clear();
         let end = read_words(&view, &mut words);
         let settled = words.len();
-        Self { view, words, starts, marked: false, begin: (0, 0), settled, end }
+        Self { view, words, starts, marked: false, piece: 0, begin: 0, settled, end }
     }
 
     /// The same part with more of it protected: `protected` spans, sorted and disjoint, are replaced by barriers.
     pub(crate) fn covered(&self, protected: &[Span], capitals: Capitals) -> Self {
         if !self.view.is_aligned() {
-            return Self::part(self.view.source(), protected, self.begin.0, capitals);
+            return Self::part(self.view.source(), protected, self.piece, capitals);
         }
         let Buffers { view, mut words, starts } = Buffers::take();
         let view = self.view.covered(view, protected);
@@ -195,7 +197,7 @@ impl<'s> Document<'s> {
                 *token = token.unmarked();
             }
         }
-        Self::of(view, words, end, starts, self.begin.0, capitals)
+        Self::of(view, words, end, starts, self.piece, capitals)
     }
 
     fn of(
@@ -203,14 +205,16 @@ impl<'s> Document<'s> {
         words: Vec<Token>,
         end: Gap,
         mut starts: Starts,
-        begin: usize,
+        piece: usize,
         capitals: Capitals,
     ) -> Self {
         let settled = words.len();
         sort(&words, &mut starts);
-        let mut document = Self { view, words, starts, marked: false, begin: (begin, 0), settled, end };
-        document.begin.1 = if begin == 0 { 0 } else { document.word_at(begin) };
-        document.relate(capitals.from(document.begin()));
+        let mut document = Self { view, words, starts, marked: false, piece, begin: 0, settled, end };
+        if piece > 0 {
+            document.begin = document.word_at(piece);
+        }
+        document.relate(capitals.from(document.begin));
         document.starts.end(settled);
         document
     }
@@ -245,7 +249,7 @@ impl<'s> Document<'s> {
             // Letters that say no code may belong to one by a hyphen: "MRN-482055".
             self.starts.add(at - 1, Flags::CODE);
         }
-        let cased = if at < self.begin.1 { capitals.until > 0 } else { capitals.see(&word, at) };
+        let cased = if at < self.begin { capitals.until > 0 } else { capitals.see(&word, at) };
         let led = known.may_be_led(word.case) && self.leads_to_name(at);
         let next = self.gap(at + 1);
         let flags = flags_of(&word, known, cased, next);
@@ -296,12 +300,12 @@ impl<'s> Document<'s> {
 
     /// Whether a word belongs to the piece at hand, so that what it says may be learnt.
     pub(crate) fn is_settled(&self, at: usize) -> bool {
-        (self.begin.1..self.settled).contains(&at)
+        (self.begin..self.settled).contains(&at)
     }
 
     /// The first word of the piece at hand.
     pub(crate) fn begin(&self) -> usize {
-        self.begin.1
+        self.begin
     }
 
     /// Whether the rules know a word in any of these parts.
@@ -412,7 +416,7 @@ impl<'s> Document<'s> {
 
     /// The capitals seen before a word in its turn, for the [`Document::part`] with the piece that begins there.
     pub(crate) fn capitals_before(&self, at: usize, before: Capitals) -> Capitals {
-        let mut capitals = before.from(self.begin());
+        let mut capitals = before.from(self.begin);
         for odd in self.odd().take_while(|&odd| odd < at) {
             capitals.see(&self.words[odd], odd);
         }
@@ -421,12 +425,12 @@ impl<'s> Document<'s> {
 
     /// The words of the piece at hand, and behind it, of which more had to be found out, in order.
     fn odd(&self) -> impl Iterator<Item = usize> {
-        self.starts.odd().skip_while(|&odd| odd < self.begin())
+        self.starts.odd().skip_while(|&odd| odd < self.begin)
     }
 
     /// Whether capitals mean the same everywhere in a part, and behind it, after these and after those.
     pub(crate) fn is_cased_alike(&self, these: Capitals, those: Capitals) -> bool {
-        let (mut these, mut those) = (these.from(self.begin()), those.from(self.begin()));
+        let (mut these, mut those) = (these.from(self.begin), those.from(self.begin));
         let mut odd = self.odd();
         while !these.is_like(those) {
             let Some(at) = odd.next() else { return false };
