@@ -120,7 +120,7 @@ const LISTS: [(Tags, &str); 22] = [
     (
         Tags::ROLE,
         "adviser advisor agent ai assistant bot caller client clinician csr customer dispatcher doctor dr \
-         guest host human interviewee interviewer member moderator nurse operator participant patient \
+         guest human interviewee interviewer member moderator nurse operator participant patient \
          pharmacist physician provider receptionist rep representative respondent scheduler speaker staff \
          system therapist user visitor",
     ),
