@@ -23,8 +23,6 @@ pub(crate) struct Piece<'a> {
     pub(crate) protected: &'a [Span],
     /// What was found with the pieces before it.
     pub(crate) tail: &'a [Span],
-    /// Where it begins.
-    pub(crate) start: usize,
     /// The bytes in which findings begin.
     pub(crate) within: Range<usize>,
     /// Where the next piece begins.
@@ -84,7 +82,7 @@ impl DetectorSet {
             let again = if text.len() == piece.document.view.source().len() {
                 piece.document.covered(&covered, before.capitals())
             } else {
-                let begin = piece.start.saturating_sub(turn.start);
+                let begin = piece.document.piece.saturating_sub(turn.start);
                 Document::part(text, &covered, begin, before.capitals())
             };
             let mut context = Context::behind(before);

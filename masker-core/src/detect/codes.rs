@@ -314,7 +314,7 @@ fn label_of(
 
 /// "I lost my passport. The number on it was …": the thing named last is meant.
 fn referred(document: &Document<'_>, cues: &[CueHit], start: usize, turn: usize) -> Option<Label> {
-    /// How many words before it a thing may be named.
+    /// How many words before it a thing may be named: no more than are looked at before a piece of a text.
     const MENTION: usize = 18;
     let floor = turn.max(start.saturating_sub(5));
     let refers = (floor..start).any(|at| matches!(document.stem(at), "number" | "reads" | "says"))

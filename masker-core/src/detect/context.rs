@@ -98,6 +98,8 @@ impl ReadTurn {
 struct Turn {
     /// The first word.
     start: usize,
+    /// The first word that is said, behind the name of the speaker.
+    said: usize,
     /// What the turn before it asked for.
     before: Option<u8>,
     /// What it asks for.
@@ -206,7 +208,8 @@ impl Context {
             if asked.is_none() && said.keeps_question() {
                 asked = before;
             }
-            self.turns.push(Turn { start, before, asked, numeric: said.is_numeric() });
+            let (own, numeric) = (document.after_role(start), said.is_numeric());
+            self.turns.push(Turn { start, said: own, before, asked, numeric });
             start = end;
         }
     }
@@ -260,10 +263,9 @@ impl Context {
     pub(crate) fn answers(&self, document: &Document<'_>, kind: &Kind) -> impl Iterator<Item = (usize, u8)> {
         self.turns.iter().enumerate().filter_map(move |(index, turn)| {
             let asked = turn.before.filter(|&asked| is_kind(asked, kind))?;
-            let start = document.after_role(turn.start);
             let end = self.turns.get(index + 1).map_or(document.len(), |next| next.start);
             let is_whole = self.said_before(turn.start) == Said::default();
-            (is_whole && start < end).then_some((start, asked))
+            (is_whole && turn.said < end).then_some((turn.said, asked))
         })
     }
 
@@ -300,6 +302,11 @@ impl Context {
         self.turn(at).map_or(0, |turn| turn.start)
     }
 
+    /// The first word that is said in the turn that a word stands in.
+    pub(crate) fn first_said(&self, at: usize) -> usize {
+        self.turn(at).map_or(0, |turn| turn.said)
+    }
+
     /// Whether most words of the turn that a word stands in say digits.
     pub(crate) fn is_number_turn(&self, at: usize) -> bool {
         self.turn(at).is_some_and(|turn| turn.numeric)
@@ -331,6 +338,7 @@ impl Context {
         self.carried = heard;
         self.masked = masked;
         self.turns.clear();
+        self.questions.clear();
     }
 
     /// What is carried over to the next message, or to the next piece of the same message, which begins at a byte.

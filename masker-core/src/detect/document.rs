@@ -66,7 +66,7 @@ pub(crate) struct Document<'s> {
     /// Whether the border of a turn was marked at some word.
     marked: bool,
     /// Where in the source the piece at hand begins; what stands before it was seen before.
-    piece: usize,
+    pub(crate) piece: usize,
     /// The first word of the piece at hand.
     begin: usize,
     /// The number of words before the end of the piece at hand; what stands behind it is seen again.
@@ -334,8 +334,7 @@ impl<'s> Document<'s> {
 
     /// The word that stands so many words before one in its turn, as [`Self::stem`] gives it; empty where there is none.
     pub(crate) fn stem_before(&self, at: usize, words: usize) -> &str {
-        let before = at.checked_sub(words).filter(|&before| self.same_turn(before, at));
-        before.map_or("", |before| self.stem(before))
+        self.before(at).nth(words - 1).map_or("", |before| self.stem(before))
     }
 
     /// The words before one in its turn, from the nearest on.

@@ -37,7 +37,7 @@ pub(crate) fn find(
     while let Some(at) = leads.candidates.next(from) {
         from = at + 1;
         // "Caller:" names whoever speaks, whatever was learnt.
-        if !leads.may_begin(context, at) || document.after_role(at) > at {
+        if !leads.may_begin(context, at) || document.gap(at).has(Gap::TURN) {
             continue;
         }
         // Letters that are spelled are judged in their turn: what is learnt counts for what comes later only.
@@ -1151,7 +1151,7 @@ fn left_cue(document: &Document<'_>, cues: &[CueHit], context: &Context, at: usi
         strength = strength.min(-4.0);
     }
     // "alright benny hop up": somebody is called by name where a turn begins.
-    let said = document.after_role(turn);
+    let said = context.first_said(at);
     let soon = context.words_into_turn(document, at) <= said - turn + 3;
     let called = soon
         && strength == 0.0

@@ -102,7 +102,7 @@ pub(crate) fn find_usernames(document: &Document<'_>, cues: &[CueHit], out: &mut
 pub(crate) fn find_answers(document: &Document<'_>, context: &Context, out: &mut Vec<Candidate>) {
     for (kind, recognizer) in [(&Kind::Username, "username_answer"), (&Kind::Password, "password_answer")] {
         for (start, _) in context.answers(document, kind) {
-            let at = start + usize::from(matches!(document.stem(start), "it" | "it's" | "its" | "um" | "uh"));
+            let at = start + usize::from(matches!(document.stem(start), "it" | "its" | "um" | "uh"));
             let is_word = document.words.get(at).is_some_and(|word| word.shape == Shape::Letters);
             let is_alone = is_word && document.gap(at + 1).has(Gap::BARRIER);
             let is_known = document.entry(at).common() > 0

@@ -223,8 +223,7 @@ impl DetectorSet {
         let tail: SmallVec<[Span; 4]> = pieces.tail.iter().map(shifted).collect();
         let next = cut.map(|cut| cut.at - pieces.left);
         let heard = context.after(&document, next);
-        let piece =
-            Piece { document: &document, protected: &protected, tail: &tail, start, within, next, heard };
+        let piece = Piece { document: &document, protected: &protected, tail: &tail, within, next, heard };
         let masked = self.find_behind(&piece, context, &mut here);
         context.end(heard, masked);
         let left = next.map(|next| {

@@ -3,7 +3,7 @@
 use super::document::Token;
 use crate::view::{BARRIER, Case, Gap, NormalView, Shape};
 
-/// The longest name in brackets behind a role, in bytes.
+/// The longest name in brackets or time behind a role, in bytes.
 const LONGEST_NAME: usize = 40;
 /// The most numbers in the time before a role, and words of a label behind it.
 const MOST_NUMBERS: usize = 4;
@@ -89,14 +89,14 @@ fn behind_name(rest: &[u8]) -> Option<usize> {
         *byte == b')' || is_line_break(*byte) || name > LONGEST_NAME
     };
     let close = rest[open..].iter().position(ends).filter(|&end| rest[open + end] == b')')? + open + 1;
-    let sign = rest[close..].iter().position(|byte| *byte != b' ')? + close;
+    let sign = rest[close..].iter().take(LONGEST_NAME).position(|byte| *byte != b' ')? + close;
     matches!(rest[sign], b':' | b'>').then_some(sign + 1)
 }
 
 /// "AGENT", "Speaker 1  0:03", and nothing else in the line: where it ends.
 fn alone_in_line(rest: &[u8]) -> Option<usize> {
     let is_time = |byte: &u8| byte.is_ascii_digit() || b" \t:.()[]".contains(byte);
-    let end = rest.iter().position(|byte| !is_time(byte))?;
+    let end = rest.iter().take(LONGEST_NAME).position(|byte| !is_time(byte))?;
     is_line_break(rest[end]).then_some(end)
 }
 
