@@ -5,6 +5,7 @@ use std::hash::{Hash, Hasher};
 use std::str::FromStr;
 use std::sync::LazyLock;
 
+use data_encoding::BASE32_NOPAD;
 use memchr::memmem;
 
 use super::TokenKind;
@@ -80,20 +81,39 @@ pub struct Token {
 }
 
 impl Token {
-    /// Puts a token together. The body must be canonical.
-    pub(crate) fn from_parts(form: TokenForm, kind: Kind, kid: Kid, body: impl AsRef<str>) -> Self {
+    /// Puts a token together whose body is canonical but for its case.
+    fn from_parts(form: TokenForm, kind: Kind, kid: Kid, body: &str) -> Self {
+        Self::with_body(form, kind, kid, body.len(), |text| {
+            let body_at = text.len();
+            text.push_str(body);
+            text[body_at..].make_ascii_uppercase();
+        })
+    }
+
+    /// The token whose body says these bytes.
+    pub(crate) fn of_bytes(form: TokenForm, kind: Kind, kid: Kid, bytes: &[u8]) -> Self {
+        let body_len = BASE32_NOPAD.encode_len(bytes.len());
+        Self::with_body(form, kind, kid, body_len, |text| BASE32_NOPAD.encode_append(bytes, text))
+    }
+
+    fn with_body(
+        form: TokenForm,
+        kind: Kind,
+        kid: Kid,
+        body_len: usize,
+        append: impl FnOnce(&mut String),
+    ) -> Self {
         let prefix = match form {
             TokenForm::Aead => AEAD_PREFIX,
             TokenForm::Vault => VAULT_PREFIX,
         };
-        let body = body.as_ref();
         let mut text =
-            String::with_capacity(prefix.len() + kind.as_str().len() + kid.as_str().len() + body.len() + 2);
+            String::with_capacity(prefix.len() + kind.as_str().len() + kid.as_str().len() + body_len + 2);
         for part in [prefix, kind.as_str(), ".", kid.as_str(), "."] {
             text.push_str(part);
         }
         let body_at = text.len() as u32;
-        text.push_str(body);
+        append(&mut text);
         Self { form, kind, kid, text: text.into_boxed_str(), body_at }
     }
 
@@ -265,7 +285,7 @@ fn parse_at(text: &str, start: usize, gaps: Gaps) -> Option<(Token, usize)> {
         TokenForm::Aead => aead_body(rest)?,
     };
     // Parsed last: a kind that is not built in allocates.
-    let token = Token::from_parts(form, kind.parse().ok()?, kid.parse().ok()?, body.to_ascii_uppercase());
+    let token = Token::from_parts(form, kind.parse().ok()?, kid.parse().ok()?, body);
     Some((token, text.len() - rest.len() + body.len()))
 }
 

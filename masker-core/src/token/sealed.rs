@@ -60,8 +60,8 @@ pub fn seal(
     } else {
         getrandom::fill(&mut nonce).map_err(|_| KeyError::Random)?;
     }
-    let body = BASE32_NOPAD.encode(&seal_bytes(&subkeys.aead, nonce, &associated, original));
-    Ok(Some(Token::from_parts(TokenForm::Aead, kind.clone(), kid.clone(), body)))
+    let sealed = seal_bytes(&subkeys.aead, nonce, &associated, original);
+    Ok(Some(Token::of_bytes(TokenForm::Aead, kind.clone(), kid.clone(), &sealed)))
 }
 
 /// Opens a `MSK1` token with the active key of its key id, then with the old ones.
