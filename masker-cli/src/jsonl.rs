@@ -77,8 +77,9 @@ pub(crate) fn run<M: Serialize>(
 ) -> Result<()> {
     let mut input = source.open()?;
     let (mut first_line, mut offset) = (1, 0);
+    let (mut piece, mut ends) = (Vec::new(), Vec::new());
     loop {
-        let (piece, ends) = read_piece(&mut *input).map_err(|e| source.read_error(&e))?;
+        read_piece(&mut *input, &mut piece, &mut ends).map_err(|e| source.read_error(&e))?;
         if ends.is_empty() {
             return out.flush().map_err(|e| CliError::stdout(&e));
         }
@@ -112,16 +113,18 @@ pub(crate) fn run<M: Serialize>(
     }
 }
 
-/// Reads whole lines until the piece is large enough: the bytes, and where each line ends in them.
-fn read_piece(input: &mut dyn BufRead) -> std::io::Result<(Vec<u8>, Vec<usize>)> {
-    let (mut piece, mut ends) = (Vec::new(), Vec::new());
+/// Reads whole lines until the piece is large enough: the bytes, and where each line ends in them. The piece before is dropped, its
+/// memory kept.
+fn read_piece(input: &mut dyn BufRead, piece: &mut Vec<u8>, ends: &mut Vec<usize>) -> std::io::Result<()> {
+    piece.clear();
+    ends.clear();
     while ends.len() < PIECE_LINES && piece.len() < PIECE_BYTES {
-        if input.read_until(b'\n', &mut piece)? == 0 {
+        if input.read_until(b'\n', piece)? == 0 {
             break;
         }
         ends.push(piece.len());
     }
-    Ok((piece, ends))
+    Ok(())
 }
 
 /// The results of `work(0..count)` in order, up to the first error. Neighbouring indexes share a thread.
