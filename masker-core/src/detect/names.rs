@@ -19,7 +19,7 @@ const ACCEPT: f32 = 1.0;
 /// Log odds of the first word with what stands before it, from which the rest is looked at.
 const WORTH_A_LOOK: f32 = -1.5;
 /// What leads to a name without being a cue is worth no more than this.
-const LEAST_LEAD: f32 = 0.6;
+const LEAST_LEAD: f32 = 0.65;
 /// Log odds from which its words are learnt for the rest of the conversation.
 const LEARN: f32 = 2.5;
 
@@ -33,6 +33,8 @@ pub(crate) fn find(
     let spelled = spelled_runs(document, runs);
     let mut leads = Leads::new(document, cues, context);
     let mut from = 0;
+    // Behind the last name.
+    let mut named = 0;
     let mut judged = 0;
     while let Some(at) = leads.candidates.next(from) {
         from = at + 1;
@@ -66,12 +68,25 @@ pub(crate) fn find(
         {
             continue;
         }
-        if let Some(end) = reversed(document, cues, at) {
+        // "grace nakamura": the given name before this word is a word besides.
+        let pair = (at > named && pairs_with_next(document, at - 1)).then(|| {
+            let first_prior = prior(document, context, at - 1);
+            name_at(document, cues, &spelled, context, at - 1, first_prior)
+        });
+        let (at, name) = match pair.flatten().filter(|name| name.score >= ACCEPT) {
+            Some(name) => (at - 1, Some(name)),
+            None => (at, None),
+        };
+        if name.is_none()
+            && let Some(end) = reversed(document, cues, at)
+        {
             learn(document, context, at, end);
             leads.take_up(context, end);
             out.push(candidate(document, at, end, 3.0, "name_reversed"));
             from = end;
-        } else if let Some(name) = name_at(document, cues, &spelled, context, at, first_prior)
+            named = end;
+        } else if let Some(name) =
+            name.or_else(|| name_at(document, cues, &spelled, context, at, first_prior))
             && name.score >= ACCEPT
         {
             if name.score >= LEARN {
@@ -81,6 +96,7 @@ pub(crate) fn find(
             let start = with_title(document, name.start);
             out.push(candidate(document, start, name.end, name.score, name.recognizer));
             from = name.end;
+            named = name.end;
         }
     }
     for run in &spelled[judged..] {
@@ -650,6 +666,7 @@ fn name_at(
     }
     let cue = left_cue(document, cues, context, at);
     let odds_of_first = if particle { -1.0 } else { first_prior.max(cue.floor) };
+    let odds_of_first = if pairs_with_next(document, at) { odds_of_first.max(0.1) } else { odds_of_first };
     if odds_of_first + cue.strength < WORTH_A_LOOK || odds_of_first < HOPELESS {
         return None;
     }
@@ -788,6 +805,14 @@ fn name_at(
                 || (entry.family_name() > 0 && entry.not_name() == 0 && entry.common() == 0))
         {
             -1.6
+        } else if strong_cue
+            && last_was_given
+            && best > 0.5
+            && is_rare_word(entry)
+            && ends_here(document, end + 1)
+        {
+            // "her name is bartholomew wintergreen"
+            -9.0
         } else {
             0.0
         };
@@ -815,6 +840,47 @@ fn name_at(
     let score = odds + right_cue(document, cues, spelled, at, end);
     let recognizer = if cue.strength >= 1.5 { "name_cue" } else { "name_list" };
     Some(Name { start: at, end, score, recognizer })
+}
+
+/// Whether a word is in no list of names, and seldom said.
+fn is_rare_word(entry: Entry) -> bool {
+    entry.common() <= 2 && entry.medical() == 0 && entry.not_name() == 0 && entry.institution() == 0
+}
+
+/// Whether nothing is said from a word on that goes on with the one before it.
+fn ends_here(document: &Document<'_>, at: usize) -> bool {
+    document.gap(at).has(
+        Gap::BARRIER.with(Gap::COMMA).with(Gap::STOP).with(Gap::SENTENCE).with(Gap::QUESTION).with(Gap::LINE),
+    ) || document.is(at, Tags::FOLLOWS_NAME.with(Tags::AUXILIARY).with(Tags::NO_NAME))
+}
+
+/// Whether a word is the name of families and nothing else.
+fn is_family_name_alone(document: &Document<'_>, at: usize) -> bool {
+    let entry = document.entry(at);
+    entry.family_name() > 0
+        && entry.not_name() == 0
+        && entry.common() == 0
+        && entry.medical() == 0
+        && entry.town() == 0
+        && entry.institution() == 0
+        && document.words[at].shape == Shape::Letters
+}
+
+/// Whether a word is a given name, whatever it is besides, and the next one a family name and nothing else.
+fn pairs_with_next(document: &Document<'_>, at: usize) -> bool {
+    let word = &document.words[at];
+    let entry = document.entry(at);
+    let last = at + 1;
+    entry.given_name() >= 4
+        && last < document.len()
+        && document.gap(last) == Gap::SPACE
+        && word.case == document.words[last].case
+        && word.shape == Shape::Letters
+        && !word.apostrophe
+        && !(word.case == Case::Lower && document.is_cased(at))
+        && !document.is(at, Tags::AUXILIARY.with(Tags::NO_NAME).with(Tags::TITLE))
+        && document.class(at) == Class::None
+        && is_family_name_alone(document, last)
 }
 
 /// What follows a name that is neither a spelling of it nor a [`Tags::FOLLOWS_NAME`] is worth no more than this as evidence for it,
@@ -915,6 +981,9 @@ fn reversed(document: &Document<'_>, cues: &[CueHit], at: usize) -> Option<usize
                 && matches!(cue.role, Role::Label | Role::Hint)
                 && Kind::BUILT_IN[cue.kind as usize] == Kind::Name
         });
+    let patient = family.gap.only(Gap::SPACE.with(Gap::STOP).with(Gap::SENTENCE))
+        && at > 0
+        && matches!(document.stem(at - 1), "pt" | "patient");
     let initial = given.len() == 1 && document.gap(at + 2).has(Gap::STOP);
     let unknown = |entry: lexicon::Entry| entry == lexicon::Entry::default();
     let introduced = labelled
@@ -932,8 +1001,23 @@ fn reversed(document: &Document<'_>, cues: &[CueHit], at: usize) -> Option<usize
             && given.len() > 1
             && second.given_name() >= 3
             && second.not_name() < 6
-            && second.state() == 0;
-    if !(placed && names) {
+            && second.state() == 0
+        // "Wintergreen, Bartholomew"
+        || is_rare_word(first)
+            && first.town() <= 1
+            && given.len() > 2
+            && second.given_name() >= 3
+            && second.not_name() == 0
+            && second.common() == 0
+            && second.town() <= 1
+        // "Verhoeven, H; Okonkwo, C."
+        || is_family_name_alone(document, at)
+            && first.family_name() >= 2
+            && given.len() == 1
+            && document
+                .gap(at + 2)
+                .has(Gap::STOP.with(Gap::COLON).with(Gap::LINE).with(Gap::SENTENCE).with(Gap::BARRIER));
+    if !((placed || patient) && names) {
         return None;
     }
     let mut end = at + 2;
@@ -1058,7 +1142,9 @@ fn left_cue(document: &Document<'_>, cues: &[CueHit], context: &Context, at: usi
         cues[from..to].iter().filter(|cue| cue.end <= at && Kind::BUILT_IN[cue.kind as usize] == Kind::Name)
     {
         let distance = at - cue.end;
-        let fillers = (cue.end..at).all(|i| links_name(document, i));
+        // "i'm on ozempic"
+        let takes = distance > 0 && document.stem(cue.end) == "on" && document.stem(cue.end - 1) == "i'm";
+        let fillers = !takes && (cue.end..at).all(|i| links_name(document, i));
         // The answer may open a new sentence: "What's your last name? Thompson."
         let crosses = (cue.end..=at).any(|i| document.begins_sentence(i));
         if !fillers
@@ -1081,8 +1167,13 @@ fn left_cue(document: &Document<'_>, cues: &[CueHit], context: &Context, at: usi
     }
     if same && strength < 1.6 {
         let word = back(1);
+        let greets = |word| matches!(word, "hi" | "hello" | "hey" | "morning" | "afternoon" | "evening");
+        let its = word == "its" || word == "it" && document.is_possessive(at - 1);
         strength = strength.max(match word {
-            "it" if document.is_possessive(at - 1) => 1.8,
+            // "hey its jo"
+            _ if its && greets(back(2)) => 2.4,
+            "it" if its => 1.8,
+            "its" if at == turn + 1 => 1.2,
             "hi" | "hello" | "hey" | "thanks" | "goodbye" | "bye" | "morning" | "afternoon" | "evening"
             | "dear" => 1.3,
             "named" | "attention" | "attn" | "aka" | "nee" => 3.0,
@@ -1092,8 +1183,16 @@ fn left_cue(document: &Document<'_>, cues: &[CueHit], context: &Context, at: usi
             | "gave" | "meet" | "met" => {
                 let entry = document.entry(at);
                 let only_name = entry.given_name() >= 2 && entry.not_name() == 0 && entry.common() == 0;
-                if only_name { 0.6 } else { 0.3 }
+                // "Saw Okonkwo today"
+                let met = matches!(
+                    word,
+                    "with" | "saw" | "see" | "tell" | "told" | "asked" | "ask" | "meet" | "met"
+                );
+                let family = document.words[at].case == Case::Title && is_family_name_alone(document, at);
+                if only_name || met && family { 0.65 } else { 0.3 }
             }
+            // "Appt w/ Verhoeven"
+            "w" if gap.has(Gap::SLASH) && gap.only(Gap::SLASH.with(Gap::SPACE)) => 0.65,
             "the" | "a" | "an" | "in" | "at" | "my" | "your" | "our" | "his" | "her" | "on" | "this"
             | "some" | "any" | "no" | "of" => -0.8,
             _ => 0.0,

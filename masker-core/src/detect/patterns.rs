@@ -741,7 +741,10 @@ fn value_word(document: &Document<'_>, cues: &[CueHit], cue: &CueHit, secret: bo
                 let chunk = chunk();
                 let joined = chunk.trim_end_matches(|c: char| !c.is_alphanumeric()).contains(['_', '@', '.']);
                 let odd = joined || chunk.bytes().any(|b| b.is_ascii_digit());
-                return (odd || announced && is_odd_word(document, at)).then_some(at);
+                // "on twitter at joharlow", but "sign in as guest"
+                let called =
+                    matches!(document.stem(cue.end - 1), "as" | "at") && document.entry(at).common() == 0;
+                return (odd || (announced || called) && is_odd_word(document, at)).then_some(at);
             }
         } else if !alone && has_digit() {
             return (!document.is_bare_year(at)).then_some(at);

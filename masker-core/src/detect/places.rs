@@ -363,6 +363,10 @@ fn street(document: &Document<'_>, cues: &[CueHit], at: usize, floor: usize) -> 
         }
         return None;
     }
+    if let Some(end) = numbered_crossing(document, at) {
+        let (end, zip) = tail(document, end);
+        return Some(Found { kind: Kind::Address, start: at, end, score: 0.8, recognizer: "crossing", zip });
+    }
     if word.shape != Shape::Letters {
         return None;
     }
@@ -379,7 +383,7 @@ fn street(document: &Document<'_>, cues: &[CueHit], at: usize, floor: usize) -> 
         if (before == "to" || before == "from" || before == "and") && !titled {
             return None;
         }
-        let (end, zip) = tail(document, end);
+        let (end, zip) = tail(document, street_that_crosses(document, end).unwrap_or(end));
         return Some(Found { kind: Kind::Address, start: at, end, score: 0.7, recognizer: "street", zip });
     }
     // "apartment 8C"
@@ -638,31 +642,71 @@ fn crossing(document: &Document<'_>, at: usize) -> Option<Found> {
     }
     let start = at + 2;
     let middle = crossing_street(document, start)?;
-    if document.stem(middle) != "and" || document.gap(middle) != Gap::SPACE {
+    if !joins_streets(document, middle) {
         return None;
     }
     let (end, zip) = tail(document, crossing_street(document, middle + 1)?);
     Some(Found { kind: Kind::Address, start, end, score: 0.8, recognizer: "crossing", zip })
 }
 
+fn joins_streets(document: &Document<'_>, at: usize) -> bool {
+    document.stem(at) == "and" && document.gap(at) == Gap::SPACE
+}
+
+/// "on sixth avenue and pearl street", "at Main Street and Third": behind a street, the end of the one that crosses it.
+fn street_that_crosses(document: &Document<'_>, at: usize) -> Option<usize> {
+    if !joins_streets(document, at) {
+        return None;
+    }
+    let end = crossing_street(document, at + 1)?;
+    let suffixed = end > at + 2 && document.entry(end - 1).street_suffix() > 0;
+    (suffixed || ends_clause(document, end)).then_some(end)
+}
+
+/// "at fifth and madison", "near 5th and Pine": the end of two streets that cross, the first of which has a number.
+fn numbered_crossing(document: &Document<'_>, at: usize) -> Option<usize> {
+    let leads = matches!(document.stem_before(at, 1), "at" | "by" | "near" | "on");
+    if !leads || !is_ordinal(document, at) || !joins_streets(document, at + 1) {
+        return None;
+    }
+    let second = at + 2;
+    let entry = document.entry(second);
+    // "at first and mark said": what is a name of people no more than a word needs a capital.
+    let named = document.words.get(second)?.case == Case::Title || entry.not_name() <= 5;
+    let end = crossing_street(document, second)?;
+    (named && !is_ordinal(document, second) && ends_clause(document, end)).then_some(end)
+}
+
+/// Whether nothing is said behind a word that goes on with it.
+fn ends_clause(document: &Document<'_>, end: usize) -> bool {
+    document
+        .gap(end)
+        .has(Gap::BARRIER.with(Gap::COMMA).with(Gap::STOP).with(Gap::SENTENCE).with(Gap::QUESTION))
+        || matches!(document.stem(end), "in" | "near" | "by" | "and" | "across" | "downtown")
+}
+
+/// "fifth", "5th".
+fn is_ordinal(document: &Document<'_>, at: usize) -> bool {
+    let text = document.stem(at);
+    let written = text.as_bytes().first().is_some_and(u8::is_ascii_digit);
+    document.class(at) == Class::Ordinal
+        || written && ["st", "nd", "rd", "th"].iter().any(|ending| text.ends_with(ending))
+}
+
 /// The word after one of two streets that cross: an ordinal, capitalised words, or a word that families and streets are called
 /// by, with a direction before it and a suffix behind it. "The corner of lip and cheek" is none.
 fn crossing_street(document: &Document<'_>, at: usize) -> Option<usize> {
     let first = at + usize::from(document.entry(at).direction() == 1 && document.gap(at + 1) == Gap::SPACE);
-    let is_ordinal = |at: usize| {
-        let text = document.stem(at);
-        let written = text.as_bytes().first().is_some_and(u8::is_ascii_digit);
-        document.class(at) == Class::Ordinal
-            || written && ["st", "nd", "rd", "th"].iter().any(|ending| text.ends_with(ending))
-    };
     let is_capital = |at: usize| is_in_street_name(document, at) && document.words[at].case == Case::Title;
     if document.gap(first) != Gap::SPACE {
         return None;
     }
     let mut end = first + 1;
-    if !is_ordinal(first) {
+    if !is_ordinal(document, first) {
         let entry = document.entry(first);
-        let named = entry.family_name() > 0 && entry.medical() == 0 && !document.is_cased(first);
+        // "pearl" is a given name too; "cheek" is none.
+        let medical = entry.medical() > u8::from(entry.given_name() >= 3);
+        let named = entry.family_name() > 0 && !medical && !document.is_cased(first);
         if !(is_in_street_name(document, first) && (named || is_capital(first))) {
             return None;
         }

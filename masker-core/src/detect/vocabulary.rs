@@ -133,7 +133,7 @@ const LISTS: [(Tags, &str); 22] = [
     ),
     (
         Tags::LEADS_NAME,
-        "it hi hello hey thanks goodbye bye morning afternoon evening dear named attention attn aka nee law",
+        "it its hi hello hey thanks goodbye bye morning afternoon evening dear named attention attn aka nee law",
     ),
     (Tags::LEADS_STREET, "and at down from near off on to"),
     (Tags::LEADS_TOWN, "in from near downtown to at of outside around past into by our the your their"),

@@ -2,8 +2,8 @@
 
 /// Hits, those found, near misses, those left alone.
 pub(super) static ROWS: &[(&str, [u32; 4])] = &[
-    ("NAME", [95, 95, 68, 68]),
-    ("ADDRESS", [50, 50, 39, 39]),
+    ("NAME", [106, 105, 68, 68]),
+    ("ADDRESS", [54, 54, 39, 39]),
     ("ZIP", [22, 22, 21, 21]),
     ("DOB", [41, 41, 30, 30]),
     ("DATE", [64, 64, 44, 44]),
@@ -23,6 +23,6 @@ pub(super) static ROWS: &[(&str, [u32; 4])] = &[
     ("IP_ADDRESS", [22, 22, 20, 20]),
     ("BIOMETRIC", [21, 21, 20, 20]),
     ("ID", [30, 30, 22, 22]),
-    ("USERNAME", [25, 25, 20, 20]),
+    ("USERNAME", [30, 30, 20, 20]),
     ("PASSWORD", [24, 24, 21, 21]),
 ];

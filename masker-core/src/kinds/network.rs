@@ -193,6 +193,9 @@ pub(super) static USERNAME: KindSpec = KindSpec {
             "on tiktok as", "on instagram at", "on twitter at", "on facebook at", "on tiktok at", "on snapchat at",
             "instagram is", "twitter is", "snapchat is", "tiktok is", "skype is", "telegram is", "discord is",
             "venmo is", "on venmo at", "cash app is", "social media handle",
+            "insta is", "my insta", "insta handle", "on insta as", "on insta at", "ig is", "my ig", "ig handle",
+            "on ig as", "on ig at", "my snap is", "on snapchat as", "snapchat handle", "tiktok handle",
+            "my twitter", "my instagram", "my tiktok", "my snapchat", "my telegram", "my discord", "my skype",
         ],
         after: [
             "is my username", "is my user name", "is my login", "is my user id", "is my handle",
