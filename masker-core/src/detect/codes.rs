@@ -344,7 +344,8 @@ fn judge_run(
     context: &Context,
     out: &mut Vec<Candidate>,
 ) -> bool {
-    let mut found = false;
+    let first = out.len();
+    let (mut found, mut left) = (false, 0);
     let mut from = 0;
     if label.is_none() && (1..=run.pieces.len().min(LONGEST)).all(|length| !may_stand_alone(length)) {
         return false;
@@ -360,20 +361,34 @@ fn judge_run(
             // Nothing begins at this word: go on behind it.
             let word = run.pieces[from].word;
             from += run.pieces[from..].iter().take_while(|piece| piece.word == word).count();
+            left += 1;
             if whole {
                 break;
             }
         }
     }
-    if !found && let Some(label) = label {
+    if let Some(label) = label
+        && !kinds::spec(&Kind::BUILT_IN[label.kind as usize]).codes.is_empty()
+        && !is_amount(document, run)
+    {
+        let number = run.is_spoken() && !run.amount && run.pieces.len() <= LONGEST;
+        // "my social is five five five oh one two": what is said as one number is masked as one.
+        let holds_more = out.len() == first + 1 && left >= 2 && number;
         // What a caller broke off is still part of the value.
-        // So is a group of digits that is all somebody answers.
         let broken_off = run.digits() >= 3 && run.corrected && !run.amount;
+        // So is a group of digits that is all somebody answers.
         let grouped = label.asked && run.digits() >= 2 && context.is_number_turn(run.words.start);
-        let partial = broken_off || grouped;
-        let kind = &Kind::BUILT_IN[label.kind as usize];
-        if partial && !kinds::spec(kind).codes.is_empty() && !is_amount(document, run) {
-            out.push(candidate(document, run, 0, run.pieces.len(), kind.clone(), "partial_code", 0.6, false));
+        // "my phone is five five five oh one"
+        let cut_short = number
+            && label.distance <= 2
+            && !run.broken
+            && run.digits() >= 5
+            && run.digits() == run.pieces.len();
+        if holds_more || !found && (broken_off || grouped || cut_short) {
+            let kind = Kind::BUILT_IN[label.kind as usize].clone();
+            let score = if holds_more { LABELLED } else { 0.6 };
+            out.truncate(first);
+            out.push(candidate(document, run, 0, run.pieces.len(), kind, "partial_code", score, false));
             found = true;
         }
     }

@@ -7,7 +7,7 @@ use super::document::{Document, word_class};
 use super::starts::Flags;
 use super::vocabulary::Tags;
 use crate::Kind;
-use crate::view::{Case, Class, CodeRun, Gap, Shape};
+use crate::view::{Case, Class, CodePiece, CodeRun, Gap, Shape};
 
 /// A calendar date as far as the text gives it.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
@@ -85,6 +85,9 @@ pub(crate) fn find(
         let trimmed = codes::without_label(cues, run);
         hits.extend(numeric(document, trimmed.as_ref().unwrap_or(run)));
     }
+    hits.extend(
+        runs.iter().filter(|run| run.pieces.len() <= SHORTEST).filter_map(|run| month_and_day(document, run)),
+    );
     hits.sort_by_key(|hit| (hit.start, std::cmp::Reverse(hit.end)));
     let mut last_end = 0;
     let mut emitted: Vec<(DateHit, bool)> = Vec::new();
@@ -1142,6 +1145,40 @@ fn iso_time_end(document: &Document<'_>, mut at: usize) -> usize {
         at += 1;
     }
     at
+}
+
+/// "her birthday is four twelve": a month and a day that are said as numbers, and nothing behind them.
+fn month_and_day(document: &Document<'_>, run: &CodeRun) -> Option<DateHit> {
+    let pieces = &run.pieces;
+    let said = |piece: &CodePiece| piece.spoken && piece.char.is_ascii_digit();
+    if !(2..=SHORTEST).contains(&pieces.len()) || !pieces.iter().all(said) || run.amount || run.broken {
+        return None;
+    }
+    let (start, end) = (run.words.start, pieces.last()?.word_end as usize);
+    let ends =
+        Gap::BARRIER.with(Gap::COMMA).with(Gap::STOP).with(Gap::SENTENCE).with(Gap::QUESTION).with(Gap::LINE);
+    // "born at four twelve"
+    if document.stem_before(start, 1) == "at" || !document.gap(end).has(ends) {
+        return None;
+    }
+    let first = pieces.iter().take_while(|piece| piece.word == pieces[0].word).count();
+    let value = |part: &[CodePiece]| part.iter().fold(0, |value, piece| value * 10 + (piece.char - b'0'));
+    let (month, day) = pieces.split_at(first);
+    let is_day = day.len() == 1
+        || day.len() == 2
+            && (day[0].word == day[1].word || document.class(day[0].word as usize) == Class::Tens);
+    if month.len() > 2 || !is_day {
+        return None;
+    }
+    let date = Date { year: None, month: value(month), day: Some(value(day)) };
+    date.is_possible().then_some(DateHit {
+        date,
+        start,
+        end,
+        spoken: true,
+        needs_cue: true,
+        recognizer: "date_numeric",
+    })
 }
 
 /// A date said or written as plain numbers: "three fourteen eighty two".

@@ -93,7 +93,7 @@ pub(crate) fn find(
                 learn(document, context, name.start, name.end);
                 leads.take_up(context, name.end);
             }
-            let start = with_title(document, name.start);
+            let start = with_title(document, name.start - initials_before(document, name.start));
             out.push(candidate(document, start, name.end, name.score, name.recognizer));
             from = name.end;
             named = name.end;
@@ -262,6 +262,7 @@ fn stands_alone(document: &Document<'_>, context: &Context, at: usize) -> bool {
     let plain_end =
         next.gap.only(Gap::SPACE.with(Gap::STOP).with(Gap::SENTENCE).with(Gap::COLON).with(Gap::QUESTION));
     document.words[at].len() > 1
+        && initials_before(document, at) == 0
         && plain_end
         && next.shape == Shape::Letters
         && next.case == Case::Lower
@@ -673,7 +674,8 @@ fn name_at(
     let mut end = at + 1;
     let mut best = odds_of_first;
     let mut parts = usize::from(!particle);
-    let mut pattern = 0.0_f32;
+    // "under g hooper"
+    let mut pattern = if initials_before(document, at) > 0 { 1.25_f32 } else { 0.0 };
     let strong_cue = cue.strength >= 3.0;
     let mut last_was_given = document.entry(at).given_name() > 0;
     while end < document.len() && parts < 5 && !document.is_possessive(end - 1) {
@@ -699,9 +701,19 @@ fn name_at(
             let dotted = document
                 .gap(end + 1)
                 .has(Gap::STOP.with(Gap::COMMA).with(Gap::BARRIER).with(Gap::QUESTION).with(Gap::BRACKET));
+            let last = end + 1;
             let spoken = !document.is_cased(end)
-                && !matches!(text, "a" | "i" | "o")
-                && (!document.gap(end + 1).has(Gap::BARRIER) && prior(document, context, end + 1) > 0.5);
+                && document.gap(last) == Gap::SPACE
+                && match text {
+                    "i" => false,
+                    "a" | "o" => is_family_name_alone(document, last) && last_was_given,
+                    _ => {
+                        let family = document.entry(last);
+                        prior(document, context, last) > 0.5
+                            // "gerald t hooper"
+                            || last_was_given && family.family_name() >= 3 && family.not_name() <= 2
+                    }
+                };
             if initial && (dotted || document.words.get(end + 1).is_some_and(|w| w.case == Case::Title))
                 || spoken
                 || lone
@@ -861,9 +873,35 @@ fn is_family_name_alone(document: &Document<'_>, at: usize) -> bool {
         && entry.not_name() == 0
         && entry.common() == 0
         && entry.medical() == 0
-        && entry.town() == 0
+        && entry.town() <= 1
         && entry.institution() == 0
         && document.words[at].shape == Shape::Letters
+}
+
+/// How many initials stand before a name that is said, one or two: not "vitamin d", so something must lead to them.
+fn initials_before(document: &Document<'_>, at: usize) -> usize {
+    let initial = |at: usize| {
+        let word = &document.words[at];
+        word.len() == 1
+            && word.case == Case::Lower
+            && word.shape == Shape::Letters
+            && !matches!(document.stem(at), "a" | "i" | "o" | "x")
+    };
+    let mut first = at;
+    while first > 0 && at - first < 2 && document.gap(first) == Gap::SPACE && initial(first - 1) {
+        first -= 1;
+    }
+    let entry = document.entry(at);
+    let family = entry.family_name() >= 3 && entry.not_name() <= 2 && document.words[at].len() > 3;
+    if first == at || !family || document.is_cased(at) {
+        return 0;
+    }
+    let begins = document.gap(first).has(Gap::START.with(Gap::BARRIER).with(Gap::LINE).with(Gap::COMMA));
+    let leads = Tags::NO_NAME.with(Tags::AUXILIARY).with(Tags::TITLE).with(Tags::RELATION);
+    let led = first > 0
+        && document.words[first - 1].len() > 1
+        && (document.is(first - 1, leads) || matches!(document.stem(first - 1), "name" | "under"));
+    if begins || led { at - first } else { 0 }
 }
 
 /// Whether a word is a given name, whatever it is besides, and the next one a family name and nothing else.
@@ -1188,7 +1226,9 @@ fn left_cue(document: &Document<'_>, cues: &[CueHit], context: &Context, at: usi
                     word,
                     "with" | "saw" | "see" | "tell" | "told" | "asked" | "ask" | "meet" | "met"
                 );
-                let family = document.words[at].case == Case::Title && is_family_name_alone(document, at);
+                let family = document.words[at].case == Case::Title
+                    && entry.town() == 0
+                    && is_family_name_alone(document, at);
                 if only_name || met && family { 0.65 } else { 0.3 }
             }
             // "Appt w/ Verhoeven"

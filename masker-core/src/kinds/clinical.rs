@@ -181,7 +181,7 @@ pub(super) static HEALTH_PLAN: KindSpec = KindSpec {
             "grp",
             "insurance", "ins", "ins is", "insur", "health plan", "plan is", "member", "member code",
             "member is", "member identification number", "subscriber is", "subscriber", "policy", "policy is",
-            "group is", "insurance card says", "insurance card reads", "the card says", "card says it's",
+            "group is", "my insurance card", "insurance card says", "insurance card reads", "the card says", "card says it's",
             "number on the insurance card", "number on my insurance card", "number on my card is",
             "id on the card", "i d on the card", "id on my card", "i d on my card", "id number on the card",
             "i d number on the card", "identification number on the card",

@@ -9,6 +9,8 @@ pub(super) static NAME: KindSpec = KindSpec {
     codes: &[],
     cues: &[
         Cue::Label("my name is"),
+        Cue::Label("my initials"),
+        Cue::Label("initials are"),
         Cue::Label("name is"),
         Cue::Label("names"),
         Cue::Label("name"),
