@@ -1155,10 +1155,8 @@ fn month_and_day(document: &Document<'_>, run: &CodeRun) -> Option<DateHit> {
         return None;
     }
     let (start, end) = (run.words.start, pieces.last()?.word_end as usize);
-    let ends =
-        Gap::BARRIER.with(Gap::COMMA).with(Gap::STOP).with(Gap::SENTENCE).with(Gap::QUESTION).with(Gap::LINE);
     // "born at four twelve"
-    if document.stem_before(start, 1) == "at" || !document.gap(end).has(ends) {
+    if document.stem_before(start, 1) == "at" || !document.begins_clause(end) {
         return None;
     }
     let first = pieces.iter().take_while(|piece| piece.word == pieces[0].word).count();

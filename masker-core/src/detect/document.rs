@@ -379,6 +379,17 @@ impl<'s> Document<'s> {
         !(plain_stop && (abbreviated || (before.len() == 1 && before.case == Case::Title)))
     }
 
+    /// Whether a mark, a line or a turn ends before the word, so that it does not go on with the one before it.
+    pub(crate) fn begins_clause(&self, at: usize) -> bool {
+        let ends = Gap::BARRIER
+            .with(Gap::COMMA)
+            .with(Gap::LINE)
+            .with(Gap::QUESTION)
+            .with(Gap::SENTENCE)
+            .with(Gap::STOP);
+        self.gap(at).has(ends)
+    }
+
     /// Whether words `a` and `b` (`a` before `b`) stand in one sentence.
     pub(crate) fn same_sentence(&self, a: usize, b: usize) -> bool {
         (a + 1..=b).all(|at| !self.begins_sentence(at))

@@ -396,6 +396,17 @@ fn nearest_label(document: &Document<'_>, cues: &[CueHit], at: usize, reach: usi
         .map(|cue| Kind::BUILT_IN[cue.kind as usize].clone())
 }
 
+/// "nephrology", "podiatry", "sialadenitis": no person is called so, whether a list has the word or not.
+fn has_medical_ending(word: &str) -> bool {
+    const ENDINGS: [&str; 13] = [
+        "algia", "ectomy", "graphy", "iatrist", "iatry", "metry", "ologist", "ology", "oscopy", "pathy",
+        "plasty", "therapy", "uria",
+    ];
+    word.len() > 6 && ENDINGS.iter().any(|ending| word.ends_with(ending))
+        // Families may be called "Politis".
+        || word.len() > 9 && word.ends_with("itis")
+}
+
 /// Log odds that a word is part of a name, from the word and its letters alone.
 fn prior(document: &Document<'_>, context: &Context, at: usize) -> f32 {
     let word = &document.words[at];
@@ -440,7 +451,9 @@ fn prior(document: &Document<'_>, context: &Context, at: usize) -> f32 {
     let inside = cased && title && !first();
     let base = if !listed {
         let unknown = entry == lexicon::Entry::default();
-        if unknown && word.len() >= 3 {
+        if unknown && has_medical_ending(document.stem(at)) {
+            -4.0
+        } else if unknown && word.len() >= 3 {
             if inside { -0.4 } else { UNKNOWN }
         } else if inside && entry.common() == 0 && entry.town() < 3 {
             -1.0
@@ -861,9 +874,8 @@ fn is_rare_word(entry: Entry) -> bool {
 
 /// Whether nothing is said from a word on that goes on with the one before it.
 fn ends_here(document: &Document<'_>, at: usize) -> bool {
-    document.gap(at).has(
-        Gap::BARRIER.with(Gap::COMMA).with(Gap::STOP).with(Gap::SENTENCE).with(Gap::QUESTION).with(Gap::LINE),
-    ) || document.is(at, Tags::FOLLOWS_NAME.with(Tags::AUXILIARY).with(Tags::NO_NAME))
+    document.begins_clause(at)
+        || document.is(at, Tags::FOLLOWS_NAME.with(Tags::AUXILIARY).with(Tags::NO_NAME))
 }
 
 /// Whether a word is the name of families and nothing else.
@@ -1117,8 +1129,11 @@ fn credential_cue(document: &Document<'_>, end: usize) -> f32 {
     if degree && gap.only(Gap::SPACE.with(Gap::COMMA)) {
         return if gap.has(Gap::COMMA) { 3.0 } else { 1.8 };
     }
+    // "cardiology (Dr. Ostrander)"
+    let titles = document.is(end, Tags::TITLE) && !document.gap(end + 1).has(Gap::BRACKET);
     let described = gap.has(Gap::BRACKET)
         && gap.only(Gap::SPACE.with(Gap::BRACKET))
+        && !titles
         && (document.is(end, Tags::RELATION.with(Tags::ROLE))
             || matches!(
                 text,

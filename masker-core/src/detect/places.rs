@@ -679,9 +679,7 @@ fn numbered_crossing(document: &Document<'_>, at: usize) -> Option<usize> {
 
 /// Whether nothing is said behind a word that goes on with it.
 fn ends_clause(document: &Document<'_>, end: usize) -> bool {
-    document
-        .gap(end)
-        .has(Gap::BARRIER.with(Gap::COMMA).with(Gap::STOP).with(Gap::SENTENCE).with(Gap::QUESTION))
+    document.begins_clause(end)
         || matches!(document.stem(end), "in" | "near" | "by" | "and" | "across" | "downtown")
 }
 

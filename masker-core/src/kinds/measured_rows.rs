@@ -2,7 +2,7 @@
 
 /// Hits, those found, near misses, those left alone.
 pub(super) static ROWS: &[(&str, [u32; 4])] = &[
-    ("NAME", [110, 110, 68, 68]),
+    ("NAME", [111, 111, 68, 68]),
     ("ADDRESS", [54, 54, 39, 39]),
     ("ZIP", [22, 22, 21, 21]),
     ("DOB", [43, 43, 30, 30]),
