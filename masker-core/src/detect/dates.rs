@@ -85,9 +85,7 @@ pub(crate) fn find(
         let trimmed = codes::without_label(cues, run);
         hits.extend(numeric(document, trimmed.as_ref().unwrap_or(run)));
     }
-    hits.extend(
-        runs.iter().filter(|run| run.pieces.len() <= SHORTEST).filter_map(|run| month_and_day(document, run)),
-    );
+    hits.extend(runs.iter().filter_map(|run| month_and_day(document, run)));
     hits.sort_by_key(|hit| (hit.start, std::cmp::Reverse(hit.end)));
     let mut last_end = 0;
     let mut emitted: Vec<(DateHit, bool)> = Vec::new();
