@@ -2,10 +2,9 @@
 
 use crate::shell::{self, Outcome, Workspace};
 
-/// Linking with LTO takes longer than a run that times nothing.
-pub(crate) const WITHOUT_LTO: (&str, &str) = ("CARGO_PROFILE_BENCH_LTO", "false");
-
 pub(crate) fn run(workspace: &Workspace) -> Outcome {
-    let (switch, off) = WITHOUT_LTO;
-    shell::run(workspace.cargo(["bench", "--package", "masker-benches", "--", "--test"]).env(switch, off))
+    // With everything as the tests have it, since optimising it all takes longer than a run that times nothing.
+    let compiled = ["--workspace", "--all-features", "--profile", "dev"];
+    let run = ["--bench", "*", "--", "--test"];
+    shell::run(&mut workspace.cargo(["bench"].into_iter().chain(compiled).chain(run)))
 }

@@ -6,7 +6,6 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::Command;
 
-use crate::bench_smoke::WITHOUT_LTO;
 use crate::shell::{self, Outcome, Workspace};
 
 const FILE: &str = "benches/instructions.toml";
@@ -81,12 +80,18 @@ struct Count {
 
 /// Runs the program under callgrind, which writes one file each time the measured function returns.
 fn count(workspace: &Workspace) -> Result<Vec<Count>, String> {
-    let (switch, off) = WITHOUT_LTO;
-    shell::run(
-        workspace
-            .cargo(["build", "--profile", "bench", "--package", "masker-benches", "--bin", "instructions"])
-            .env(switch, off),
-    )?;
+    // Beside the Python package and with its features, so that whoever has built that has compiled the core already.
+    shell::run(&mut workspace.cargo([
+        "build",
+        "--release",
+        "--no-default-features",
+        "--package",
+        "masker-py",
+        "--package",
+        "masker-benches",
+        "--bin",
+        "instructions",
+    ]))?;
     let folder = workspace.target().join("instructions");
     if folder.exists() {
         std::fs::remove_dir_all(&folder).map_err(|error| format!("{}: {error}", folder.display()))?;

@@ -57,8 +57,9 @@ impl<'a> Environment<'a> {
         self.run("python", always.into_iter().chain(given))
     }
 
+    /// Without compiling to bytecode: most modules are never imported, and the others are compiled when they are.
     fn install(&self, requirements: &str) -> Outcome {
-        self.pip(["install", "--requirement", requirements])
+        self.pip(["install", "--no-compile", "--requirement", requirements])
     }
 
     /// Builds the wheel as `pip install ./masker-py` does, with more settings or none, installs it, and gives its path.

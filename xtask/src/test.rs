@@ -16,21 +16,17 @@ pub(crate) fn run(workspace: &Workspace) -> Outcome {
 
 /// The official clients of OpenAI, installed from their registries, against the proxy.
 pub(crate) fn run_clients(workspace: &Workspace) -> Outcome {
-    shell::run(&mut workspace.cargo([
-        "test",
-        "--package",
-        "masker-cli",
-        "--test",
-        "clients",
-        "--",
-        "--ignored",
-    ]))
+    shell::run(&mut ignored(workspace, "clients"))
 }
 
 /// The pages for newcomers, line by line in a fresh clone of what is committed.
 pub(crate) fn run_stranger(workspace: &Workspace) -> Outcome {
-    let test = ["test", "--package", "masker-cli", "--test", "docs"];
-    shell::run(&mut workspace.cargo(test.into_iter().chain(["--", "--ignored", "--nocapture"])))
+    shell::run(ignored(workspace, "docs").arg("--nocapture"))
+}
+
+/// A test of the command line that the others leave out; of the whole workspace, as what they run is already compiled.
+fn ignored(workspace: &Workspace, test: &str) -> Command {
+    workspace.cargo(["test", "--workspace", "--all-features", "--test", test, "--", "--ignored"])
 }
 
 /// The same tests optimised, with many more cases for each property, and those that measure the server.

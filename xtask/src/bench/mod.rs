@@ -45,6 +45,8 @@ pub(crate) fn run(workspace: &Workspace, options: Options) -> Outcome {
         "--package",
         "masker-cli",
         "--no-default-features",
+        "--features",
+        "masker-benches/vaults",
         "--bins",
     ]))?;
     let begun = Instant::now();
