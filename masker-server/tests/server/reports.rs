@@ -1,14 +1,13 @@
 //! Reports as documents: what a plain extractor of text finds in them is what the JSON says.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-mod common;
-
 use axum::body::Body;
 use axum::http::Request;
-use common::Server;
 use http_body_util::BodyExt as _;
 use serde_json::{Value, json};
 use tower::ServiceExt as _;
+
+use crate::common::Server;
 
 const SAID: &str = "I'm Ann Reed, call 415-555-0142 or mail ann.reed@example.com";
 
@@ -55,8 +54,8 @@ fn letters(text: &str) -> String {
 #[tokio::test]
 async fn a_document_says_what_the_json_says() {
     let server = Server::with(&[("MASKER_PAYLOAD_RETENTION_DAYS", "1")]);
-    let yaml =
-        include_str!("../../configs/mask_policy.yaml").replace("log_payloads: false", "log_payloads: masked");
+    let yaml = include_str!("../../../configs/mask_policy.yaml")
+        .replace("log_payloads: false", "log_payloads: masked");
     let baa = json!([{ "vendor": "Example Voice", "role": "voice_platform", "reference": "EV-17" }]);
     let agent = server.agent("refill-line", json!({ "policy_yaml": yaml, "baa_chain": baa })).await;
     let session = server.chat(&agent, SAID).await.header("masker-session-id").to_owned();

@@ -1,13 +1,12 @@
 //! What cannot be written down: the caller is told in the place of the end of the answer, and supervisors see it.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-mod common;
-
 use std::time::Duration;
 
-use common::{Answer, Server, streamed_words, words};
 use masker_server::start;
 use serde_json::{Value, json};
+
+use crate::common::{Answer, Server, streamed_words, words};
 
 const SAID: &str = "I'm Ann Reed, call 415-555-0142";
 

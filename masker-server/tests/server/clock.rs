@@ -4,12 +4,11 @@
 //! left for the log, and rows of the database.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-mod common;
-
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use common::{Server, words};
 use serde_json::{Value, json};
+
+use crate::common::{Server, words};
 
 const HOUR: i64 = 3_600_000;
 const SAID: &str = "I'm Ann Reed, call 415-555-0142";

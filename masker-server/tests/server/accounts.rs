@@ -1,10 +1,9 @@
 //! Signing in, tokens, members, teams: who may do what.
 
-mod common;
-
-use common::Server;
 use masker_server::{Config, bootstrap, login_link};
 use serde_json::{Value, json};
+
+use crate::common::{self, Server};
 
 #[tokio::test]
 async fn a_code_signs_in_once_and_a_cookie_lasts() {

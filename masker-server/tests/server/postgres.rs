@@ -2,17 +2,16 @@
 #![cfg(feature = "postgres")]
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-mod common;
-
 use std::io::{Read as _, Write as _};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use common::{Server, words};
 use masker_server::{Config, State, start};
 use serde_json::{Value, json};
+
+use crate::common::{self, Server, words};
 
 const SAID: &str = "I'm Ann Reed, call 415-555-0142";
 

@@ -1,15 +1,15 @@
 //! The shared fixtures give the same findings through the server as in Rust.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-#[path = "../../masker-core/tests/cases/mod.rs"]
+#[path = "../../../masker-core/tests/cases/mod.rs"]
 mod cases;
-mod common;
 
 use std::collections::BTreeMap;
 
 use cases::{Conversation, Detect, Found, cases};
-use common::Server;
 use serde_json::{Value, json};
+
+use crate::common::Server;
 
 fn found(text: &str, event: &Value) -> Found {
     let at = |i: usize| usize::try_from(event["span"][i].as_u64().unwrap()).unwrap();

@@ -3,16 +3,15 @@
 //! The clock stands still but where everybody waits for it, so that minutes pass at once.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-mod common;
-
 use std::time::Duration;
 
-use common::Server;
 use masker_server::{Handle, start};
 use serde_json::json;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep, timeout};
+
+use crate::common::Server;
 
 /// The numbers of the page of limits.
 const HEAD_WAIT: Duration = Duration::from_secs(75);

@@ -1,9 +1,8 @@
 //! Agents by HTTP: every example and every refusal of the contract's tables.
 
-mod common;
-
-use common::Server;
 use serde_json::{Value, json};
+
+use crate::common::Server;
 
 const MISSING: &str = "agt_01JZ8Q4M7T0V3X5YB2C9D6EFGH";
 
@@ -375,7 +374,7 @@ async fn null_clears_what_was_set() {
         assert_eq!(after.json()["agent"][shown], plain[shown], "{name} is cleared");
     }
     // An agent's own policy is cleared by either of its fields, and keeps its count of revisions by neither.
-    let yaml = include_str!("../../configs/mask_policy.yaml");
+    let yaml = include_str!("../../../configs/mask_policy.yaml");
     let own = |more: &str| format!("{yaml}{more}");
     for (body, source, name, version) in [
         (json!({ "policy_yaml": own("") }), "inline", "healthcare-default", 1),

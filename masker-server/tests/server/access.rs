@@ -1,12 +1,9 @@
 //! Who may do what, operation by operation: scopes and roles, teams, and other accounts, for which nothing of this one is there.
 
-mod common;
-#[path = "common/world.rs"]
-mod world;
-
-use common::Answer;
 use serde_json::{Value, json};
-use world::{Operation, SAID, World, call, operations, with_a_stranger};
+
+use crate::common::Answer;
+use crate::world::{self, Operation, SAID, World, call, operations, with_a_stranger};
 
 /// What each operation asks for, from the contract: the scope and the lowest role.
 const ACCESS: &[(&str, &str, &str)] = &[

@@ -1,11 +1,10 @@
 //! The proxy by HTTP, over the stub.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-mod common;
-
-use common::{Server, streamed_words, words};
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use serde_json::{Value, json};
+
+use crate::common::{self, Server, streamed_words, words};
 
 const SAID: &str = "I'm Ann Reed, born March 14, 1982, call 415-555-0142";
 
@@ -62,7 +61,7 @@ async fn a_stream_joined_is_the_whole_answer() {
         let id = if policy.is_empty() {
             server.agent("tokens", json!({})).await
         } else {
-            let yaml = format!("{}{policy}", include_str!("../../configs/mask_policy.yaml"));
+            let yaml = format!("{}{policy}", include_str!("../../../configs/mask_policy.yaml"));
             server.agent("aliases", json!({ "policy_yaml": yaml })).await
         };
         let path = format!("/proxy/{id}/v1/chat/completions");
@@ -187,8 +186,8 @@ async fn keyed_turns_are_one_session() {
 #[tokio::test]
 async fn tokens_of_others_are_not_restored() {
     let server = Server::with(&[("MASKER_PAYLOAD_RETENTION_DAYS", "1")]);
-    let yaml =
-        include_str!("../../configs/mask_policy.yaml").replace("log_payloads: false", "log_payloads: true");
+    let yaml = include_str!("../../../configs/mask_policy.yaml")
+        .replace("log_payloads: false", "log_payloads: true");
     let (a, b) =
         (server.agent("a", json!({ "policy_yaml": yaml })).await, server.agent("b", json!({})).await);
     let answer = server.chat(&a, SAID).await;
@@ -460,7 +459,7 @@ async fn models_fields_and_parts_go_on_as_the_agent_allows() {
     let server =
         Server::with(&[("MASKER_PAYLOAD_RETENTION_DAYS", "1"), ("MASKER_UPSTREAM_PROVIDER", "stub")]);
     let yaml = |more: &str| {
-        let policy = include_str!("../../configs/mask_policy.yaml");
+        let policy = include_str!("../../../configs/mask_policy.yaml");
         format!("{}{more}", policy.replace("log_payloads: false", "log_payloads: masked"))
     };
     let kept = json!({ "policy_yaml": yaml("") });

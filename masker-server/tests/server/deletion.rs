@@ -1,9 +1,8 @@
 //! Deleting agents: the three profiles, the modes, and what each leaves.
 
-mod common;
-
-use common::Server;
 use serde_json::{Value, json};
+
+use crate::common::{self, Server};
 
 async fn keyed(server: &Server, agent: &str, key: &str) -> common::Answer {
     let body = json!({ "messages": [{ "role": "user", "content": "I'm Ann Reed, call 415-555-0142" }] });

@@ -1,17 +1,16 @@
 //! Details of the contract that belong to no one resource: headers, order of checks, faults of what lies below.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-mod common;
-
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Body;
 use axum::http::Request;
-use common::{Server, words};
 use futures_util::StreamExt as _;
 use masker_server::{Config, login_link, start};
 use serde_json::{Value, json};
+
+use crate::common::{self, Server, words};
 
 const SAID: &str = "I'm Ann Reed, call 415-555-0142";
 

@@ -1,8 +1,6 @@
 //! Webhooks: who is told of what, signed how, and when one is given up.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-mod common;
-
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -11,9 +9,10 @@ use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::routing::post;
-use common::Server;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use serde_json::{Value, json};
+
+use crate::common::Server;
 
 const SAID: &str = "I'm Ann Reed, call 415-555-0142";
 

@@ -1,8 +1,6 @@
 //! The proxy over real sockets: an upstream that records what it is sent, and one that misbehaves.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-mod common;
-
 use std::convert::Infallible;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, OnceLock};
@@ -14,10 +12,11 @@ use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
-use common::{Server, streamed_words, words};
 use masker_core::SqliteVault;
 use masker_core::vault::{Selection, Vault as _};
 use serde_json::{Value, json};
+
+use crate::common::{Server, streamed_words, words};
 
 const SAID: &str = "I'm Ann Reed, call 415-555-0142";
 

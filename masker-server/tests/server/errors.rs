@@ -2,20 +2,17 @@
 //! answer is in the list below, from the tables of the contract. A pair without a case fails.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-mod common;
-#[path = "common/world.rs"]
-mod world;
-
 use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
 use axum::http::Request;
-use common::{Answer, Server};
 use masker_server::Config;
 use serde_json::{Value, json};
 use tower::ServiceExt as _;
-use world::{
+
+use crate::common::{self, Answer, Server};
+use crate::world::{
     DESK, NOBODY, Operation, SAID, World, call, github, keyed, leave_for_github, listen, operations,
 };
 

@@ -1,10 +1,9 @@
 //! Text, policies, audit, reports, the webhook, health, limits, and the description of it all.
 
-mod common;
-
-use common::Server;
 use masker_core::audit::{Layout, ReportKey, verify_report};
 use serde_json::{Value, json};
+
+use crate::common::{self, Server};
 
 const SAID: &str = "I'm Ann Reed, call 415-555-0142";
 
@@ -482,7 +481,7 @@ async fn pages_and_probes_need_nobody() {
 
 #[tokio::test]
 async fn who_lacks_a_pass_of_the_default_policy_is_not_ready() {
-    let default = include_str!("../../configs/mask_policy.yaml");
+    let default = include_str!("../../../configs/mask_policy.yaml");
     for (pass, is_ready) in [("gemma", true), ("gemma: { substitute: false }", false)] {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("mask_policy.yaml");
@@ -550,7 +549,7 @@ fn every_code_is_in_the_index() {
         unsupported_event idempotency_key_reused upstream_error oauth_exchange_failed external_cleanup_failed upstream_timeout";
     // The vault over HTTP has no route yet.
     const LATER: [&str; 2] = ["rotation_in_progress", "unknown_kid"];
-    let source = include_str!("../src/error.rs");
+    let source = include_str!("../../src/error.rs");
     let start = source.find("codes! {\n").unwrap();
     let list = &source[start..start + source[start..].find("\n}").unwrap()];
     let mut known: Vec<&str> = list.split('"').skip(1).step_by(2).collect();

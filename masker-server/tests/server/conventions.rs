@@ -1,15 +1,12 @@
 //! The conventions of the contract, operation by operation: paths, methods, ids, pages, windows, repeats.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-mod common;
-#[path = "common/world.rs"]
-mod world;
-
 use std::collections::BTreeSet;
 
-use common::{Answer, Server};
 use serde_json::{Value, json};
-use world::{NOBODY, Operation, World, keyed, operations};
+
+use crate::common::{Answer, Server};
+use crate::world::{self, NOBODY, Operation, World, keyed, operations};
 
 /// Names in paths: the prefix of what they stand for, and the code where it is not there.
 const IDS: &[(&str, &str, &str)] = &[
