@@ -57,7 +57,8 @@ fn date(document: &Document<'_>) -> Option<String> {
         let run = code_run(&document.view, &document.words, 0)?;
         dates::numeric(document, &run).filter(whole)
     })?;
-    Some(hit.date.to_iso())
+    // "easter 2019" says no month.
+    (hit.date.month > 0 || hit.date.day.is_some()).then(|| hit.date.to_iso())
 }
 
 fn code(document: &Document<'_>) -> Option<String> {

@@ -1,5 +1,5 @@
 use std::cell::Cell;
-use std::ops::Deref;
+use std::ops::{Deref, RangeInclusive};
 use std::sync::LazyLock;
 
 use super::Pass;
@@ -148,7 +148,8 @@ pub(crate) fn find(
         let found = extends_phone(document, run, out)
             || judge_area_code(document, run, out)
             || judge_run(document, cues, run, label, context, out)
-            || judge_known(document, run, context, out);
+            || judge_known(document, run, context, out)
+            || label.is_none() && judge_said(document, run, out);
         if !out.is_empty() && document.is_settled(run.words.start) {
             learn(document, run, &out[..], first, context);
         }
@@ -220,6 +221,25 @@ fn judge_known(document: &Document<'_>, run: &CodeRun, context: &Context, out: &
     let Some(kind) = context.known_number(&run.compact()) else { return false };
     let kind = Kind::BUILT_IN[usize::from(kind)].clone();
     out.push(candidate(document, run, 0, run.pieces.len(), kind, "number_known", 0.85, false));
+    true
+}
+
+/// A number that is said digit by digit: amounts and measures are not, and a count goes up or down.
+fn judge_said(document: &Document<'_>, run: &CodeRun, out: &mut Vec<Candidate>) -> bool {
+    /// Seven digits are a telephone number; more than these are no identifier.
+    const LENGTHS: RangeInclusive<usize> = 7..=16;
+    let pieces = &run.pieces;
+    let digit = |piece: &CodePiece| {
+        piece.spoken
+            && matches!(document.class(piece.word as usize), Class::Digit | Class::Oh | Class::Repeat)
+            && piece.char.is_ascii_digit()
+    };
+    let steps = |by: i16| pieces.windows(2).all(|two| i16::from(two[1].char) - i16::from(two[0].char) == by);
+    let said = LENGTHS.contains(&pieces.len()) && !run.amount && !run.broken && pieces.iter().all(digit);
+    if !said || (-1..=1).any(steps) {
+        return false;
+    }
+    out.push(candidate(document, run, 0, pieces.len(), Kind::Id, "digits_said", 0.6, false));
     true
 }
 

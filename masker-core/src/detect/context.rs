@@ -193,8 +193,9 @@ impl Context {
             while let Some(cue) = cues.get(next_cue).filter(|cue| cue.start < end) {
                 // What was asked before the piece at hand is known.
                 let is_new = cue.start >= begin;
-                let asks = cue.role == Role::Label && is_new;
-                if asks && !(asked.is_some() && says_where(document, cue.start)) {
+                let to_spell = asks_to_spell(document, cue);
+                let asks = (cue.role == Role::Label || to_spell) && is_new;
+                if asks && !(asked.is_some() && (to_spell || says_where(document, cue.start))) {
                     asked = Some(cue.kind);
                     self.questions.push((cue.start, cue.kind));
                 }
@@ -265,7 +266,9 @@ impl Context {
             let asked = turn.before.filter(|&asked| is_kind(asked, kind))?;
             let end = self.turns.get(index + 1).map_or(document.len(), |next| next.start);
             let is_whole = self.said_before(turn.start) == Said::default();
-            (is_whole && turn.said < end).then_some((turn.said, asked))
+            // Behind a value that was replaced, which was the answer, comes something else.
+            let is_open = turn.said < end && !document.is_protected_before(turn.said);
+            (is_whole && is_open).then_some((turn.said, asked))
         })
     }
 
@@ -538,6 +541,12 @@ fn with_one_letter_less(word: &str) -> impl Iterator<Item = WordHash> {
         }
         hash_word(&rest[..bytes.len() - 1])
     })
+}
+
+/// "can you spell that": what is asked for is a name where nothing else was.
+fn asks_to_spell(document: &Document<'_>, cue: &CueHit) -> bool {
+    let spells = |at: usize| matches!(document.stem(at), "spell" | "spelled" | "spelling");
+    cue.role == Role::Hint && (spells(cue.start) || spells(cue.end - 1))
 }
 
 /// "the member ID on your card": what stands there is where to look and not what is asked for.

@@ -346,20 +346,41 @@ pub(crate) fn date_at(document: &Document<'_>, at: usize) -> Option<DateHit> {
 fn holiday(document: &Document<'_>, at: usize) -> Option<DateHit> {
     let spaced = |at: usize| document.gap(at).only(Gap::SPACE);
     let follows = |word: &str| spaced(at + 1) && document.stem(at + 1) == word;
+    let of_somebody = || document.is_possessive(at) || document.stem(at).ends_with('s');
+    // Behind "new" the possessive is of the year.
+    let new_year = |word: &str| {
+        matches!(document.stem(at + 1), "year" | "years")
+            && (spaced(at + 1) && spaced(at + 2))
+            && document.stem(at + 2) == word
+    };
     let (month, day) = match document.stem(at) {
-        "christmas" | "xmas" if follows("eve") => (12, 24),
-        "christmas" | "xmas" => (12, 25),
-        "halloween" => (10, 31),
-        "juneteenth" => (6, 19),
-        "valentine" if document.is_possessive(at) && follows("day") => (2, 14),
+        "christmas" | "xmas" if follows("eve") => (12, Some(24)),
+        "christmas" | "xmas" => (12, Some(25)),
+        "halloween" => (10, Some(31)),
+        "juneteenth" => (6, Some(19)),
+        "new" if new_year("eve") => (12, Some(31)),
+        "new" if new_year("day") => (1, Some(1)),
+        "valentine" | "valentines" if of_somebody() && follows("day") => (2, Some(14)),
+        "independence" if follows("day") => (7, Some(4)),
+        "veteran" | "veterans" if of_somebody() && follows("day") => (11, Some(11)),
+        "thanksgiving" => (11, None),
+        // Another day in every year, and not the only one of its month.
+        "easter" => (0, None),
+        "labor" | "memorial" if follows("day") => (0, None),
+        "father" | "fathers" | "mother" | "mothers" | "president" | "presidents"
+            if of_somebody() && follows("day") =>
+        {
+            (0, None)
+        }
         _ => return None,
     };
-    let named = at + 1 + usize::from(follows("eve") || follows("day"));
+    let named = at + 1 + usize::from(document.stem(at) == "new");
+    let named = named + usize::from(spaced(named) && matches!(document.stem(named), "eve" | "day"));
     let next = named + usize::from(spaced(named) && matches!(document.stem(named), "of" | "in"));
     let year = if joins(document, next) { year_at(document, next, false) } else { None };
     let (year, end, spoken) = year.filter(|(year, ..)| year.is_some()).unwrap_or((None, named, false));
     Some(DateHit {
-        date: Date { year, month, day: Some(day) },
+        date: Date { year, month, day },
         start: at,
         end,
         spoken,

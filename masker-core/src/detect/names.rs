@@ -30,6 +30,7 @@ pub(crate) fn find(
     context: &mut Context,
     out: &mut Vec<Candidate>,
 ) {
+    find_initials(document, cues, out);
     let spelled = spelled_runs(document, runs);
     let mut leads = Leads::new(document, cues, context);
     let mut from = 0;
@@ -39,7 +40,7 @@ pub(crate) fn find(
     while let Some(at) = leads.candidates.next(from) {
         from = at + 1;
         // "Caller:" names whoever speaks, whatever was learnt.
-        if !leads.may_begin(context, at) || document.gap(at).has(Gap::TURN) {
+        if !leads.may_begin(context, at) || document.gap(at).has(Gap::TURN) || tells_relation(document, at) {
             continue;
         }
         // Letters that are spelled are judged in their turn: what is learnt counts for what comes later only.
@@ -212,6 +213,28 @@ fn begins_reversed(document: &Document<'_>, at: usize) -> bool {
     document.words[at].case != Case::Lower && document.gap(at + 1).has(Gap::COMMA)
 }
 
+/// "Next of kin: Wife, Leona"
+fn tells_relation(document: &Document<'_>, at: usize) -> bool {
+    document.is(at, Tags::RELATION)
+        && document.gap(at + 1).has(Gap::COMMA.with(Gap::HYPHEN).with(Gap::BRACKET))
+        && matches!(document.stem_before(at, 1), "kin" | "nok" | "contact" | "relationship")
+}
+
+/// "Initials: JTH"
+fn find_initials(document: &Document<'_>, cues: &[CueHit], out: &mut Vec<Candidate>) {
+    let named = |cue: &CueHit| (cue.start..cue.end).any(|at| document.stem(at) == "initials");
+    let labels = cues.iter().filter(|cue| cue.role == Role::Label && cue.end < document.len() && named(cue));
+    for cue in labels {
+        let at = cue.end + usize::from(matches!(document.stem(cue.end), "are" | "is"));
+        let Some(word) = document.words.get(at) else { continue };
+        let close = (cue.end..=at).all(|at| document.gap(at).only(Gap::SPACE.with(Gap::COLON)));
+        if word.shape == Shape::Letters && word.case == Case::Upper && (2..=4).contains(&word.len()) && close
+        {
+            out.push(candidate(document, at, at + 1, 2.0, "name_initials"));
+        }
+    }
+}
+
 fn judge_spelled(
     document: &Document<'_>,
     cues: &[CueHit],
@@ -312,6 +335,8 @@ struct Spelled {
     start: usize,
     end: usize,
     letters: usize,
+    /// A word says which letter is meant: "k as in kite".
+    explained: bool,
     word: String,
     hash: crate::view::WordHash,
 }
@@ -326,6 +351,7 @@ fn spelled_runs(document: &Document<'_>, runs: &[CodeRun]) -> Vec<Spelled> {
                 start: run.words.start,
                 end: run.pieces.last().map_or(run.words.end, |piece| piece.word_end as usize),
                 letters: run.pieces.len(),
+                explained: run.pieces.iter().any(|piece| piece.word_end - piece.word > 2),
                 hash: hash_word(compact.as_bytes()),
                 word: compact,
             }
@@ -369,6 +395,15 @@ fn spelled_score(document: &Document<'_>, cues: &[CueHit], context: &Context, ru
     }
     if announced && run.letters >= 3 {
         return Some(3.0);
+    }
+    // What is no person's is spelled too: "m e t o p r o l o l".
+    let answers = context.answered(document, run.start).map(|(kind, _)| &Kind::BUILT_IN[usize::from(kind)]);
+    let spells = match answers {
+        Some(kind) => *kind == Kind::Name && run.letters >= 3,
+        None => run.explained && run.letters >= 4,
+    };
+    if spells && (known || entry.medical() == 0) {
+        return Some(2.5);
     }
     (known && run.letters >= 4).then_some(2.0)
 }
@@ -1455,6 +1490,16 @@ fn right_cue(document: &Document<'_>, cues: &[CueHit], spelled: &[Spelled], star
         };
     }
     strength += credential_cue(document, end);
+    // "costellano with an o"
+    let letter = |at: usize| matches!(document.class(at), Class::Letter | Class::Oh);
+    if after == "with"
+        && matches!(document.stem(end + 1), "a" | "an" | "one" | "two" | "no")
+        && letter(end + 2)
+        && document.words[end + 2].len() == 1
+        && (document.begins_clause(end + 3) || matches!(document.stem(end + 3), "and" | "at" | "in" | "not"))
+    {
+        strength += 2.5;
+    }
     let written = document.words[start].case != Case::Upper;
     if written
         && gap.only(Gap::SPACE)

@@ -900,6 +900,9 @@ fn town(document: &Document<'_>, cues: &[CueHit], at: usize) -> Option<Found> {
             return found(end, 0.6, None);
         }
     }
+    if entry.town() >= 2 && !is_common(entry, document, at, end) && is_end_of_way(document, at, end) {
+        return found(end, 0.6, None);
+    }
     // "our Sacramento office"
     let site = matches!(
         document.stem(end),
@@ -942,6 +945,23 @@ fn town(document: &Document<'_>, cues: &[CueHit], at: usize) -> Option<Found> {
         }
     }
     None
+}
+
+/// "from tulsa to topeka": whether a town is one of two that somebody goes from and to.
+fn is_end_of_way(document: &Document<'_>, at: usize, end: usize) -> bool {
+    let town = |at: usize| {
+        let (end, entry) = document.longest_phrase(at, |entry| entry.town() > 0)?;
+        (entry.town() >= 2 && !is_common(entry, document, at, end)).then_some(end)
+    };
+    let (before, spaced) = (document.stem_before(at, 1), |at: usize| document.gap(at).only(Gap::SPACE));
+    if before == "from" {
+        return document.stem(end) == "to" && spaced(end) && spaced(end + 1) && town(end + 1).is_some();
+    }
+    before == "to"
+        && (2..=TOWN_WORDS).any(|words| {
+            let Some(start) = (at - 1).checked_sub(words - 1) else { return false };
+            document.stem_before(start, 1) == "from" && town(start) == Some(at - 1)
+        })
 }
 
 fn is_place_preposition(text: &str) -> bool {

@@ -37,7 +37,7 @@ impl Tags {
     pub(crate) const POST_BOX: Self = Self(1 << 11);
     /// Before "of" it says where two streets cross.
     pub(crate) const CROSSING: Self = Self(1 << 22);
-    /// A day that is the same every year.
+    /// May begin the name of a day that comes every year.
     pub(crate) const HOLIDAY: Self = Self(1 << 23);
     /// Says digits, or letters one by one.
     pub(crate) const CODE: Self = Self(1 << 12);
@@ -160,7 +160,11 @@ const LISTS: [(Tags, &str); 22] = [
     (Tags::POST_BOX, "cmr hc p po pob post psc rr rural unit"),
     (Tags::CROSSING, "corner intersection"),
     (Tags::NUMBER, "nineties"),
-    (Tags::HOLIDAY, "christmas halloween juneteenth valentine xmas"),
+    (
+        Tags::HOLIDAY,
+        "christmas easter father fathers halloween independence juneteenth labor memorial mother mothers new \
+         president presidents thanksgiving valentine valentines veteran veterans xmas",
+    ),
     (
         Tags::THING,
         "app application bank brand building bucket business campaign city class clinic column company \

@@ -42,6 +42,16 @@ fn valid_if(fits: bool) -> Verdict {
     if fits { Verdict::Valid } else { Verdict::Reject }
 }
 
+/// Degrees of latitude and longitude: not two fractions of one, and without a sign not two numbers beside each other.
+pub fn coordinates(text: &str) -> Verdict {
+    let numbers = text.split([',', ' ']).filter(|part| !part.is_empty());
+    let degrees: Vec<f64> = numbers.filter_map(|number| number.parse().ok()).collect();
+    let &[latitude, longitude] = degrees.as_slice() else { return Verdict::Reject };
+    let on_earth = latitude.abs() <= 90.0 && longitude.abs() <= 180.0;
+    let whole = latitude.abs() >= 1.0 || longitude.abs() >= 1.0;
+    plausible_if(on_earth && whole && (text.contains(',') || text.contains(['+', '-'])))
+}
+
 /// Accepts telephone numbers of the North American plan, with or without the leading 1 and an extension.
 ///
 /// Area codes are `[2-9][0-8]X` and exchanges `[2-9]XX`, neither of them `N11` (ATIS-0300051).

@@ -262,6 +262,14 @@ pub(super) static ID: KindSpec = KindSpec {
             check: checks::postal_item,
             cue: CueNeed::Raises,
         },
+        // Dockets of federal courts: office, year, sort of case, number.
+        Pattern {
+            name: "court_docket",
+            regex: r"[0-9]:[0-9]{2}-(?:ap|bk|cr|cv|mc|md|mj|po|sw)-[0-9]{4,6}",
+            score: 0.75,
+            check: checks::none,
+            cue: CueNeed::Raises,
+        },
         // Immigration receipts: service centre and ten digits.
         Pattern {
             name: "immigration_receipt",

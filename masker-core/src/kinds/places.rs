@@ -4,7 +4,28 @@ pub(super) static ADDRESS: KindSpec = KindSpec {
     kind: Kind::Address,
     letter: 'B',
     title: "street addresses and places smaller than a state",
-    patterns: &[],
+    patterns: &[
+        Pattern {
+            name: "coordinates_decimal",
+            regex: r"[+\-]?[0-9]{1,2}\.[0-9]{4,12}(?:, ?| )[+\-]?[0-9]{1,3}\.[0-9]{4,12}",
+            score: 0.75,
+            check: checks::coordinates,
+            cue: CueNeed::Raises,
+        },
+        // Degrees, with minutes and seconds or without.
+        Pattern {
+            name: "coordinates_degrees",
+            regex: concat!(
+                r"[0-9]{1,2}(?:\.[0-9]{1,12})?° ?",
+                r#"(?:[0-9]{1,2}(?:\.[0-9]{1,9})?['′] ?(?:[0-9]{1,2}(?:\.[0-9]{1,9})?(?:["″]|''|′′) ?)?)?[ns],? ?"#,
+                r"[0-9]{1,3}(?:\.[0-9]{1,12})?° ?",
+                r#"(?:[0-9]{1,2}(?:\.[0-9]{1,9})?['′] ?(?:[0-9]{1,2}(?:\.[0-9]{1,9})?(?:["″]|''|′′) ?)?)?[ew]"#,
+            ),
+            score: 0.8,
+            check: checks::none,
+            cue: CueNeed::Raises,
+        },
+    ],
     labelled: &[Pattern {
         name: "coordinates_labelled",
         regex: r"[+\-]?[0-9]{1,3}\.[0-9]{3,12}(?:(?:,| |, )[+\-]?[0-9]{1,3}\.[0-9]{3,12})?",
@@ -17,6 +38,10 @@ pub(super) static ADDRESS: KindSpec = KindSpec {
         Cue::Label("latitude"),
         Cue::Label("longitude"),
         Cue::Label("coordinates"),
+        Cue::Label("lat"),
+        Cue::Label("lng"),
+        Cue::Label("lon"),
+        Cue::Label("gps"),
         Cue::Label("gps coordinates"),
         Cue::Label("gps position"),
         Cue::Label("address is"),

@@ -486,11 +486,13 @@ impl<W: SaidWord> Reader<'_, '_, W> {
                 end
             }
             Class::Oh => {
-                // "o" among letters is the letter.
+                // "o" among letters is the letter, and so is each of "h o o p e r".
+                let is_o = |&at: &usize| self.word(at).is_some_and(|word| word.text(self.view) == "o");
+                let next = (at + 1..at + 3).find(|at| !is_o(at)).unwrap_or(at + 3);
                 let letters = word.len() == 1
-                    && (self.class(at + 1).class == Class::Letter || !empty)
+                    && (self.class(next).class == Class::Letter || !empty)
                     && self.run.pieces.last().is_none_or(|piece| piece.char.is_ascii_alphabetic())
-                    && !self.is_number(at + 1);
+                    && !self.is_number(next);
                 let char = if letters && (!empty || self.is_code(at + 1)) { b'O' } else { b'0' };
                 self.push(char, at, at + 1, true);
                 at + 1
