@@ -10,6 +10,7 @@ use std::net::TcpStream;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use masker_core::{KeyRing, Kid, Masker};
 use serde_json::{Value, json};
 use server::{Server, bootstrap};
 
@@ -179,12 +180,32 @@ fn one_by_one(target: &Target) -> Vec<Duration> {
     times
 }
 
+/// How many times longer than 50 µs, the budget of 2 KB, the core takes for one body after another: where that is more than once,
+/// the proxy may take as much longer too.
+fn slowness_of_machine() -> f64 {
+    const ROUNDS: u32 = 500;
+    let kid: Kid = "K_HEALTHCARE".parse().unwrap();
+    let keys = KeyRing::builder().key(&kid, [7; 32]).build().unwrap();
+    let masker = Masker::builder().keys(keys).build().unwrap();
+    let texts: Vec<String> = (0..ROUNDS).map(|i| chat(i, false)).collect();
+    masker.mask(&texts[0]).unwrap();
+    let started = Instant::now();
+    for text in &texts {
+        masker.mask(text).unwrap();
+    }
+    (started.elapsed() / ROUNDS).as_secs_f64() / 50e-6
+}
+
 #[test]
 #[ignore = "measures: optimised, on a quiet machine"]
 fn what_the_proxy_adds() {
     let folder = tempfile::tempdir().unwrap();
     let target = Target::start(folder.path());
     println!("body of {} bytes, {RATE} requests a second for {SECONDS} s", chat(0, false).len());
+    let slower = slowness_of_machine().max(1.0);
+    let (most_median, most_high) =
+        (Duration::from_millis(1).mul_f64(slower), Duration::from_millis(5).mul_f64(slower));
+    println!("limits: median {most_median:?}, 99th percentile {most_high:?}");
     let before = Used::by(&target.server);
     let times = one_by_one(&target);
     let used = Used::by(&target.server).each(before, times.len() as u32);
@@ -197,10 +218,7 @@ fn what_the_proxy_adds() {
             (percentile(&times, 0.5), percentile(&times, 0.99), times[times.len() - 1]);
         println!("{name}: median {median:?}, 99th percentile {high:?}, most {most:?}; {used}");
         if name == "whole" {
-            assert!(
-                median < Duration::from_millis(1) && high < Duration::from_millis(5),
-                "{median:?} {high:?}"
-            );
+            assert!(median < most_median && high < most_high, "{median:?} {high:?}");
         }
     }
 }
