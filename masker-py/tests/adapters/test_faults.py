@@ -9,7 +9,13 @@ import pytest
 from langchain.agents import create_agent
 from langchain_openai import ChatOpenAI
 from livekit.agents import AgentSession, llm
-from pipecat.frames.frames import ErrorFrame, InterruptionFrame, LLMContextFrame
+from pipecat.frames.frames import (
+    ErrorFrame,
+    InterruptionFrame,
+    LLMContextFrame,
+    LLMFullResponseEndFrame,
+    LLMTextFrame,
+)
 from pipecat.processors.aggregators.llm_context import LLMContext
 
 import masker
@@ -152,6 +158,18 @@ async def test_pipecat_interrupted_in_the_middle_of_a_token(model, conversation)
     assert before == "Thank you, "
     assert running.seen.text() == "Thank you, Thank you, Sarah Chen, 415-555-0142. Bye."
     model.assert_saw_no_original()
+
+
+async def test_pipecat_text_behind_an_interruption(model, conversation):
+    """What a response gives out between the interruption and its end is not said, and leaves nothing behind."""
+    llm = mask_llm(service(model), conversation)
+    async with Running(llm, LLMContext(messages=[*ASKED])) as running:
+        await running.worker.queue_frame(InterruptionFrame())
+        await running.until(lambda: any(isinstance(f, InterruptionFrame) for f in running.seen.frames))
+        await llm.push_frame(LLMTextFrame("and [NAM"))
+        await llm.push_frame(LLMFullResponseEndFrame())
+        await running.until(lambda: any(isinstance(f, LLMFullResponseEndFrame) for f in running.seen.frames))
+    assert running.seen.text() == ""
 
 
 async def test_pipecat_cancelled(model, conversation):

@@ -114,6 +114,7 @@ class _Masking:
         self._conversation = conversation
         self._hint = hint
         self._texts: dict[type[Frame], StreamRehydrator] = {}
+        self._interrupted = False
         own: Any = service
         self._get_llm_adapter = own.get_llm_adapter
         self._process_frame = own.process_frame
@@ -134,8 +135,9 @@ class _Masking:
 
     async def process_frame(self, frame: Frame, direction: FrameDirection) -> None:
         if isinstance(frame, InterruptionFrame | CancelFrame):
-            # Before the response is cancelled, or its end would give out what is held.
+            # Before the response is cancelled, or its end would give out what is held; what comes of it until then is nobody's.
             self._texts = {}
+            self._interrupted = True
         elif isinstance(frame, LLMContextFrame):
             try:
                 context = mask_context(self._conversation, frame.context, hint=self._hint)
@@ -154,7 +156,10 @@ class _Masking:
             frame.context = frame.context.original
         elif isinstance(frame, LLMFullResponseStartFrame):
             self._texts = {}
+            self._interrupted = False
         elif isinstance(frame, LLMTextFrame | LLMThoughtTextFrame):
+            if self._interrupted:
+                return
             stream = self._texts.get(type(frame))
             if stream is None:
                 stream = self._texts[type(frame)] = self._conversation.stream_rehydrator()
