@@ -546,7 +546,7 @@ fn with_one_letter_less(word: &str) -> impl Iterator<Item = WordHash> {
 /// "can you spell that": what is asked for is a name where nothing else was.
 fn asks_to_spell(document: &Document<'_>, cue: &CueHit) -> bool {
     let spells = |at: usize| matches!(document.stem(at), "spell" | "spelled" | "spelling");
-    cue.role == Role::Hint && (spells(cue.start) || spells(cue.end - 1))
+    cue.role == Role::Hint && is_kind(cue.kind, &Kind::Name) && (spells(cue.start) || spells(cue.end - 1))
 }
 
 /// "the member ID on your card": what stands there is where to look and not what is asked for.

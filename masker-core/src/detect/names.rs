@@ -222,9 +222,9 @@ fn tells_relation(document: &Document<'_>, at: usize) -> bool {
 
 /// "Initials: JTH"
 fn find_initials(document: &Document<'_>, cues: &[CueHit], out: &mut Vec<Candidate>) {
+    let asks = |cue: &CueHit| cue.role == Role::Label && Kind::BUILT_IN[cue.kind as usize] == Kind::Name;
     let named = |cue: &CueHit| (cue.start..cue.end).any(|at| document.stem(at) == "initials");
-    let labels = cues.iter().filter(|cue| cue.role == Role::Label && cue.end < document.len() && named(cue));
-    for cue in labels {
+    for cue in cues.iter().filter(|cue| asks(cue) && named(cue)) {
         let at = cue.end + usize::from(matches!(document.stem(cue.end), "are" | "is"));
         let Some(word) = document.words.get(at) else { continue };
         let close = (cue.end..=at).all(|at| document.gap(at).only(Gap::SPACE.with(Gap::COLON)));
