@@ -127,9 +127,7 @@ fn before(document: &Document<'_>, start: usize, end: usize) -> bool {
         "age" | "aged" | "turned" | "turning" | "turns" => true,
         "is" | "was" if is_person(word(2)) => ends_clause(document, end),
         // "at ninety two he still drives"
-        "at" if (document.begins_clause(start - 1) || document.begins_sentence(start - 1))
-            && document.gap(end) == Gap::SPACE =>
-        {
+        "at" if document.begins_clause(start - 1) && document.gap(end) == Gap::SPACE => {
             matches!(document.stem(end), "he" | "she")
         }
         "is" | "was" | "of" | "at" | ":" => matches!(word(2), "age"),

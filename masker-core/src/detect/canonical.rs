@@ -57,7 +57,7 @@ fn date(document: &Document<'_>) -> Option<String> {
         let run = code_run(&document.view, &document.words, 0)?;
         dates::numeric(document, &run).filter(whole)
     })?;
-    // "easter 2019" says no month.
+    // "easter 2019" says neither month nor day.
     (hit.date.month > 0 || hit.date.day.is_some()).then(|| hit.date.to_iso())
 }
 

@@ -226,7 +226,7 @@ fn judge_known(document: &Document<'_>, run: &CodeRun, context: &Context, out: &
 
 /// A number that is said digit by digit: amounts and measures are not, and a count goes up or down.
 fn judge_said(document: &Document<'_>, run: &CodeRun, out: &mut Vec<Candidate>) -> bool {
-    /// Seven digits are a telephone number; more than these are no identifier.
+    /// Seven digits are a telephone number; what is longer than the longest of these is no identifier.
     const LENGTHS: RangeInclusive<usize> = 7..=16;
     let pieces = &run.pieces;
     let digit = |piece: &CodePiece| {

@@ -363,9 +363,8 @@ fn holiday(document: &Document<'_>, at: usize) -> Option<DateHit> {
         "valentine" | "valentines" if of_somebody() && follows("day") => (2, Some(14)),
         "independence" if follows("day") => (7, Some(4)),
         "veteran" | "veterans" if of_somebody() && follows("day") => (11, Some(11)),
-        "thanksgiving" => (11, None),
-        // Another day in every year, and not the only one of its month.
-        "easter" => (0, None),
+        // Another day in every year: by the month alone it would be taken for the month, or for another such day.
+        "easter" | "thanksgiving" => (0, None),
         "labor" | "memorial" if follows("day") => (0, None),
         "father" | "fathers" | "mother" | "mothers" | "president" | "presidents"
             if of_somebody() && follows("day") =>

@@ -379,7 +379,8 @@ impl<'s> Document<'s> {
         !(plain_stop && (abbreviated || (before.len() == 1 && before.case == Case::Title)))
     }
 
-    /// Whether a mark, a line or a turn ends before the word, so that it does not go on with the one before it.
+    /// Whether the text begins at the word, or a mark, a line or a turn ends before it, so that it does not go on with the one before
+    /// it.
     pub(crate) fn begins_clause(&self, at: usize) -> bool {
         let ends = Gap::BARRIER
             .with(Gap::COMMA)
@@ -387,7 +388,7 @@ impl<'s> Document<'s> {
             .with(Gap::QUESTION)
             .with(Gap::SENTENCE)
             .with(Gap::STOP);
-        self.gap(at).has(ends)
+        at == 0 || self.gap(at).has(ends)
     }
 
     /// Whether words `a` and `b` (`a` before `b`) stand in one sentence.
