@@ -148,6 +148,7 @@ class _Masking:
             masked.speculation = getattr(frame, "speculation", False)
             masked.pts = frame.pts
             frame = masked
+            self._interrupted = False
         await self._process_frame(frame, direction)
 
     async def push_frame(self, frame: Frame, direction: FrameDirection = FrameDirection.DOWNSTREAM) -> None:
