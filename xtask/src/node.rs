@@ -14,13 +14,17 @@ const OLDEST: u32 = 20;
 
 /// Builds the package and runs every test of it.
 pub(crate) fn run(workspace: &Workspace) -> Outcome {
-    let folder = build(workspace)?;
-    shell::run(&mut npm(&folder, &["test"]))
+    test(&build(workspace, shell::run)?)
+}
+
+/// Runs every test of the package that was built in this folder.
+pub(crate) fn test(folder: &Path) -> Outcome {
+    shell::run(&mut npm(folder, &["test"]))
 }
 
 /// One masker under calls of every kind for so many seconds, as a command; the package is built before.
 pub(crate) fn soak(workspace: &Workspace, seconds: &str) -> Result<Command, String> {
-    let folder = build(workspace)?;
+    let folder = build(workspace, shell::run)?;
     let mut command = Command::new("node");
     command.current_dir(folder).args(["--expose-gc", "bench/soak.mjs", "--seconds", seconds]);
     Ok(command)
@@ -28,7 +32,7 @@ pub(crate) fn soak(workspace: &Workspace, seconds: &str) -> Result<Command, Stri
 
 /// Packs the package with the addon of this platform into a folder, and gives the path of the archive.
 pub(crate) fn pack(workspace: &Workspace, into: &Path) -> Result<PathBuf, String> {
-    let folder = build(workspace)?;
+    let folder = build(workspace, shell::run)?;
     let mut command = npm(&folder, &["pack", "--json", "--pack-destination"]);
     let told = shell::capture(command.arg(into))?;
     let told: Value = serde_json::from_str(&told).map_err(|error| format!("npm pack: {error}"))?;
@@ -36,14 +40,15 @@ pub(crate) fn pack(workspace: &Workspace, into: &Path) -> Result<PathBuf, String
     Ok(into.join(name))
 }
 
-/// Installs what build and tests need from the registry of packages, and builds addon and adapters; gives the package's folder.
-fn build(workspace: &Workspace) -> Result<PathBuf, String> {
+/// Installs what build and tests need from the registry of packages, and builds addon and adapters, by commands run so; gives
+/// the package's folder.
+pub(crate) fn build(workspace: &Workspace, run: fn(&mut Command) -> Outcome) -> Result<PathBuf, String> {
     check_version()?;
     let folder = workspace.path(FOLDER);
     if !is_installed(&folder) {
-        shell::run(&mut npm(&folder, &["ci", "--no-audit", "--no-fund"]))?;
+        run(&mut npm(&folder, &["ci", "--no-audit", "--no-fund"]))?;
     }
-    shell::run(&mut npm(&folder, &["run", "build"]))?;
+    run(&mut npm(&folder, &["run", "build"]))?;
     Ok(folder)
 }
 

@@ -2,7 +2,7 @@
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Output};
 
 /// What a chore ends with: nothing, or one message for the person who ran it.
 pub(crate) type Outcome = Result<(), String>;
@@ -63,14 +63,26 @@ pub(crate) fn run(command: &mut Command) -> Outcome {
     }
 }
 
+/// Runs a command beside others: what it wrote is shown where it fails.
+pub(crate) fn run_silently(command: &mut Command) -> Outcome {
+    output(command).map(drop)
+}
+
 /// Runs a command and gives what it wrote to its standard output.
 pub(crate) fn capture(command: &mut Command) -> Result<String, String> {
+    let output = output(command)?;
+    String::from_utf8(output.stdout).map_err(|_| format!("{}: the output is not UTF-8", describe(command)))
+}
+
+/// What a command wrote, where it ended well; else the failure tells all of it.
+fn output(command: &mut Command) -> Result<Output, String> {
     let line = describe(command);
     let output = command.output().map_err(|error| format!("cannot start {line}: {error}"))?;
-    if !output.status.success() {
-        return Err(format!("{line}: {}\n{}", output.status, String::from_utf8_lossy(&output.stderr)));
+    if output.status.success() {
+        return Ok(output);
     }
-    String::from_utf8(output.stdout).map_err(|_| format!("{line}: the output is not UTF-8"))
+    let wrote = [output.stdout, output.stderr].concat();
+    Err(format!("{line}: {}\n{}", output.status, String::from_utf8_lossy(&wrote)))
 }
 
 /// Ends a check: prints `sound` where nothing is wrong, else each fault on a line of its own, and fails with their number before
