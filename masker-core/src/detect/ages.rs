@@ -3,6 +3,7 @@ use super::candidate::Candidate;
 use super::context::Context;
 use super::document::Document;
 use super::starts::Flags;
+use super::vocabulary::Tags;
 use crate::Kind;
 use crate::view::{Class, CodeRun, Gap, Shape};
 
@@ -123,49 +124,51 @@ fn is_age(document: &Document<'_>, start: usize, end: usize) -> bool {
 
 fn before(document: &Document<'_>, start: usize, end: usize) -> bool {
     let word = |back: usize| document.stem_before(start, back);
+    let is_person = |back: usize| {
+        let related = start.checked_sub(back).is_some_and(|at| document.is(at, Tags::RELATION));
+        related || matches!(word(back), "he" | "she" | "patient" | "nana")
+    };
     match word(1) {
         "age" | "aged" | "turned" | "turning" | "turns" => true,
-        "is" | "was" if is_person(word(2)) => ends_clause(document, end),
+        "is" | "was" if is_person(2) => ends_clause(document, end),
         // "at ninety two he still drives"
         "at" if document.begins_clause(start - 1) && document.gap(end) == Gap::SPACE => {
             matches!(document.stem(end), "he" | "she")
         }
+        // "mother alive at 95", "passed away at ninety four from a stroke"
+        "at" if tells_life(word(2)) || word(2) == "away" && word(3) == "passed" => {
+            ends_clause(document, end)
+                || matches!(document.stem(end), "from" | "of" | "due" | "after" | "with")
+        }
         "is" | "was" | "of" | "at" | ":" => matches!(word(2), "age"),
-        // "she's ninety two"
-        person if is_person(person) && document.is_possessive(start - 1) => ends_clause(document, end),
+        // "age at death 93"
+        "death" | "diagnosis" | "onset" => word(2) == "at" && word(3) == "age",
+        // "mother d. 91 CVA"
+        "d" if document.gap(start).has(Gap::STOP) => is_person(2),
+        // "i'm ninety and he's ninety two"
+        "i'm" => ends_clause(document, end),
+        _ if is_person(1) && document.is_possessive(start - 1) => ends_clause(document, end),
         "be" if matches!(word(2), "she'll" | "he'll" | "i'll" | "they'll") => true,
-        "be" if word(2) == "will" => is_person(word(3)),
+        "be" if word(2) == "will" => is_person(3),
         // "she lived to be ninety eight"
-        "be" if word(2) == "to" => matches!(word(3), "lived" | "going" | "about"),
+        "be" if word(2) == "to" => matches!(word(3), "lived" | "live" | "going" | "about"),
+        // "grandma lived to 96", "he made it to ninety four"
+        "to" | "until" | "till" if matches!(word(2), "lived" | "live") => true,
+        "to" if word(2) == "it" && matches!(word(3), "made" | "make") => ends_clause(document, end),
         _ => false,
     }
+}
+
+/// Whether a word before "at" says that somebody lives or died.
+fn tells_life(text: &str) -> bool {
+    matches!(text, "died" | "dies" | "passed" | "alive" | "living" | "deceased" | "expired")
 }
 
 /// Whether nothing that a measure could go on with follows: "she is 92 on room air" is no age.
 fn ends_clause(document: &Document<'_>, end: usize) -> bool {
     document.begins_sentence(end)
         || document.gap(end).has(Gap::COMMA)
-        || matches!(document.stem(end), "and" | "but" | "now" | "so" | "when")
-}
-
-fn is_person(text: &str) -> bool {
-    matches!(
-        text,
-        "he" | "she"
-            | "mom"
-            | "mother"
-            | "dad"
-            | "father"
-            | "grandma"
-            | "grandmother"
-            | "grandpa"
-            | "grandfather"
-            | "husband"
-            | "wife"
-            | "aunt"
-            | "uncle"
-            | "patient"
-    )
+        || matches!(document.stem(end), "and" | "but" | "can" | "now" | "so" | "when")
 }
 
 /// "The house is 95 years old."

@@ -144,6 +144,8 @@ pub(crate) fn find(
         let label = label_of(document, cues, run, context, carried).filter(|label| {
             !is_secret(label) || secret.is_none_or(|at| run.words.start - label.distance > at)
         });
+        let longer = label.and_then(|label| with_first_letter(document, run, label));
+        let run = longer.as_ref().unwrap_or(run);
         let first = out.len();
         let found = extends_phone(document, run, out)
             || judge_area_code(document, run, out)
@@ -278,6 +280,27 @@ pub(crate) fn without_label(cues: &[CueHit], run: &CodeRun) -> Option<CodeRun> {
     trimmed.pieces.drain(..kept);
     trimmed.words.start = trimmed.pieces.first()?.word as usize;
     Some(trimmed)
+}
+
+/// "member id is a four b five …": the run with a first letter that is a word besides. Right behind a label no article stands before
+/// so long a number.
+fn with_first_letter(document: &Document<'_>, run: &CodeRun, label: Label) -> Option<CodeRun> {
+    let at = run.words.start.checked_sub(1)?;
+    let char = match document.stem(at) {
+        "a" => b'A',
+        "i" => b'I',
+        _ => return None,
+    };
+    let linked = matches!(document.stem_before(at, 1), "is" | "was" | "it's");
+    let labelled = label.distance == 1 || label.distance == 2 && linked;
+    let long = run.pieces.len() >= 5 && run.is_spoken() && !is_amount(document, run);
+    if !labelled || !long || document.words[at].len() > 1 || document.gap(at + 1) != Gap::SPACE {
+        return None;
+    }
+    let mut longer = run.clone();
+    longer.pieces.insert(0, CodePiece { char, word: at as u32, word_end: at as u32 + 1, spoken: true });
+    longer.words.start = at;
+    Some(longer)
 }
 
 fn label_of(

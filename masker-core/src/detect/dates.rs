@@ -244,7 +244,7 @@ fn day_alone(document: &Document<'_>, at: usize) -> Option<DateHit> {
             | "discharged"
             | "scheduled"
     ) && !document.begins_sentence(at - 1);
-    let ends = ends_day(document, said.end);
+    let ends = ends_day(document, said.end) || weekday && document.stem(said.end) == "by";
     let early = said.spoken && said.day < 4 && !weekday;
     let month = of_relative_month(document, said.end);
     let moved = is_in_range(document, at, said.end);
@@ -324,8 +324,13 @@ fn has_month_with_a_later_day(document: &Document<'_>, at: usize) -> bool {
 pub(crate) fn date_at(document: &Document<'_>, at: usize) -> Option<DateHit> {
     match document.class(at) {
         Class::Month => month_first(document, at).or_else(|| month_alone(document, at)),
-        // "four of july", but no day of the month otherwise.
-        Class::Digit | Class::Teen if document.stem(skip_fillers(document, at + 1)) != "of" => None,
+        // "four of july", "nine march eighty two", but no day of the month otherwise.
+        Class::Digit | Class::Teen
+            if document.stem(skip_fillers(document, at + 1)) != "of"
+                && !(document.class(at + 1) == Class::Month && year_at(document, at + 2, true).is_some()) =>
+        {
+            None
+        }
         Class::Digit | Class::Teen | Class::Tens | Class::Ordinal => {
             day_first(document, at).or_else(|| day_alone(document, at))
         }
@@ -484,7 +489,9 @@ fn month_first(document: &Document<'_>, at: usize) -> Option<DateHit> {
     // "may one of us" has no date; "may first" and "May 1" do.
     if said.cardinal && !is_surely_month(document, at) && document.stem(at) == "may" {
         let prepared = at > 0 && is_date_preposition(document.stem(at - 1));
-        if !prepared && document.words[at].case == Case::Lower {
+        // "i was born may ten eighty seven"
+        let dated = said.spoken && year_at(document, said.end, true).is_some();
+        if !prepared && !dated && document.words[at].case == Case::Lower {
             return None;
         }
     }
@@ -678,13 +685,24 @@ fn said_day(document: &Document<'_>, at: usize) -> Option<SaidDay> {
                     Class::Ordinal if close && document.value(at + 1) < 10 => {
                         day(tens + document.value(at + 1), at + 2, false, true)
                     }
-                    Class::Digit if close && document.value(at + 1) > 0 => {
+                    // "july twenty two thousand sixteen" is the twentieth.
+                    Class::Digit
+                        if close
+                            && document.value(at + 1) > 0
+                            && document.class(at + 2) != Class::Thousand =>
+                    {
                         day(tens + document.value(at + 1), at + 2, true, true)
                     }
                     _ => day(tens, at + 1, true, true),
                 }
             }
             Class::Teen | Class::Digit => day(document.value(at), at + 1, true, true),
+            // "january oh two twenty ten"; without a year behind it "oh two" is one.
+            Class::Oh
+                if document.class(at + 1) == Class::Digit && year_at(document, at + 2, true).is_some() =>
+            {
+                day(document.value(at + 1), at + 2, true, true)
+            }
             _ => None,
         },
         Shape::Digits => None,
@@ -820,7 +838,7 @@ fn day_first(document: &Document<'_>, at: usize) -> Option<DateHit> {
     {
         return None;
     }
-    if said.spoken && said.cardinal && !of {
+    if said.spoken && said.cardinal && !of && year_at(document, month_at + 1, true).is_none() {
         return None;
     }
     // "the second may help", "12 may follow".
@@ -1037,8 +1055,45 @@ fn is_placed_in_time(document: &Document<'_>, at: usize) -> bool {
             | "issued"
             | "signed"
     ) || before == "of" && at > 1 && document.stem(at - 2) == "as"
+        || is_procedure(before)
         || at > 0 && document.class(at - 1) == Class::Weekday;
     dated && document.gap(at).only(Gap::SPACE.with(Gap::LINE).with(Gap::COLON))
+}
+
+/// Whether a word names something that is done on a day, so that a fraction behind it is one: "echo 1/6", "colonoscopy 3/4".
+fn is_procedure(word: &str) -> bool {
+    const ENDINGS: [&str; 7] = ["scopy", "ectomy", "plasty", "ostomy", "otomy", "graphy", "centesis"];
+    matches!(
+        word,
+        "cath"
+            | "echo"
+            | "mri"
+            | "mra"
+            | "cta"
+            | "cxr"
+            | "eeg"
+            | "ekg"
+            | "ecg"
+            | "egd"
+            | "ercp"
+            | "emg"
+            | "tte"
+            | "tee"
+            | "biopsy"
+            | "bx"
+            | "mammogram"
+            | "angiogram"
+            | "echocardiogram"
+            | "surgery"
+            | "repair"
+            | "replacement"
+            | "transplant"
+            | "labs"
+            | "extubated"
+            | "intubated"
+            | "ultrasound"
+            | "xray"
+    ) || word.len() > 6 && ENDINGS.iter().any(|ending| word.ends_with(ending))
 }
 
 /// Whether "6/27" is a day without any label: the words before it place it in time, or it can be no fraction or score and
@@ -1253,15 +1308,31 @@ pub(crate) fn numeric(document: &Document<'_>, run: &CodeRun) -> Option<DateHit>
     let (date, mut certain) = best?;
     // "Nine twenty-six sixty-nine." says nothing else.
     let (first, last) = (run.words.start, run.words.end);
-    let groups = pieces.iter().filter(|piece| piece.spoken).map(|piece| piece.word);
-    certain |= run.is_spoken()
-        && groups.clone().count() == pieces.len()
+    let said = run.is_spoken()
+        && pieces.iter().all(|piece| piece.spoken)
         && (first..last)
-            .all(|at| matches!(document.class(at), Class::Digit | Class::Teen | Class::Tens | Class::Oh))
-        && document.begins_sentence(first)
-        && document.begins_sentence(last)
-        && document.words[first].case == Case::Title
-        && pieces.len() >= 5;
+            .all(|at| matches!(document.class(at), Class::Digit | Class::Teen | Class::Tens | Class::Oh));
+    let alone = || {
+        document.begins_sentence(first)
+            && document.begins_sentence(last)
+            && document.words[first].case == Case::Title
+            && pieces.len() >= 5
+    };
+    // "it started on six eleven twenty two"
+    let placed = || {
+        let contracted = document.words.get(last).is_some_and(|word| word.apostrophe);
+        let since = matches!(document.stem_before(first, 1), "on" | "since");
+        let until = matches!(document.stem(last), "to" | "until" | "till" | "through");
+        since && (ends_day(document, last) || contracted)
+            || document.stem_before(first, 1) == "from" && until
+            // "my name is maria lopez six eleven fifty two"
+            || first > 0
+                && document.entry(first - 1).family_name().max(document.entry(first - 1).given_name()) > 0
+                && document.entry(first - 1).common() == 0
+                && (first..last).any(|at| document.class(at) == Class::Tens)
+                && document.begins_clause(last)
+    };
+    certain |= said && (alone() || placed());
     if all_one_word && pieces.len() < 6 {
         return None;
     }

@@ -456,7 +456,13 @@ fn street_name(document: &Document<'_>, at: usize, numbered: bool) -> Option<usi
                 return Some(unit(document, end).unwrap_or(end));
             }
         }
-        if word.shape == Shape::Letters {
+        // "twenty ninth street"
+        let ordinal = document.class(next) == Class::Tens
+            && document.class(next + 1) == Class::Ordinal
+            && document.gap(next + 1).only(Gap::SPACE.with(Gap::HYPHEN));
+        if ordinal {
+            next += 1;
+        } else if word.shape == Shape::Letters {
             if is_function_word(document, next) {
                 return None;
             }
@@ -556,7 +562,8 @@ fn labelled_street(document: &Document<'_>, cues: &[CueHit], at: usize, next: us
     let said = document.words[at].shape == Shape::Letters;
     // "my address is one of …", "send it to twenty people": what is said as a number begins other things too.
     let entry = document.entry(next);
-    let name_like = entry == Entry::default() || entry.family_name() > 0 && entry.common() < 5;
+    let listed = entry.family_name() > 0 || entry.town() > 0 && entry.medical() == 0;
+    let name_like = entry == Entry::default() || listed && entry.common() < 5;
     let large = next >= at + 3
         || name_like && (next > at + 1 || matches!(document.class(at), Class::Teen | Class::Tens));
     let suffix = is_plain_suffix(document.stem(next));
@@ -735,7 +742,11 @@ fn tail(document: &Document<'_>, at: usize) -> (usize, Option<(usize, usize)>) {
             let has_comma = document.gap(next).has(Gap::COMMA.with(Gap::LINE));
             let titled = document.words[next].case != Case::Lower;
             let state = state_end(document, after).is_some();
-            if titled || state || (has_comma && !document.is_cased(next)) {
+            // "sunset circle in dayton"
+            let entry = document.entry(next);
+            let elsewhere = after == next + 1 && (entry.state() >= 2 || entry.country() == 1);
+            let within = next > at && !document.is_cased(next) && !elsewhere && entry.common() < 3;
+            if titled || state || within || (has_comma && !document.is_cased(next)) {
                 end = after;
                 next = after;
             }
@@ -767,10 +778,25 @@ fn tail(document: &Document<'_>, at: usize) -> (usize, Option<(usize, usize)>) {
         }
         return (state, None);
     }
-    match zip_end(document, next) {
+    match zip_end(document, next).or_else(|| postcode_end(document, next)) {
         Some(zip) if end > at => (zip, None),
         _ => (end, None),
     }
+}
+
+/// The word after a postcode of the United Kingdom or Canada at `at`: "SW1A 2AA", "K1A 0B1".
+fn postcode_end(document: &Document<'_>, at: usize) -> Option<usize> {
+    let shaped = |at: usize, shapes: &[&str]| {
+        let shape: String =
+            document.stem(at).bytes().map(|b| if b.is_ascii_digit() { '9' } else { 'a' }).collect();
+        document.words.get(at).is_some_and(|word| word.shape == Shape::Mixed)
+            && shapes.contains(&shape.as_str())
+    };
+    let soft = Gap::SPACE.with(Gap::COMMA).with(Gap::LINE);
+    let british = shaped(at, &["a9", "a99", "aa9", "aa99", "a9a", "aa9a"]) && shaped(at + 1, &["9aa"]);
+    let canadian = shaped(at, &["a9a"]) && shaped(at + 1, &["9a9"]);
+    let joined = document.gap(at).only(soft) && document.gap(at + 1) == Gap::SPACE;
+    (joined && (british || canadian)).then_some(at + 2)
 }
 
 /// The word after a state at `at`, by name or abbreviation.
@@ -834,9 +860,10 @@ fn town(document: &Document<'_>, cues: &[CueHit], at: usize) -> Option<Found> {
     if cased && word.case == Case::Lower {
         return None;
     }
-    // "from Denmark", "in the United States", "Independence Day", "Huntington disease"
+    // "from Denmark", "in the United States", "Independence Day", "Huntington disease"; but "in poland maine"
     let other = matches!(document.stem(end), "states" | "kingdom" | "day" | "disease" | "syndrome");
-    if end == at + 1 && (entry.country() == 1 || other) {
+    let abroad = entry.country() == 1 && state_end(document, end).is_none();
+    if end == at + 1 && (abroad || other) {
         return None;
     }
     let found =
@@ -913,8 +940,12 @@ fn town(document: &Document<'_>, cues: &[CueHit], at: usize) -> Option<Found> {
         && entry.common() == 0
         && entry.medical() == 0
         && entry.institution() == 0;
-    let known = entry.town() >= 2 || only_town && word.case == Case::Title;
-    if matches!(before, "our" | "the" | "your" | "their" | "in") && site && known && cased {
+    let known = if cased {
+        entry.town() >= 2 || only_town && word.case == Case::Title
+    } else {
+        only_town && word.len() >= 4
+    };
+    if matches!(before, "our" | "the" | "your" | "their" | "in") && site && known {
         return found(end, 0.6, None);
     }
     // "Marta B. from Lakewood,"
@@ -939,8 +970,10 @@ fn town(document: &Document<'_>, cues: &[CueHit], at: usize) -> Option<Found> {
         let said = !cased
             && matches!(before, "in" | "near" | "past" | "outside")
             && entry.medical() == 0
-            && (several || only_town && word.len() >= 6);
-        if written || said {
+            && (several || only_town && word.len() >= 4);
+        // "we drove up from saco"
+        let left = !cased && before == "from" && only_town && word.len() >= 4 && document.begins_clause(end);
+        if written || said || left {
             return found(end, 0.55, None);
         }
     }

@@ -584,7 +584,8 @@ impl<W: SaidWord> Reader<'_, '_, W> {
             let next = self.class(at + 1);
             let next_code = next.class == Class::Letter
                 || (self.is_code(at + 1) && !matches!(next.class, Class::Repeat))
-                || matches!(next.class, Class::Dot | Class::Underscore | Class::At);
+                || matches!(next.class, Class::Dot | Class::Underscore | Class::At)
+                || next.class == Class::Dash && self.is_code(at + 2);
             let beside = self
                 .word(at + 1)
                 .is_some_and(|w| w.gap.only(Gap::SPACE.with(Gap::HYPHEN).with(Gap::COMMA).with(Gap::STOP)))
@@ -670,6 +671,8 @@ impl<W: SaidWord> Reader<'_, '_, W> {
             let text = self.word(next).map_or("", |w| w.text(self.view));
             match self.class(next).class {
                 Class::Filler | Class::Dash => next += 1,
+                // "oh three slash oh nine slash eighty two"
+                Class::Slash if self.is_number(next - 1) && self.is_number(next + 1) => next += 1,
                 Class::Dot if self.is_code(next + 1) && self.is_number(next - 1) => return at,
                 Class::None if matches!(text, "like" | "okay" | "ok" | "then" | "so" | "yeah" | "space") => {
                     next += 1;
@@ -792,6 +795,8 @@ mod tests {
             ("six hundred five", "605"),
             ("one two three uh four five", "12345"),
             ("one two three dash four five dash six seven", "1234567"),
+            ("oh three slash oh nine slash eighty two", "030982"),
+            ("one a dash four a dash ten d", "1A4A10D"),
             ("double oh seven", "007"),
             ("four two to six", "4226"),
             ("one e g four t e five m k seven three", "1EG4TE5MK73"),
