@@ -9,6 +9,9 @@ use super::patterns::is_odd_word;
 use super::starts::Flags;
 use super::vocabulary::Tags;
 use crate::Kind;
+use crate::kinds::Verdict;
+use crate::kinds::checks;
+use crate::lexicon::Entry;
 use crate::view::{Class, Gap, Shape};
 
 /// Top-level domains that are said after "dot" without spelling; others count only where the rest leaves no doubt.
@@ -61,9 +64,10 @@ pub(crate) fn find_usernames(document: &Document<'_>, cues: &[CueHit], out: &mut
         let links = |at: usize| {
             matches!(document.stem(at), "is" | "was" | "it" | "as") || document.class(at) == Class::At
         };
+        let linked = links(cue.end - 1);
         let start = if links(cue.end) && close(document, cue.end) {
             cue.end + 1
-        } else if links(cue.end - 1) {
+        } else if linked || begins_odd_name(document, cue.end) {
             cue.end
         } else {
             continue;
@@ -72,7 +76,11 @@ pub(crate) fn find_usernames(document: &Document<'_>, cues: &[CueHit], out: &mut
         let start = start + usize::from(document.class(start) == Class::At && close(document, start));
         let mut end = start;
         let (mut codes, mut plain) = (0, 0);
-        while end < document.len() && end < start + MOST_WORDS && close(document, end) {
+        let another = |at: usize| {
+            let from = cues.partition_point(|cue| cue.start < at);
+            cues[from..].iter().take_while(|cue| cue.start == at).any(|cue| cue.role == Role::Label)
+        };
+        while end < document.len() && end < start + MOST_WORDS && close(document, end) && !another(end) {
             match document.class(end) {
                 Class::Letter | Class::Oh | Class::Digit | Class::Teen | Class::Tens | Class::Repeat => {
                     codes += 1;
@@ -94,6 +102,62 @@ pub(crate) fn find_usernames(document: &Document<'_>, cues: &[CueHit], out: &mut
             validated: false,
             pass: Pass::Spoken,
             recognizer: "username_said".into(),
+        });
+    }
+}
+
+/// "username joharlow ninety two": a word that is in no list, and numbers behind it.
+fn begins_odd_name(document: &Document<'_>, at: usize) -> bool {
+    document.gap(at) == Gap::SPACE
+        && document.entry(at) == Entry::default()
+        && document.class(at) == Class::None
+        && is_said_digit(document, at + 1)
+}
+
+fn is_said_digit(document: &Document<'_>, at: usize) -> bool {
+    document.gap(at) == Gap::SPACE
+        && matches!(document.class(at), Class::Digit | Class::Oh | Class::Teen | Class::Tens | Class::Repeat)
+}
+
+/// Passwords said as words with a number behind them: "the password is blue bird forty four".
+pub(crate) fn find_passwords(document: &Document<'_>, cues: &[CueHit], out: &mut Vec<Candidate>) {
+    /// No password is said with more words before its number, nor with a longer one.
+    const MOST_WORDS: usize = 3;
+    const MOST_DIGITS: usize = 8;
+    let labels = cues
+        .iter()
+        .filter(|cue| cue.role == Role::Label && Kind::BUILT_IN[cue.kind as usize] == Kind::Password);
+    for cue in labels {
+        let links = |at: usize| matches!(document.stem(at), "is" | "was");
+        let announced = links(cue.end) || links(cue.end - 1) || document.gap(cue.end).has(Gap::COLON);
+        let named = matches!(document.stem(cue.end - 1), "password" | "passphrase" | "passwd" | "pwd");
+        if !announced && !named {
+            continue;
+        }
+        let start = cue.end + usize::from(links(cue.end));
+        let is_word = |at: usize| {
+            document.class(at) == Class::None
+                && document.words.get(at).is_some_and(|word| word.shape == Shape::Letters)
+                && checks::credential(document.stem(at)) != Verdict::Reject
+                && !is_prose(document, at)
+                && (at == start || document.gap(at) == Gap::SPACE)
+        };
+        let words = (start..start + MOST_WORDS).take_while(|&at| is_word(at)).count();
+        let number = start + words;
+        let digits = (number..number + MOST_DIGITS).take_while(|&at| is_said_digit(document, at)).count();
+        let end = number + digits;
+        // "pin change two days ago"
+        let amount = document.class(end) == Class::Unit || !announced && !document.begins_clause(end);
+        if words == 0 || digits == 0 || amount || document.gap(start).has(Gap::BARRIER) {
+            continue;
+        }
+        out.push(Candidate {
+            kind: Kind::Password,
+            span: document.span(start, end),
+            score: 0.85,
+            validated: false,
+            pass: Pass::Spoken,
+            recognizer: "password_said".into(),
         });
     }
 }

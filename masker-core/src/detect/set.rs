@@ -299,6 +299,7 @@ impl DetectorSet {
         hl7::find(document, found);
         network::find(document, found);
         network::find_usernames(document, &cues, found);
+        network::find_passwords(document, &cues, found);
         network::find_answers(document, context, found);
         places::find(document, &cues, context, found);
         names::find(document, &cues, &runs, context, found);

@@ -580,14 +580,14 @@ static PROSE_WORDS: LazyLock<HashSet<WordHash, WordHashBuilder>> = LazyLock::new
 const PROSE_AFTER_CREDENTIAL: &str = "
     a about access account after again agent all already also always am an and another any are aren't as ask
     asked at attempt attempts available back bad baseline be because bedtime been before being blank blue
-    box breakfast but button by call can can't cannot case change changed changes changing check confirm
-    confirmed contains correct could create created cushion day default details did didn't different dinner
+    box breached breakfast but button by call can can't cannot case change changed changes changing check
+    compromised confirm confirmed contains correct could create created cushion day default details did didn't different dinner
     discharge do doctor does doesn't doing don't done each either email empty enough enter entered entry
     error every everything exactly expire expired expires expiring failed fails failure field fine first
-    fixation for forgot forgotten from generator get give given goes going gone good got gray had has hasn't
-    have haven haven't having he help her here hers hidden hint his history home hospital how i i'm if in
+    fixation for forgot forgotten from generator get give given goes going gone good got gray hacked had has
+    hasn't have haven haven't having he help her here hers hidden hint his history home hospital how i i'm if in
     incorrect info information inserted insertion instead interface into invalid is isn't issue issues it
-    it's its itself just keeper keeps kept know known last length like link linked locked log login long
+    it's its itself just keeper keeps kept know known last leaked length like link linked locked log login long
     lost lunch made make manager match matches may me mean means midnight might mine missing month morning
     must my name names need needed needs never new night no none noon not nothing now nurse of off ok okay
     old on once one only open opens or other our out over pad page pages part password passwords patient
@@ -596,7 +596,7 @@ const PROSE_AFTER_CREDENTIAL: &str = "
     refused rejected remember removal removed request requested required requirement requirements requires
     reset resets resetting rest right rules safe same save saved screen secret section secure security see
     seems send sensitive sent session set setting settings setup shared sharing she should shouldn't show
-    shown site sites so some somebody someone something status still storage stored strength stripe stroke
+    shown site sites so some somebody someone something status still stolen storage stored strength stripe stroke
     strong such sure system taken team tell temporarily temporary than that that's the their them then there
     there's these they they're thing this those through time times to today tomorrow too tract tracts tried
     try trying twice type typed under unknown until up update updated upon us use used user username using
