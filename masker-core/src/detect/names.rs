@@ -294,6 +294,9 @@ fn stands_alone(document: &Document<'_>, context: &Context, at: usize) -> bool {
         && !document.is(at + 1, Tags::FOLLOWS_NAME.with(Tags::PARTICLE).with(Tags::RELATION).with(Tags::ROLE))
         && !context.knows_anything()
         && !begins_reversed(document, at)
+        && !is_related(document, at + 1)
+        && !document.is_possessive(at)
+        && !(matches!(document.stem_before(at, 1), "with" | "under") && is_family_name_alone(document, at))
 }
 
 struct Name {
@@ -762,8 +765,19 @@ fn name_at(
                             || last_was_given && family.family_name() >= 3 && family.not_name() <= 2
                     }
                 };
+            // "maria g calling"
+            let trailing = !document.is_cased(end)
+                && last_was_given
+                && best > 1.0
+                && gap == Gap::SPACE
+                && !matches!(text, "a" | "i" | "o" | "s")
+                && matches!(
+                    document.stem(last),
+                    "calling" | "speaking" | "here" | "from" | "dob" | "called" | "says" | "said"
+                );
             if initial && (dotted || document.words.get(end + 1).is_some_and(|w| w.case == Case::Title))
                 || spoken
+                || trailing
                 || lone
                 || (initial && strong_cue)
             {
@@ -827,6 +841,17 @@ fn name_at(
             continue;
         }
         let pair = last_was_given && entry.family_name() > 0;
+        let only_names = last_was_given
+            && !document.is_cased(end)
+            && is_given_name_alone(document, end - 1)
+            && is_family_name_alone(document, end);
+        // "for kaitlyn white", "andrew price needs"; but "scott good to see you"
+        let is_grammar = document.is(end, Tags::AUXILIARY.with(Tags::NO_NAME));
+        let is_last = pair
+            && entry.family_name() >= 3
+            && !is_mostly_a_word(entry)
+            && !is_grammar
+            && ends_here(document, end + 1);
         // A family name after a given one needs less than a name alone; a common word needs a capital.
         let cased = document.is_cased(end);
         let threshold = if hyphenated {
@@ -850,19 +875,24 @@ fn name_at(
             } else {
                 -0.5
             }
+        } else if only_names || strong_cue && best + cue.strength > 1.0 && is_last {
+            // "casonya feminella", "my name is mark winters and"
+            -9.0
         } else if pair && best > 0.0 {
             let common = entry.not_name() >= 6 || entry.common() >= 6;
-            let frequent =
-                entry.family_name() >= 5 && cue.strength >= 2.2 && !document.is(end, Tags::AUXILIARY);
-            match (common, frequent) {
-                (false, _) => -2.6,
-                (true, true) => -8.0,
-                (true, false) => 0.0,
+            let frequent = entry.family_name() >= 5 && common && cue.strength >= 2.2 && !is_grammar;
+            if frequent || best >= 1.0 && is_last {
+                -8.0
+            } else if common {
+                0.0
+            } else {
+                -2.6
             }
-        } else if strong_cue
-            && best + cue.strength > 1.0
-            && (entry == lexicon::Entry::default()
-                || (entry.family_name() > 0 && entry.not_name() == 0 && entry.common() == 0))
+        } else if best + cue.strength > 1.0
+            && (is_family_name_alone(document, end)
+                || strong_cue
+                    && (entry == lexicon::Entry::default()
+                        || entry.family_name() > 0 && entry.not_name() == 0 && entry.common() == 0))
         {
             -1.6
         } else if strong_cue
@@ -879,7 +909,9 @@ fn name_at(
         if odds < threshold || document.is(end, Tags::TITLE.with(Tags::RELATION)) {
             break;
         }
-        if pair || hyphenated {
+        if only_names {
+            pattern = pattern.max(2.0);
+        } else if pair || hyphenated {
             pattern = pattern.max(if best > 0.0 { 1.5 } else { 1.0 });
         } else {
             pattern = pattern.max(0.7);
@@ -894,7 +926,13 @@ fn name_at(
     }
     let odds = best + pattern + cue.strength;
     let follows = Tags::FOLLOWS_NAME.with(Tags::RELATION).with(Tags::ROLE);
-    if odds + LEAST_FOLLOWING < ACCEPT && spelled.is_empty() && !document.is(end, follows) {
+    let told = || {
+        document.is(end, follows)
+            || document.is_possessive(end - 1)
+            || matches!(document.stem(end), "has" | "needs")
+            || is_related(document, end)
+    };
+    if odds + LEAST_FOLLOWING < ACCEPT && spelled.is_empty() && !told() {
         return None;
     }
     let score = odds + right_cue(document, cues, spelled, at, end);
@@ -907,17 +945,38 @@ fn is_rare_word(entry: Entry) -> bool {
     entry.common() <= 2 && entry.medical() == 0 && entry.not_name() == 0 && entry.institution() == 0
 }
 
+/// Whether a family name is so much more often a plain word that even behind a given name it is one.
+fn is_mostly_a_word(entry: Entry) -> bool {
+    entry.common() > if entry.family_name() >= 5 { 6 } else { 5 }
+}
+
 /// Whether nothing is said from a word on that goes on with the one before it.
 fn ends_here(document: &Document<'_>, at: usize) -> bool {
     document.begins_clause(at)
         || document.is(at, Tags::FOLLOWS_NAME.with(Tags::AUXILIARY).with(Tags::NO_NAME))
+        || matches!(document.stem(at), "date" | "dob" | "last" | "today" | "tomorrow" | "yesterday")
+        || document.words[at].apostrophe && is_contraction(document.stem(at))
 }
 
 /// Whether a word is the name of families and nothing else.
 fn is_family_name_alone(document: &Document<'_>, at: usize) -> bool {
+    document.entry(at).family_name() > 0 && is_only_a_name(document, at)
+}
+
+/// Whether a word is a given name and nothing else, but perhaps a family name.
+fn is_given_name_alone(document: &Document<'_>, at: usize) -> bool {
+    document.entry(at).given_name() > 0 && is_only_a_name(document, at)
+}
+
+/// Whether a word is seldom said but as a given name.
+fn is_mostly_a_given_name(entry: Entry) -> bool {
+    entry.given_name() >= 4 && entry.not_name() <= 3 && entry.common() <= 3 && entry.medical() == 0
+}
+
+/// Whether a word is known as no word of the language, of medicine, or of places and institutions.
+fn is_only_a_name(document: &Document<'_>, at: usize) -> bool {
     let entry = document.entry(at);
-    entry.family_name() > 0
-        && entry.not_name() == 0
+    entry.not_name() == 0
         && entry.common() == 0
         && entry.medical() == 0
         && entry.town() <= 1
@@ -1003,7 +1062,12 @@ fn initials(document: &Document<'_>, cues: &[CueHit], at: usize) -> Option<Name>
         && !document.gap(end).has(Gap::LINE)
     {
         let entry = document.entry(end);
-        let unknown = entry == lexicon::Entry::default();
+        // "A. Haverford": what only towns are called, but not "N. Haverford".
+        let town = entry.family_name() == 0
+            && entry.town() > 0
+            && entry.common() == 0
+            && !matches!(document.stem(at), "n" | "e" | "s" | "w");
+        let unknown = entry == lexicon::Entry::default() || town;
         if (entry.family_name() > 0 && entry.common() < 4) || unknown {
             let mut last = end + 1;
             while last < document.len()
@@ -1012,7 +1076,9 @@ fn initials(document: &Document<'_>, cues: &[CueHit], at: usize) -> Option<Name>
             {
                 last += 1;
             }
-            let score = if document.begins_sentence(at) && unknown { 0.5 } else { 2.0 };
+            let led =
+                || cues.iter().any(|cue| cue.end == at && Kind::BUILT_IN[cue.kind as usize] == Kind::Name);
+            let score = if document.begins_sentence(at) && unknown && !led() { 0.5 } else { 2.0 };
             let score = score + credential_cue(document, last);
             return Some(Name { start: at, end: last, score, recognizer: "name_initials" });
         }
@@ -1031,9 +1097,17 @@ fn initials(document: &Document<'_>, cues: &[CueHit], at: usize) -> Option<Name>
             return Some(Name { start: at, end: last + 1, score: 2.5, recognizer: "name_initials" });
         }
     }
-    // "Mr. W."
-    if titled && stopped {
+    // "Mr. W.", "Dr. P said"
+    let letter = end == at + 1 && document.is_cased(at) && !matches!(document.stem(at), "a" | "i");
+    if titled && (stopped || letter) {
         return Some(Name { start: at, end, score: 3.0, recognizer: "name_initials" });
+    }
+    // "Pt J.T. is a 34F"
+    let several = end > at + 1 && stopped && !is_abbreviation(document, at, end);
+    if several
+        && (follows_patient(document, at) || tells_age(document, end) || tells_of_patient(document, end))
+    {
+        return Some(Name { start: at, end, score: 2.0, recognizer: "name_initials" });
     }
     let labelled = nearest_label(document, cues, at, 4) == Some(Kind::Name)
         || document
@@ -1041,6 +1115,62 @@ fn initials(document: &Document<'_>, cues: &[CueHit], at: usize) -> Option<Name>
             .take(4)
             .any(|at| matches!(document.stem(at), "initials" | "as" | "initialed" | "signed"));
     (labelled && end > at + 1).then_some(Name { start: at, end, score: 2.0, recognizer: "name_initials" })
+}
+
+/// Whether letters with full stops are short for something that is said of patients: "I.V.".
+fn is_abbreviation(document: &Document<'_>, at: usize, end: usize) -> bool {
+    const KNOWN: &str = "am ama bid bm bp cc cdc cp ct cv dc dm dnr do dob ed eg er es eu ex fda gi gu hpi hs id ie im iq iud \
+                         iv la md nih np npo ny or ot pa pm po pp pr prn pt pta qd rn ros rs rx sob sq tb tid uk us uti \
+                         va wbc who";
+    let letters = || (at..end).flat_map(|at| document.stem(at).bytes());
+    KNOWN.split(' ').any(|known| known.bytes().eq(letters()))
+}
+
+/// "pt J.T.", "my patient (R.M.K., …", "34F J.T."
+fn follows_patient(document: &Document<'_>, at: usize) -> bool {
+    let near = Gap::SPACE.with(Gap::COMMA).with(Gap::COLON).with(Gap::BRACKET).with(Gap::STOP);
+    at > 0
+        && document.gap(at).only(near)
+        && (matches!(document.stem(at - 1), "pt" | "patient" | "client") || is_short_age(document, at - 1))
+}
+
+/// "…, 34F with", "… is a 34 year old": what says behind a name how old somebody is.
+fn tells_age(document: &Document<'_>, at: usize) -> bool {
+    let told = matches!(document.stem(at), "is" | "was") && matches!(document.stem(at + 1), "a" | "an");
+    let at = at + if told { 2 } else { usize::from(matches!(document.stem(at), "a" | "an")) };
+    let Some(word) = document.words.get(at) else { return false };
+    let years = word.shape == Shape::Digits
+        && word.len() <= 3
+        && matches!(document.stem(at + 1), "y" | "yo" | "yr" | "year");
+    !word.gap.has(Gap::BARRIER) && (years || is_short_age(document, at))
+}
+
+/// "O.F. denies pain": what notes say of patients.
+fn tells_of_patient(document: &Document<'_>, at: usize) -> bool {
+    matches!(
+        document.stem(at),
+        "reports"
+            | "reported"
+            | "denies"
+            | "denied"
+            | "states"
+            | "stated"
+            | "endorses"
+            | "endorsed"
+            | "complains"
+            | "presents"
+            | "presented"
+            | "attended"
+            | "arrived"
+    )
+}
+
+/// "34F", "7yo"
+fn is_short_age(document: &Document<'_>, at: usize) -> bool {
+    let text = document.stem(at);
+    let digits = text.bytes().take_while(u8::is_ascii_digit).count();
+    (1..=3).contains(&digits)
+        && matches!(&text[digits..], "f" | "m" | "y" | "yo" | "yf" | "ym" | "yof" | "yom")
 }
 
 /// "SMITH, JOHN A": a family name before a comma and a given name, on a line of its own or behind a label; the word after it.
@@ -1215,6 +1345,14 @@ fn left_cue(document: &Document<'_>, cues: &[CueHit], context: &Context, at: usi
             _ => 4.2,
         });
     }
+    // "doctor uh okafor"
+    let paused = at >= turn + 2
+        && document.class(at - 1) == Class::Filler
+        && document.is(at - 2, Tags::TITLE)
+        && (at - 1..=at).all(|at| document.gap(at).only(Gap::SPACE.with(Gap::COMMA)));
+    if paused {
+        strength = strength.max(2.4);
+    }
     // "RN Peaches": what somebody is, in capitals before a capitalised name.
     if document.words[at].case == Case::Title
         && gap == Gap::SPACE
@@ -1235,7 +1373,10 @@ fn left_cue(document: &Document<'_>, cues: &[CueHit], context: &Context, at: usi
         let fillers = !takes && (cue.end..at).all(|i| links_name(document, i));
         // The answer may open a new sentence: "What's your last name? Thompson."
         let crosses = (cue.end..=at).any(|i| document.begins_sentence(i));
+        // "calling about my bill"
+        let owned = cue.role == Role::Hint && distance > 0 && matches!(back(1), "my" | "the");
         if !fillers
+            || owned
             || distance > 4
             || (cue.end..=at).any(|i| document.gap(i).has(Gap::BARRIER))
             || (crosses && distance > 3)
@@ -1276,17 +1417,34 @@ fn left_cue(document: &Document<'_>, cues: &[CueHit], context: &Context, at: usi
                     word,
                     "with" | "saw" | "see" | "tell" | "told" | "asked" | "ask" | "meet" | "met"
                 );
-                let family = document.words[at].case == Case::Title
-                    && entry.town() == 0
-                    && is_family_name_alone(document, at);
-                if only_name || met && family { 0.65 } else { 0.3 }
+                let family = entry.town() == 0 && is_family_name_alone(document, at);
+                let small = !document.is_cased(at) && family;
+                match () {
+                    // "an appointment with goldberg"
+                    () if small && word == "with" && matches!(back(2), "appointment" | "appt" | "visit") => {
+                        2.6
+                    }
+                    () if small && met => 1.8,
+                    () if only_name || met && family && document.words[at].case == Case::Title => 0.65,
+                    () => 0.3,
+                }
             }
+            // "it's under goldberg"
+            "under" if !document.is_cased(at) && is_family_name_alone(document, at) => 2.6,
             // "Appt w/ Verhoeven"
             "w" if gap.has(Gap::SLASH) && gap.only(Gap::SLASH.with(Gap::SPACE)) => 0.65,
             "the" | "a" | "an" | "in" | "at" | "my" | "your" | "our" | "his" | "her" | "on" | "this"
             | "some" | "any" | "no" | "of" => -0.8,
             _ => 0.0,
         });
+        // "the goldberg family is here"
+        let of_family = word == "the"
+            && matches!(document.stem(at + 1), "family" | "household")
+            && document.gap(at + 1) == Gap::SPACE
+            && is_family_name_alone(document, at);
+        if of_family {
+            return LeftCue { strength: 2.6, floor: -9.0 };
+        }
         if matches!(word, "a" | "an") {
             // "a Leo", "an Emory brace": one of many is no person.
             strength = strength.min(-2.2);
@@ -1359,16 +1517,30 @@ fn left_cue(document: &Document<'_>, cues: &[CueHit], context: &Context, at: usi
         let alone = (at..at + 3).any(|at| document.gap(at + 1).has(Gap::BARRIER));
         strength = strength.max(if alone { 3.4 } else { 2.4 });
     }
+    let spoken_to = same && is_spoken_to(document, at);
+    if spoken_to {
+        strength = strength.max(2.4);
+    }
     let entry = document.entry(at);
     let plain = document.is(at, Tags::AUXILIARY) || document.class(at) != Class::None;
-    let floor = if introduces(document, cues, at) && entry.given_name() >= 4 {
+    // "and your last name?" "rice"
+    let answers = strength >= 3.4
+        && entry.family_name() >= 3
+        && document.gap(at + 1).has(Gap::BARRIER)
+        && context.words_into_turn(document, at) == said - turn
+        && !document.is(at, Tags::ACKNOWLEDGES.with(Tags::NO_NAME));
+    let floor = if answers && !plain {
+        -2.3
+    } else if spoken_to || introduces(document, cues, at) && entry.given_name() >= 4 {
         -1.2
     } else if plain {
         -9.0
     } else if strength >= 3.5 && document.is_before(at, Tags::TITLE) && entry.family_name() >= 5 {
         -2.4
     } else if strength >= 4.2
-        && (entry.given_name() >= 4 || entry.family_name() >= 5 && follows_family_name_label(document, at))
+        && (entry.given_name() >= 4
+            || (entry.family_name() >= 5 || entry.family_name() >= 3 && ends_here(document, at + 1))
+                && follows_family_name_label(document, at))
     {
         -3.0
     } else if strength >= 4.5
@@ -1411,6 +1583,38 @@ fn follows_family_name_label(document: &Document<'_>, at: usize) -> bool {
         )
 }
 
+/// "tell rose i called", "talk to mark about it": whom somebody speaks to without an article is called by name, also by one that
+/// is a word besides.
+fn is_spoken_to(document: &Document<'_>, at: usize) -> bool {
+    let back = |n: usize| document.stem_before(at, n);
+    let talks = |word| matches!(word, "talk" | "talked" | "talking" | "speak" | "spoke" | "speaking");
+    let spoken_to = matches!(back(1), "tell" | "told" | "ask" | "asked" | "remind")
+        || matches!(back(1), "to" | "with") && talks(back(2));
+    let goes_on = document.begins_clause(at + 1)
+        || matches!(
+            document.stem(at + 1),
+            "i" | "he"
+                | "she"
+                | "we"
+                | "they"
+                | "that"
+                | "to"
+                | "if"
+                | "about"
+                | "when"
+                | "what"
+                | "in"
+                | "at"
+                | "from"
+        );
+    spoken_to
+        && goes_on
+        && document.gap(at) == Gap::SPACE
+        && document.entry(at).given_name() >= 4
+        && !document.is(at, Tags::RELATION.with(Tags::AUXILIARY))
+        && !(document.is_cased(at) && document.words[at].case == Case::Lower)
+}
+
 /// "This is Will.": a capitalised word that is all that follows.
 fn introduces(document: &Document<'_>, cues: &[CueHit], at: usize) -> bool {
     let word = &document.words[at];
@@ -1450,6 +1654,14 @@ fn relation_cue(document: &Document<'_>, turn: usize, at: usize) -> f32 {
         return if of(4) { 3.2 } else { 2.2 };
     }
     if plain && matches!(back(1), "is" | "was") && relation(2) && of(3) { 1.8 } else { 0.0 }
+}
+
+/// "… is my wife", behind a name.
+fn is_related(document: &Document<'_>, end: usize) -> bool {
+    document.gap(end) == Gap::SPACE
+        && matches!(document.stem(end), "is" | "was")
+        && matches!(document.stem(end + 1), "my" | "his" | "her" | "our")
+        && document.is(end + 2, Tags::RELATION)
 }
 
 /// What stands after a name: "speaking", a spelling of it; or "disease", "street", "hospital".
@@ -1513,6 +1725,31 @@ fn right_cue(document: &Document<'_>, cues: &[CueHit], spelled: &[Spelled], star
             _ => 0.0,
         };
     }
+    if is_related(document, end) {
+        strength += 1.9;
+    }
+    // "gauri's prescription"
+    if possessive
+        && start + 1 == end
+        && !document.is_cased(start)
+        && gap == Gap::SPACE
+        && document.entry(start).eponym() == 0
+        && (is_given_name_alone(document, start) || is_mostly_a_given_name(document.entry(start)))
+    {
+        strength += 1.2;
+    }
+    // "gordon has an appointment"
+    if matches!(after, "has" | "needs")
+        && matches!(document.stem(end + 1), "a" | "an")
+        && matches!(
+            document.stem(end + 2),
+            "appointment" | "appt" | "question" | "prescription" | "refill" | "referral"
+        )
+        && !document.is_cased(start)
+        && document.entry(start).given_name() >= 4
+    {
+        strength += 1.5;
+    }
     // "Parkinson's" and "the Foley", but "the Foley family" is one of people.
     let article = start > 0 && matches!(document.stem(start - 1), "the" | "a" | "an");
     let titled = document.is_before(start, Tags::TITLE);
@@ -1549,7 +1786,9 @@ fn right_cue(document: &Document<'_>, cues: &[CueHit], spelled: &[Spelled], star
         };
         let longer = last - first > end - start;
         let whole = last - first > 1 && first == start && last == end && entry.given_name() == 0;
-        if last >= end && (longer || whole) {
+        // "Child-Pugh B"
+        let graded = first < start && last + 1 == end && document.words[last].len() == 1;
+        if last >= end && (longer || whole) || graded {
             strength -= if entry.institution() == 1 { 5.0 } else { 3.0 };
             break;
         }

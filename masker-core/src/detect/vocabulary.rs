@@ -133,7 +133,8 @@ const LISTS: [(Tags, &str); 22] = [
     ),
     (
         Tags::LEADS_NAME,
-        "it its hi hello hey thanks goodbye bye morning afternoon evening dear named attention attn aka nee law",
+        "it its hi hello hey thanks goodbye bye morning afternoon evening dear named attention attn aka nee law \
+         ask asked remind tell told",
     ),
     (Tags::LEADS_STREET, "and at down from near off on to"),
     (Tags::LEADS_TOWN, "in from near downtown to at of outside around past into by our the your their"),
@@ -152,8 +153,8 @@ const LISTS: [(Tags, &str); 22] = [
     ),
     (
         Tags::FOLLOWS_NAME,
-        "aprn arnp asked attending bsn called calling charge cna cnm crna dds dmd do dpt esq facc fellow fnp \
-         here intern interpreter ii iii iv jr junior lcsw lmft lpc lpn lvn mba md mentioned msn msw np pa pcp \
+        "aprn arnp asked attending bsn called calling charge cna cnm crna dds dmd do dpt esq facc family fellow fnp \
+         here household intern interpreter ii iii iv jr junior lcsw lmft lpc lpn lvn mba md mentioned msn msw np pa pcp \
          pharmacy pharmd phd psyd rdn resident rn rph said says senior speaking sr thinks told wants",
     ),
     (Tags::HIGHWAY, "highway hwy route rte"),
