@@ -295,6 +295,8 @@ fn stands_alone(document: &Document<'_>, context: &Context, at: usize) -> bool {
         && !context.knows_anything()
         && !begins_reversed(document, at)
         && !is_related(document, at + 1)
+        && !tells_of_patient(document, at + 1)
+        && !(document.stem(at + 1) == "is" && tells_age(document, at + 1))
         && !document.is_possessive(at)
         && !(matches!(document.stem_before(at, 1), "with" | "under") && is_family_name_alone(document, at))
 }
@@ -929,7 +931,8 @@ fn name_at(
     let told = || {
         document.is(end, follows)
             || document.is_possessive(end - 1)
-            || matches!(document.stem(end), "has" | "needs")
+            || matches!(document.stem(end), "has" | "is" | "needs")
+            || tells_of_patient(document, end)
             || is_related(document, end)
     };
     if odds + LEAST_FOLLOWING < ACCEPT && spelled.is_empty() && !told() {
@@ -1420,6 +1423,8 @@ fn left_cue(document: &Document<'_>, cues: &[CueHit], context: &Context, at: usi
                 let family = entry.town() == 0 && is_family_name_alone(document, at);
                 let small = !document.is_cased(at) && family;
                 match () {
+                    // "Per Rusconi, hold heparin"
+                    () if word == "per" && family => 1.8,
                     // "an appointment with goldberg"
                     () if small && word == "with" && matches!(back(2), "appointment" | "appt" | "visit") => {
                         2.6
@@ -1431,8 +1436,13 @@ fn left_cue(document: &Document<'_>, cues: &[CueHit], context: &Context, at: usi
             }
             // "it's under goldberg"
             "under" if !document.is_cased(at) && is_family_name_alone(document, at) => 2.6,
-            // "Appt w/ Verhoeven"
-            "w" if gap.has(Gap::SLASH) && gap.only(Gap::SLASH.with(Gap::SPACE)) => 0.65,
+            // "Appt w/ Verhoeven", "D/w Rusconi, who agrees"
+            "w" if gap.has(Gap::SLASH) && gap.only(Gap::SLASH.with(Gap::SPACE))
+                || back(2) == "d" && document.gap(at - 1) == Gap::SLASH && gap == Gap::SPACE =>
+            {
+                let titled = document.words[at].case == Case::Title;
+                if titled && is_family_name_alone(document, at) { 2.0 } else { 0.65 }
+            }
             "the" | "a" | "an" | "in" | "at" | "my" | "your" | "our" | "his" | "her" | "on" | "this"
             | "some" | "any" | "no" | "of" => -0.8,
             _ => 0.0,
@@ -1725,7 +1735,15 @@ fn right_cue(document: &Document<'_>, cues: &[CueHit], spelled: &[Spelled], star
             _ => 0.0,
         };
     }
-    if is_related(document, end) {
+    let of_family = matches!(after, "family" | "household") && is_family_name_alone(document, end - 1);
+    if is_related(document, end) || of_family && gap == Gap::SPACE {
+        strength += 1.9;
+    }
+    // "Franklin denies chest pain.", "Aurora is a 7-year-old girl", but "RA presents"
+    let entry = document.entry(start);
+    let listed = entry.given_name() | entry.family_name() != 0 && document.words[start].case != Case::Upper;
+    let tells = tells_of_patient(document, end) || document.stem(end) == "is" && tells_age(document, end);
+    if listed && start + 1 == end && gap == Gap::SPACE && tells {
         strength += 1.9;
     }
     // "gauri's prescription"
@@ -1754,7 +1772,9 @@ fn right_cue(document: &Document<'_>, cues: &[CueHit], spelled: &[Spelled], star
     let article = start > 0 && matches!(document.stem(start - 1), "the" | "a" | "an");
     let titled = document.is_before(start, Tags::TITLE);
     let thing = !titled && possessive || (article && !matches!(after, "family" | "household"));
-    if thing && start + 1 == end && document.entry(start).eponym() == 1 {
+    // "Thomas's A1c is 7.2."
+    let named = document.begins_sentence(start) && document.entry(start).given_name() >= 5;
+    if thing && !named && start + 1 == end && document.entry(start).eponym() == 1 {
         strength -= 3.5;
     }
     // "Gleason 4+3"

@@ -2,7 +2,7 @@
 
 /// Hits, those found, near misses, those left alone.
 pub(super) static ROWS: &[(&str, [u32; 4])] = &[
-    ("NAME", [141, 141, 71, 71]),
+    ("NAME", [147, 147, 72, 72]),
     ("ADDRESS", [65, 65, 40, 40]),
     ("ZIP", [22, 22, 21, 21]),
     ("DOB", [47, 47, 30, 30]),
