@@ -64,13 +64,19 @@ pub(crate) fn find(document: &Document<'_>, runs: &[CodeRun], context: &Context,
             if is_decade_of_life(document, at) {
                 push(document, at, at + 1, false, out);
             }
-            let digits = text.bytes().take_while(u8::is_ascii_digit).count();
-            let age: u32 = text[..digits].parse().unwrap_or(0);
-            if (90..=125).contains(&age) && matches!(&text[digits..], "yo" | "y" | "yr" | "yrs" | "f" | "m") {
+            if short_age(text).is_some_and(|age| (90..=125).contains(&age)) {
                 push(document, at, at + 1, false, out);
             }
         }
     }
+}
+
+/// The years in "34F", "7yo": an age with its unit or a sex in one word.
+pub(super) fn short_age(text: &str) -> Option<u32> {
+    let digits = text.bytes().take_while(u8::is_ascii_digit).count();
+    let (age, unit) = text.split_at(digits);
+    let told = matches!(unit, "f" | "m" | "y" | "yo" | "yr" | "yrs" | "yf" | "ym" | "yof" | "yom");
+    age.parse().ok().filter(|_| told && digits <= 3)
 }
 
 /// "how old is she?" "ninety four"
@@ -147,6 +153,7 @@ fn before(document: &Document<'_>, start: usize, end: usize) -> bool {
         "d" if document.gap(start).has(Gap::STOP) => is_person(2),
         // "i'm ninety and he's ninety two"
         "i'm" => ends_clause(document, end),
+        // "she's ninety two"
         _ if is_person(1) && document.is_possessive(start - 1) => ends_clause(document, end),
         "be" if matches!(word(2), "she'll" | "he'll" | "i'll" | "they'll") => true,
         "be" if word(2) == "will" => is_person(3),

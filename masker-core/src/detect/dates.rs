@@ -1308,8 +1308,7 @@ pub(crate) fn numeric(document: &Document<'_>, run: &CodeRun) -> Option<DateHit>
     let (date, mut certain) = best?;
     // "Nine twenty-six sixty-nine." says nothing else.
     let (first, last) = (run.words.start, run.words.end);
-    let said = run.is_spoken()
-        && pieces.iter().all(|piece| piece.spoken)
+    let said = pieces.iter().all(|piece| piece.spoken)
         && (first..last)
             .all(|at| matches!(document.class(at), Class::Digit | Class::Teen | Class::Tens | Class::Oh));
     let alone = || {

@@ -4,6 +4,7 @@
 //! scored whole: its best word, its pattern (given name before family name), and the cues beside it.
 
 use super::Pass;
+use super::ages::short_age;
 use super::candidate::Candidate;
 use super::context::Context;
 use super::cues::{CueHit, Role};
@@ -1134,7 +1135,8 @@ fn follows_patient(document: &Document<'_>, at: usize) -> bool {
     let near = Gap::SPACE.with(Gap::COMMA).with(Gap::COLON).with(Gap::BRACKET).with(Gap::STOP);
     at > 0
         && document.gap(at).only(near)
-        && (matches!(document.stem(at - 1), "pt" | "patient" | "client") || is_short_age(document, at - 1))
+        && (matches!(document.stem(at - 1), "pt" | "patient" | "client")
+            || short_age(document.stem(at - 1)).is_some())
 }
 
 /// "…, 34F with", "… is a 34 year old": what says behind a name how old somebody is.
@@ -1145,7 +1147,7 @@ fn tells_age(document: &Document<'_>, at: usize) -> bool {
     let years = word.shape == Shape::Digits
         && word.len() <= 3
         && matches!(document.stem(at + 1), "y" | "yo" | "yr" | "year");
-    !word.gap.has(Gap::BARRIER) && (years || is_short_age(document, at))
+    !word.gap.has(Gap::BARRIER) && (years || short_age(document.stem(at)).is_some())
 }
 
 /// "O.F. denies pain": what notes say of patients.
@@ -1166,14 +1168,6 @@ fn tells_of_patient(document: &Document<'_>, at: usize) -> bool {
             | "attended"
             | "arrived"
     )
-}
-
-/// "34F", "7yo"
-fn is_short_age(document: &Document<'_>, at: usize) -> bool {
-    let text = document.stem(at);
-    let digits = text.bytes().take_while(u8::is_ascii_digit).count();
-    (1..=3).contains(&digits)
-        && matches!(&text[digits..], "f" | "m" | "y" | "yo" | "yf" | "ym" | "yof" | "yom")
 }
 
 /// "SMITH, JOHN A": a family name before a comma and a given name, on a line of its own or behind a label; the word after it.

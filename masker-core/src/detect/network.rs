@@ -64,10 +64,9 @@ pub(crate) fn find_usernames(document: &Document<'_>, cues: &[CueHit], out: &mut
         let links = |at: usize| {
             matches!(document.stem(at), "is" | "was" | "it" | "as") || document.class(at) == Class::At
         };
-        let linked = links(cue.end - 1);
         let start = if links(cue.end) && close(document, cue.end) {
             cue.end + 1
-        } else if linked || begins_odd_name(document, cue.end) {
+        } else if links(cue.end - 1) || begins_odd_name(document, cue.end) {
             cue.end
         } else {
             continue;
@@ -119,7 +118,7 @@ fn is_said_digit(document: &Document<'_>, at: usize) -> bool {
         && matches!(document.class(at), Class::Digit | Class::Oh | Class::Teen | Class::Tens | Class::Repeat)
 }
 
-/// Passwords said as words with a number behind them: "the password is blue bird forty four".
+/// Passwords said as words with a number behind them: "the password is paper moon forty four".
 pub(crate) fn find_passwords(document: &Document<'_>, cues: &[CueHit], out: &mut Vec<Candidate>) {
     /// No password is said with more words before its number, nor with a longer one.
     const MOST_WORDS: usize = 3;

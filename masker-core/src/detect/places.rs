@@ -787,10 +787,9 @@ fn tail(document: &Document<'_>, at: usize) -> (usize, Option<(usize, usize)>) {
 /// The word after a postcode of the United Kingdom or Canada at `at`: "SW1A 2AA", "K1A 0B1".
 fn postcode_end(document: &Document<'_>, at: usize) -> Option<usize> {
     let shaped = |at: usize, shapes: &[&str]| {
-        let shape: String =
-            document.stem(at).bytes().map(|b| if b.is_ascii_digit() { '9' } else { 'a' }).collect();
+        let shape = || document.stem(at).bytes().map(|b| if b.is_ascii_digit() { b'9' } else { b'a' });
         document.words.get(at).is_some_and(|word| word.shape == Shape::Mixed)
-            && shapes.contains(&shape.as_str())
+            && shapes.iter().any(|wanted| wanted.bytes().eq(shape()))
     };
     let soft = Gap::SPACE.with(Gap::COMMA).with(Gap::LINE);
     let british = shaped(at, &["a9", "a99", "aa9", "aa99", "a9a", "aa9a"]) && shaped(at + 1, &["9aa"]);

@@ -579,30 +579,30 @@ static PROSE_WORDS: LazyLock<HashSet<WordHash, WordHashBuilder>> = LazyLock::new
 
 const PROSE_AFTER_CREDENTIAL: &str = "
     a about access account after again agent all already also always am an and another any are aren't as ask
-    asked at attempt attempts available back bad baseline be because bedtime been before being blank blue
-    box breached breakfast but button by call can can't cannot case change changed changes changing check
-    compromised confirm confirmed contains correct could create created cushion day default details did didn't different dinner
-    discharge do doctor does doesn't doing don't done each either email empty enough enter entered entry
-    error every everything exactly expire expired expires expiring failed fails failure field fine first
-    fixation for forgot forgotten from generator get give given goes going gone good got gray hacked had has
-    hasn't have haven haven't having he help her here hers hidden hint his history home hospital how i i'm if in
-    incorrect info information inserted insertion instead interface into invalid is isn't issue issues it
-    it's its itself just keeper keeps kept know known last leaked length like link linked locked log login long
-    lost lunch made make manager match matches may me mean means midnight might mine missing month morning
-    must my name names need needed needs never new night no none noon not nothing now nurse of off ok okay
-    old on once one only open opens or other our out over pad page pages part password passwords patient
-    people pink placement please point points policy portal post posted prick print problem problems prompt
-    protect protected protection provided question questions read really recover recovered recovery red
-    refused rejected remember removal removed request requested required requirement requirements requires
-    reset resets resetting rest right rules safe same save saved screen secret section secure security see
-    seems send sensitive sent session set setting settings setup shared sharing she should shouldn't show
-    shown site sites so some somebody someone something status still stolen storage stored strength stripe stroke
-    strong such sure system taken team tell temporarily temporary than that that's the their them then there
-    there's these they they're thing this those through time times to today tomorrow too tract tracts tried
-    try trying twice type typed under unknown until up update updated upon us use used user username using
-    valid verification very via wall was wasn't we weak website week well were what what's wheel when where
-    which while white who whose why will with within without won't word work worked working works worm would
-    write written wrong yes yesterday yet you you're your yours
+    asked at attempt attempts available back bad baseline be because bedtime been before being blank blue box
+    breached breakfast but button by call can can't cannot case change changed changes changing check
+    compromised confirm confirmed contains correct could create created cushion day default details did didn't
+    different dinner discharge do doctor does doesn't doing don't done each either email empty enough enter
+    entered entry error every everything exactly expire expired expires expiring failed fails failure field
+    fine first fixation for forgot forgotten from generator get give given goes going gone good got gray
+    hacked had has hasn't have haven haven't having he help her here hers hidden hint his history home
+    hospital how i i'm if in incorrect info information inserted insertion instead interface into invalid is
+    isn't issue issues it it's its itself just keeper keeps kept know known last leaked length like link
+    linked locked log login long lost lunch made make manager match matches may me mean means midnight might
+    mine missing month morning must my name names need needed needs never new night no none noon not nothing
+    now nurse of off ok okay old on once one only open opens or other our out over pad page pages part
+    password passwords patient people pink placement please point points policy portal post posted prick print
+    problem problems prompt protect protected protection provided question questions read really recover
+    recovered recovery red refused rejected remember removal removed request requested required requirement
+    requirements requires reset resets resetting rest right rules safe same save saved screen secret section
+    secure security see seems send sensitive sent session set setting settings setup shared sharing she should
+    shouldn't show shown site sites so some somebody someone something status still stolen storage stored
+    strength stripe stroke strong such sure system taken team tell temporarily temporary than that that's the
+    their them then there there's these they they're thing this those through time times to today tomorrow too
+    tract tracts tried try trying twice type typed under unknown until up update updated upon us use used user
+    username using valid verification very via wall was wasn't we weak website week well were what what's
+    wheel when where which while white who whose why will with within without won't word work worked working
+    works worm would write written wrong yes yesterday yet you you're your yours
 ";
 
 #[cfg(test)]
