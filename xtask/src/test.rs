@@ -34,27 +34,47 @@ fn ignored(workspace: &Workspace, test: &str) -> Command {
     workspace.cargo(["test", "--workspace", "--all-features", "--test", test, "--", "--ignored"])
 }
 
-/// The same tests optimised, with many more cases for each property, and those that measure the server.
+/// Tests that make up their cases and are no unit tests, of the core and of the bodies of the fuzz targets.
+const RANDOM: [&str; 11] = [
+    "arguments",
+    "conversation",
+    "kill",
+    "leaks",
+    "payload",
+    "pieces",
+    "policy",
+    "properties",
+    "robustness",
+    "stream",
+    "token",
+];
+
+/// A fuzzer, and figures of the server: latency, memory of streams, lists of very many sessions.
+const MEASURED: [&str; 3] = ["schema", "load", "volume"];
+
+/// The tests that make up their cases, with many more of them, and those that measure the server; all optimised.
 pub(crate) fn run_long(workspace: &Workspace) -> Outcome {
     let seed = fresh_seed();
     println!("MASKER_RANDOM_SEED={seed}");
     shell::run(
-        optimised(workspace)
+        optimised(workspace, &RANDOM)
+            .arg("--lib")
             .env("MASKER_RANDOM_CHATS", "2000")
             .env("MASKER_RANDOM_SEED", &seed)
             .env("PROPTEST_CASES", "2000")
             .env("PROPTEST_RNG_SEED", &seed),
     )?;
-    shell::run(optimised(workspace).args(["--test", "kill", "--", "--kills", "500"]))?;
-    // A fuzzer, and figures of the server: latency, memory of streams, lists of very many sessions.
-    let measured = ["schema", "load", "volume"].into_iter().flat_map(|test| ["--test", test]);
+    shell::run(optimised(workspace, &["kill"]).args(["--", "--kills", "500"]))?;
     let alone = ["--", "--ignored", "--nocapture", "--test-threads=1"];
-    shell::run(optimised(workspace).args(measured.chain(alone)))
+    shell::run(optimised(workspace, &MEASURED).args(alone))
 }
 
-/// Always the same packages with the same features and profile, so that everything is compiled once.
-fn optimised(workspace: &Workspace) -> Command {
-    workspace.cargo(["test", "--workspace", "--all-features", "--profile", "long"])
+/// Tests of the whole workspace, so that everything is as they are compiled anyway, but for what they spend their time in.
+fn optimised(workspace: &Workspace, tests: &[&str]) -> Command {
+    let settings = [".cargo/optimised.toml", "test", "--workspace", "--all-features"];
+    let mut command = workspace.cargo(["--config"].into_iter().chain(settings));
+    command.args(tests.iter().flat_map(|test| ["--test", test]));
+    command
 }
 
 /// A seed that no earlier run had; it is in the failure message of a property, so a find can be repeated.
