@@ -66,7 +66,7 @@ pub(crate) fn run_long(workspace: &Workspace) -> Outcome {
     )?;
     shell::run(optimised(workspace, &["kill"]).args(["--", "--kills", "500"]))?;
     let alone = ["--", "--ignored", "--nocapture", "--test-threads=1"];
-    shell::run(optimised(workspace, &MEASURED).args(alone))
+    shell::run(optimised(workspace, &MEASURED).arg("--no-fail-fast").args(alone))
 }
 
 /// Tests of the whole workspace, so that everything is as they are compiled anyway, but for what they spend their time in.
