@@ -142,7 +142,7 @@ fn before(document: &Document<'_>, start: usize, end: usize) -> bool {
             matches!(document.stem(end), "he" | "she")
         }
         // "mother alive at 95", "passed away at ninety four from a stroke"
-        "at" if tells_life(word(2)) || word(2) == "away" && word(3) == "passed" => {
+        "at" if tells_life(word(2)) || tells_death_before(document, start - 1) => {
             ends_clause(document, end)
                 || matches!(document.stem(end), "from" | "of" | "due" | "after" | "with")
         }
@@ -155,6 +155,12 @@ fn before(document: &Document<'_>, start: usize, end: usize) -> bool {
         "i'm" => ends_clause(document, end),
         // "she's ninety two"
         _ if is_person(1) && document.is_possessive(start - 1) => ends_clause(document, end),
+        // "he's pushing ninety five", "my mother is almost ninety two"
+        "pushing" | "nearing" | "approaching" | "already" | "almost" | "nearly" | "only" | "over" => {
+            let told = is_person(2) && document.is_possessive(start - 2)
+                || matches!(word(2), "is" | "was") && is_person(3);
+            told && ends_clause(document, end)
+        }
         "be" if matches!(word(2), "she'll" | "he'll" | "i'll" | "they'll") => true,
         "be" if word(2) == "will" => is_person(3),
         // "she lived to be ninety eight"
@@ -169,6 +175,18 @@ fn before(document: &Document<'_>, start: usize, end: usize) -> bool {
 /// Whether a word before "at" says that somebody lives or died.
 fn tells_life(text: &str) -> bool {
     matches!(text, "died" | "dies" | "passed" | "alive" | "living" | "deceased" | "expired")
+}
+
+/// "he passed away last tuesday at …", "she died in her sleep at …": whether death is told of a few words before one in the
+/// same sentence.
+fn tells_death_before(document: &Document<'_>, at: usize) -> bool {
+    const REACH: usize = 6;
+    document.before(at).take(REACH).take_while(|&before| !document.begins_sentence(before + 1)).any(
+        |before| {
+            document.stem(before) == "died"
+                || document.stem(before) == "away" && document.stem_before(before, 1) == "passed"
+        },
+    )
 }
 
 /// Whether nothing that a measure could go on with follows: "she is 92 on room air" is no age.

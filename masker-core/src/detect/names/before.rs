@@ -255,6 +255,8 @@ fn word_cue(document: &Document<'_>, context: &Context, turn: usize, at: usize) 
         "hi" | "hello" | "hey" | "thanks" | "goodbye" | "bye" | "morning" | "afternoon" | "evening"
         | "dear" => 1.3,
         "named" | "attention" | "attn" | "aka" | "nee" => 3.0,
+        // "we named her wren"
+        "her" | "him" if matches!(back(2), "named" | "naming" | "name") => 3.0,
         "and" | "or" | "to" if at >= 2 && context.knows_name(document.hash(at - 2)) => 1.2,
         "with" | "for" | "to" | "by" | "from" | "like" | "and" | "is" | "per" | "tell" | "told" | "asked"
         | "ask" | "saw" | "see" | "have" | "had" | "let" | "that's" | "still" | "put" | "gave" | "meet"

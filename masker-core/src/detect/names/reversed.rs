@@ -26,26 +26,42 @@ pub(super) fn reversed(document: &Document<'_>, cues: &[CueHit], at: usize) -> O
     if !written || document.is_possessive(at) {
         return None;
     }
-    let placed = family.gap.has(Gap::START.with(Gap::LINE).with(Gap::BARRIER))
+    // "Subscriber: PRIDEAUX, JOANN", though a number may follow the word as well.
+    let of_person = family.gap.has(Gap::COLON)
+        && at > 0
+        && (document.is(at - 1, Tags::ROLE.with(Tags::RELATION))
+            || matches!(
+                document.stem(at - 1),
+                "attending" | "insured" | "member" | "provider" | "subscriber"
+            ));
+    let placed = of_person
+        || family.gap.has(Gap::START.with(Gap::LINE).with(Gap::BARRIER))
         || (family.gap.has(Gap::COLON)
             && nearest_label(document, cues, at, 1).is_none_or(|kind| kind == Kind::Name));
     let (first, second) = (document.entry(at), document.entry(at + 1));
-    let labelled = family.gap.has(Gap::COLON)
-        && cues[..cues.partition_point(|cue| cue.start < at)].iter().rev().take(6).any(|cue| {
-            cue.end == at
-                && matches!(cue.role, Role::Label | Role::Hint)
-                && Kind::BUILT_IN[cue.kind as usize] == Kind::Name
-        });
+    let labelled = of_person
+        || family.gap.has(Gap::COLON)
+            && cues[..cues.partition_point(|cue| cue.start < at)].iter().rev().take(6).any(|cue| {
+                cue.end == at
+                    && matches!(cue.role, Role::Label | Role::Hint)
+                    && Kind::BUILT_IN[cue.kind as usize] == Kind::Name
+            });
     let patient = family.gap.only(Gap::SPACE.with(Gap::STOP).with(Gap::SENTENCE))
         && at > 0
         && matches!(document.stem(at - 1), "pt" | "patient");
-    let initial = given.len() == 1 && document.gap(at + 2).has(Gap::STOP);
+    let ends = Gap::STOP.with(Gap::LINE).with(Gap::SENTENCE).with(Gap::BARRIER);
+    let initial = given.len() == 1 && document.gap(at + 2).has(ends);
     let unknown = |entry: lexicon::Entry| entry == lexicon::Entry::default();
     let introduced = labelled
         && (first.family_name() > 0 || unknown(first) || first.given_name() > 0)
         && first.common() < 5
         && first.medical() == 0
-        && (initial || given.len() > 2 && (unknown(second) || second.given_name() > 0))
+        // "Provider: Kaiser, Oakland"
+        && first.institution() == 0
+        && (second.town() < 3 || second.given_name() >= 4)
+        && (initial
+            || given.len() > 2
+                && (unknown(second) || second.given_name() > 0 || is_family_name_alone(document, at + 1)))
         && !document.is(at, Tags::NO_NAME.with(Tags::ACKNOWLEDGES))
         && !document.is(at + 1, Tags::NO_NAME.with(Tags::TITLE));
     let names = introduced
@@ -69,9 +85,7 @@ pub(super) fn reversed(document: &Document<'_>, cues: &[CueHit], at: usize) -> O
         || is_family_name_alone(document, at)
             && first.family_name() >= 2
             && given.len() == 1
-            && document
-                .gap(at + 2)
-                .has(Gap::STOP.with(Gap::COLON).with(Gap::LINE).with(Gap::SENTENCE).with(Gap::BARRIER));
+            && document.gap(at + 2).has(ends.with(Gap::COLON));
     if !((placed || patient) && names) {
         return None;
     }

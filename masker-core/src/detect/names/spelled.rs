@@ -10,24 +10,6 @@ use crate::detect::document::Document;
 use crate::view::{Case, CodeRun, Shape, hash_word};
 use crate::{Kind, lexicon};
 
-pub(super) fn judge_spelled(
-    document: &Document<'_>,
-    cues: &[CueHit],
-    context: &mut Context,
-    run: &Spelled,
-    out: &mut Vec<Candidate>,
-) {
-    if let Some(score) = spelled_score(document, cues, context, run) {
-        if document.is_settled(run.start) {
-            context.learn_name(run.hash, &run.word);
-        }
-        out.push(Candidate {
-            pass: Pass::Spoken,
-            ..candidate(document, run.start, run.end, score, "name_spelled")
-        });
-    }
-}
-
 /// A word that is spelled out letter by letter.
 pub(super) struct Spelled {
     pub(super) start: usize,
@@ -56,6 +38,24 @@ pub(super) fn spelled_runs(document: &Document<'_>, runs: &[CodeRun]) -> Vec<Spe
         })
         .inspect(|run| debug_assert!(run.end <= document.len()))
         .collect()
+}
+
+pub(super) fn judge_spelled(
+    document: &Document<'_>,
+    cues: &[CueHit],
+    context: &mut Context,
+    run: &Spelled,
+    out: &mut Vec<Candidate>,
+) {
+    if let Some(score) = spelled_score(document, cues, context, run) {
+        if document.is_settled(run.start) {
+            context.learn_name(run.hash, &run.word);
+        }
+        out.push(Candidate {
+            pass: Pass::Spoken,
+            ..candidate(document, run.start, run.end, score, "name_spelled")
+        });
+    }
 }
 
 /// How surely letters that are spelled are a name.
