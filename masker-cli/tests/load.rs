@@ -211,27 +211,26 @@ fn what_the_proxy_adds() {
     let times = one_by_one(&target);
     let used = Used::by(&target.server).each(before, times.len() as u32);
     println!("one by one: median {:?}; {used}", percentile(&times, 0.5));
-    measure(&target, "warm-up", false);
+    let measure = |name, stream| {
+        let before = Used::by(&target.server);
+        let times = load(&target, stream);
+        let used = Used::by(&target.server).each(before, RATE * SECONDS);
+        let (median, high, most) =
+            (percentile(&times, 0.5), percentile(&times, 0.99), times[times.len() - 1]);
+        println!("{name}: median {median:?}, 99th percentile {high:?}, most {most:?}; {used}");
+        (median, high)
+    };
+    measure("warm-up", false);
     let fast_enough = (0..TRIES).any(|_| {
         let slower = slowness_of_machine().max(1.0);
         let (most_median, most_high) =
             (Duration::from_millis(1).mul_f64(slower), Duration::from_millis(5).mul_f64(slower));
         println!("limits: median {most_median:?}, 99th percentile {most_high:?}");
-        let (median, high) = measure(&target, "whole", false);
+        let (median, high) = measure("whole", false);
         median < most_median && high < most_high
     });
-    measure(&target, "streamed", true);
+    measure("streamed", true);
     assert!(fast_enough, "{TRIES} times slower than the limits above");
-}
-
-/// Puts the server under load, prints what it took, and gives the median and the 99th percentile.
-fn measure(target: &Target, name: &str, stream: bool) -> (Duration, Duration) {
-    let before = Used::by(&target.server);
-    let times = load(target, stream);
-    let used = Used::by(&target.server).each(before, RATE * SECONDS);
-    let (median, high, most) = (percentile(&times, 0.5), percentile(&times, 0.99), times[times.len() - 1]);
-    println!("{name}: median {median:?}, 99th percentile {high:?}, most {most:?}; {used}");
-    (median, high)
 }
 
 #[test]
