@@ -20,6 +20,7 @@ impl Date {
         }
     }
 
+    /// Whether the calendar has such a day, in a leap year where no year is given.
     pub(super) fn is_possible(self) -> bool {
         let longest = match self.month {
             2 => 29,

@@ -13,6 +13,7 @@ use crate::detect::vocabulary::Tags;
 use crate::lexicon::Entry;
 use crate::view::{Case, Class, Gap, Shape};
 
+/// The words of a name, and the log odds that they are one.
 pub(super) struct Name {
     pub(super) start: usize,
     pub(super) end: usize,

@@ -4,7 +4,7 @@ use crate::detect::document::Document;
 use crate::lexicon::Entry;
 use crate::view::Shape;
 
-/// Whether a strong cue raises the odds of a word in small letters ([`LeftCue::floor`]).
+/// Whether a strong cue raises the odds of a word in small letters.
 pub(super) fn may_be_raised(entry: Entry) -> bool {
     entry.given_name() >= 4 || entry.family_name() >= 5
 }

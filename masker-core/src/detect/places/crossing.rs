@@ -1,6 +1,6 @@
 //! Where two streets meet.
 
-use super::found::{Found, ends_clause};
+use super::found::Found;
 use super::street::{is_in_street_name, suffix_counts};
 use super::tail::tail;
 use crate::Kind;
@@ -82,4 +82,10 @@ fn crossing_street(document: &Document<'_>, at: usize) -> Option<usize> {
         && document.entry(end).street_suffix() > 0
         && suffix_counts(document, first, end, true);
     Some(end + usize::from(has_suffix))
+}
+
+/// Whether nothing is said behind a word that goes on with it.
+fn ends_clause(document: &Document<'_>, end: usize) -> bool {
+    document.begins_clause(end)
+        || matches!(document.stem(end), "in" | "near" | "by" | "and" | "across" | "downtown")
 }

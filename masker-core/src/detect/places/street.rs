@@ -2,7 +2,7 @@
 
 use super::LABEL_REACH;
 use super::crossing::{numbered_crossing, street_that_crosses};
-use super::found::{Found, close, close_or_comma, is_function_word};
+use super::found::{Found, close, close_or_comma};
 use super::tail::{state_end, tail};
 use crate::Kind;
 use crate::detect::cues::{CueHit, label_before};
@@ -418,4 +418,93 @@ pub(super) fn is_in_street_name(document: &Document<'_>, at: usize) -> bool {
         && !is_function_word(document, at)
         && document.class(at) == Class::None
         && document.entry(at).unit() == 0
+}
+
+/// Words that cannot be in the name of a street.
+fn is_function_word(document: &Document<'_>, at: usize) -> bool {
+    match document.class(at) {
+        Class::Ordinal => return false,
+        Class::None | Class::Letter | Class::Month | Class::Nato | Class::Weekday | Class::Slip => {}
+        _ => return true,
+    }
+    let entry = document.entry(at);
+    matches!(
+        document.stem(at),
+        "the"
+            | "a"
+            | "an"
+            | "in"
+            | "on"
+            | "at"
+            | "to"
+            | "is"
+            | "are"
+            | "was"
+            | "and"
+            | "or"
+            | "my"
+            | "your"
+            | "his"
+            | "her"
+            | "their"
+            | "our"
+            | "it"
+            | "that"
+            | "this"
+            | "for"
+            | "with"
+            | "from"
+            | "by"
+            | "we"
+            | "i"
+            | "you"
+            | "he"
+            | "she"
+            | "they"
+            | "not"
+            | "no"
+            | "so"
+            | "but"
+            | "if"
+            | "per"
+            | "every"
+            | "each"
+            | "some"
+            | "more"
+            | "than"
+            | "about"
+            | "out"
+            | "up"
+            | "down"
+            | "off"
+            | "over"
+            | "under"
+            | "into"
+            | "near"
+            | "around"
+            | "took"
+            | "take"
+            | "went"
+            | "get"
+            | "got"
+            | "have"
+            | "had"
+            | "has"
+            | "be"
+            | "been"
+            | "can"
+            | "will"
+            | "would"
+            | "just"
+            | "like"
+            | "times"
+            | "percent"
+            | "then"
+            | "as"
+            | "all"
+    ) || document.class(at) == Class::Unit
+        || (entry.common() == 7
+            && entry.family_name() == 0
+            && entry.street_suffix() == 0
+            && entry.direction() == 0)
 }

@@ -1,6 +1,7 @@
 //! Towns and counties.
 
-use super::found::{Found, is_common, is_end_of_way, is_institution_ahead, is_place_preposition};
+use super::TOWN_WORDS;
+use super::found::Found;
 use super::tail::{state_end, zip_end};
 use crate::Kind;
 use crate::detect::cues::{CueHit, label_before};
@@ -153,5 +154,50 @@ pub(super) fn county(document: &Document<'_>, at: usize) -> Option<Found> {
         score: 0.75,
         recognizer: "county",
         zip: None,
+    })
+}
+
+/// "from tulsa to topeka": whether a town is one of two that somebody goes from and to.
+fn is_end_of_way(document: &Document<'_>, at: usize, end: usize) -> bool {
+    let town = |at: usize| {
+        let (end, entry) = document.longest_phrase(at, |entry| entry.town() > 0)?;
+        (entry.town() >= 2 && !is_common(document, at, end)).then_some(end)
+    };
+    let (before, spaced) = (document.stem_before(at, 1), |at: usize| document.gap(at).only(Gap::SPACE));
+    if before == "from" {
+        return document.stem(end) == "to" && spaced(end) && spaced(end + 1) && town(end + 1).is_some();
+    }
+    before == "to"
+        && (2..=TOWN_WORDS).any(|words| {
+            let Some(start) = (at - 1).checked_sub(words - 1) else { return false };
+            document.stem_before(start, 1) == "from" && town(start) == Some(at - 1)
+        })
+}
+
+fn is_place_preposition(text: &str) -> bool {
+    matches!(text, "in" | "from" | "near" | "downtown" | "to" | "at" | "of" | "outside" | "around")
+}
+
+/// A word that is likelier an ordinary word than a town.
+fn is_common(document: &Document<'_>, at: usize, end: usize) -> bool {
+    end == at + 1 && (document.entry(at).common() >= 3 || document.entry(at).medical() == 2)
+}
+
+fn is_institution_ahead(document: &Document<'_>, at: usize) -> bool {
+    (at..at + 3).any(|i| {
+        matches!(
+            document.stem(i),
+            "hospital"
+                | "clinic"
+                | "university"
+                | "college"
+                | "medical"
+                | "health"
+                | "center"
+                | "school"
+                | "general"
+                | "memorial"
+                | "pharmacy"
+        ) && document.same_sentence(at.saturating_sub(1), i.min(document.len() - 1))
     })
 }
