@@ -222,27 +222,7 @@ pub(super) fn month_alone(document: &Document<'_>, at: usize) -> Option<DateHit>
     }
     let word = &document.words[at];
     let before = if at > 0 && !document.begins_sentence(at) { document.stem(at - 1) } else { "" };
-    let named = matches!(
-        before,
-        "in" | "since"
-            | "last"
-            | "until"
-            | "till"
-            | "of"
-            | "early"
-            | "late"
-            | "mid"
-            | "next"
-            | "during"
-            | "by"
-            | "around"
-            | "through"
-            | "before"
-            | "after"
-            | "from"
-            | "this"
-            | "back"
-    );
+    let named = is_date_preposition(before) && !matches!(before, "on" | "and" | "date" | "dated");
     let listed = matches!(before, "and" | "to" | "through")
         && at >= 2
         && document.class(at - 2) == Class::Month

@@ -48,3 +48,16 @@ pub(crate) struct DateHit {
     pub(super) needs_cue: bool,
     pub(super) recognizer: &'static str,
 }
+
+impl DateHit {
+    /// A date that needs no cue, if the calendar has such a day.
+    pub(super) fn possible(
+        date: Date,
+        start: usize,
+        end: usize,
+        spoken: bool,
+        recognizer: &'static str,
+    ) -> Option<Self> {
+        date.is_possible().then_some(Self { date, start, end, spoken, needs_cue: false, recognizer })
+    }
+}

@@ -48,14 +48,7 @@ pub(super) fn month_first(document: &Document<'_>, at: usize) -> Option<DateHit>
     }
     let date = Date { year, month, day: Some(said.day) };
     let spoken = said.spoken || year_spoken;
-    date.is_possible().then_some(DateHit {
-        date,
-        start: at,
-        end,
-        spoken,
-        needs_cue: false,
-        recognizer: "date_long",
-    })
+    DateHit::possible(date, at, end, spoken, "date_long")
 }
 
 /// The word at or after `at` that is no filler: "second uh of june".
@@ -309,14 +302,7 @@ pub(super) fn day_first(document: &Document<'_>, at: usize) -> Option<DateHit> {
         year_at(document, month_at + 1, true).unwrap_or((None, month_at + 1, false));
     let date = Date { year, month: document.value(month_at), day: Some(said.day) };
     let spoken = said.spoken || year_spoken;
-    date.is_possible().then_some(DateHit {
-        date,
-        start: at,
-        end,
-        spoken,
-        needs_cue: false,
-        recognizer: "date_day_first",
-    })
+    DateHit::possible(date, at, end, spoken, "date_day_first")
 }
 
 /// "the seventh of the ninth, fifty nine": the month by its number.
