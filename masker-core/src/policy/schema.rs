@@ -11,9 +11,11 @@ mod tests {
 
     use super::super::action::Named;
     use super::super::limits::{MAX_DESCRIPTION_CHARS, MAX_PATTERN_CHARS, MAX_RECOGNIZER_PATTERNS};
-    use super::super::validate::{
-        DICTIONARY_FIELDS, ENTITY_FIELDS, KIND_ALIASES, PASS_NAMES, RECOGNIZER_FIELDS, TOP_FIELDS,
-    };
+    use super::super::validate::TOP_FIELDS;
+    use super::super::validate::dictionaries::DICTIONARY_FIELDS;
+    use super::super::validate::entities::{ENTITY_FIELDS, KIND_ALIASES};
+    use super::super::validate::passes::PASS_NAMES;
+    use super::super::validate::recognizers::RECOGNIZER_FIELDS;
     use super::super::{
         Action, Check, Keep, NonText, Normalization, Overlap, Policy, Scheme, Surface, TokenScope,
     };
