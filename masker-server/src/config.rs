@@ -316,6 +316,9 @@ const ELSEWHERE: [&str; 7] = [
     "MASKER_GEMMA_BATCH_SIZE",
 ];
 
+/// An audit log of more bytes is not walked from its beginning at the start, unless a setting asks for it.
+const LONGEST_CHECKED_WHOLE: u64 = 1 << 30;
+
 /// The file with what a development server made up.
 const DEV_FILE: &str = "dev.env";
 
@@ -580,9 +583,12 @@ impl Config {
             session_days: r.number("MASKER_SESSION_METADATA_RETENTION_DAYS", 90, 1, 3650) as u32,
         };
         let fsync = fsync(&mut r);
+        let audit_path = r.text("MASKER_AUDIT_LOG_PATH").map(PathBuf::from);
+        let audit_path = audit_path.unwrap_or_else(|| data_dir.join("audit.log"));
+        let is_long = std::fs::metadata(&audit_path).is_ok_and(|file| file.len() > LONGEST_CHECKED_WHOLE);
         let check = r.one_of(
             "MASKER_AUDIT_VERIFY_ON_BOOT",
-            OpenCheck::Full,
+            if is_long { OpenCheck::Tail } else { OpenCheck::Full },
             &[("full", OpenCheck::Full), ("tail", OpenCheck::Tail), ("off", OpenCheck::Off)],
         );
         let fail_open = r.one_of("MASKER_AUDIT_FAIL", false, &[("closed", false), ("open", true)]);
@@ -623,10 +629,6 @@ impl Config {
         else {
             return Err(StartError::Policy(key_errors));
         };
-        let path = |name: &str, default: &str| match r.text(name) {
-            Some(path) => PathBuf::from(path),
-            None => data_dir.join(default),
-        };
         let usual_policy = Path::new("configs/mask_policy.yaml");
         Ok(Self {
             dev,
@@ -652,13 +654,7 @@ impl Config {
             platform,
             rates,
             retention,
-            audit: AuditConfig {
-                path: path("MASKER_AUDIT_LOG_PATH", "audit.log"),
-                keys: audit_keys,
-                fsync,
-                check,
-                fail_open,
-            },
+            audit: AuditConfig { path: audit_path, keys: audit_keys, fsync, check, fail_open },
             trusted_proxies: trusted_proxies.unwrap_or_default(),
             webhook_allow_private,
             shutdown,
@@ -867,6 +863,22 @@ mod tests {
     use super::*;
 
     const KEY: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
+
+    #[test]
+    fn the_page_of_settings_has_every_name_and_says_which_may_be_files() {
+        let page = include_str!("../../docs/settings.md");
+        for name in PLAIN.iter().chain(&SECRETS) {
+            assert!(page.contains(&format!("`{name}`")), "{name} is not on the page");
+        }
+        let rows = page.lines().filter_map(|line| {
+            let mut cells = line.strip_prefix("| `")?.split('|').map(str::trim);
+            Some((cells.next()?.trim_end_matches('`'), cells.next()? == "✓"))
+        });
+        for (name, is_file) in rows.filter(|(name, _)| *name != "MASKER_KEY_<KID>") {
+            assert!(PLAIN.contains(&name) || SECRETS.contains(&name), "nobody reads {name}");
+            assert_eq!(is_file, SECRETS.contains(&name), "{name}");
+        }
+    }
 
     fn read(vars: &[(&str, &str)]) -> Result<Config, StartError> {
         Config::from_vars(vars.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())))

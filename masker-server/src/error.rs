@@ -1,7 +1,7 @@
 //! The one envelope of all errors: `{"error": {"type", "code", "message", "request_id", …}}`.
 
 use axum::http::{HeaderName, HeaderValue};
-use masker_core::PolicyErrors;
+use masker_core::{PolicyErrorCode, PolicyErrors};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
@@ -202,6 +202,14 @@ impl ApiError {
             .collect();
         Self::new(Code::PolicyYamlInvalid, "The policy is not valid; details lists every mistake.")
             .with("details", details)
+    }
+
+    /// Two policy files have one name.
+    pub(crate) fn policy_named_twice(name: &str) -> Self {
+        let code = PolicyErrorCode::DuplicateName;
+        let message = format!("Two files have a policy named {name}.");
+        let detail = json!({ "code": code, "path": "name", "line": 1, "column": 1, "message": message });
+        Self::new(Code::PolicyYamlInvalid, message).with("details", json!([detail]))
     }
 
     /// A fault of ours; what it was goes to the log, not to the caller.

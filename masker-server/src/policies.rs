@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use masker_core::policy::LogPayloads;
-use masker_core::{KeyRing, KidState, Policy, PolicyErrors, PolicyLoader};
+use masker_core::{KeyRing, KidState, Policy, PolicyErrorCode, PolicyErrors, PolicyLoader};
 
 use crate::config::{Config, StartError};
 use crate::error::{ApiError, Code, Result};
@@ -60,6 +60,8 @@ type Source = (String, Policy);
 pub(crate) enum FileError {
     /// One is not valid.
     Invalid(Vec<(String, PolicyErrors)>),
+    /// A file has a policy whose name another has.
+    Duplicate { file: String, name: String },
     /// There is no such file or folder.
     Missing,
 }
@@ -88,9 +90,7 @@ fn read_files(config: &Config) -> std::result::Result<Vec<Source>, FileError> {
         let shown = path.display().to_string();
         match read_file(&path, config) {
             Ok((_, policy)) if sources.iter().any(|(_, other)| other.name() == policy.name()) => {
-                // Loading it twice under one name is the mistake; a document that says so in the loader's own words.
-                let twice = Policy::from_yaml("name: a\nname: a\n").expect_err("a key is there twice");
-                invalid.push((format!("{shown}: a second policy named {}", policy.name()), twice));
+                return Err(FileError::Duplicate { file: shown, name: policy.name().to_owned() });
             }
             Ok(source) => sources.push(source),
             Err(errors) => invalid.push((shown, errors)),
@@ -226,6 +226,7 @@ impl Policies {
                 ApiError::new(Code::PolicyFileMissing, "The policy file or folder is not there.")
             }
             FileError::Invalid(files) => ApiError::policy_invalid(&files.first().expect("one is wrong").1),
+            FileError::Duplicate { name, .. } => ApiError::policy_named_twice(&name),
         })?;
         let new = revise(sources, store)?;
         let mut files = self.files.write().unwrap_or_else(PoisonError::into_inner);
@@ -267,7 +268,7 @@ impl Policies {
         all
     }
 
-    /// Every policy of every account, for what holds of all.
+    /// The longest time, in days, that any policy of any account keeps events.
     pub(crate) fn longest_audit_retention(&self) -> u32 {
         let files = self.files.read().unwrap_or_else(PoisonError::into_inner).clone();
         let accounts = self.accounts.read().unwrap_or_else(PoisonError::into_inner);
@@ -336,6 +337,12 @@ impl Policies {
 pub(crate) fn describe(error: &FileError) -> Vec<String> {
     match error {
         FileError::Missing => vec!["MASKER_POLICY_PATH: there is no such file or folder".to_owned()],
+        FileError::Duplicate { file, name } => {
+            vec![format!(
+                "{file}: another file has a policy named {name} too ({})",
+                PolicyErrorCode::DuplicateName
+            )]
+        }
         FileError::Invalid(files) => files
             .iter()
             .flat_map(|(file, errors)| {

@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use masker_core::{Masker, Reference, Scheme, Scope};
 
 pub(crate) use self::view::{detail, list_item, snapshot};
-use crate::config::SecretString;
+use crate::config::{SecretString, UpstreamConfig};
 use crate::error::{ApiError, Code, Result};
 use crate::policies::{self, Loaded};
 use crate::sessions::Live;
@@ -70,13 +70,25 @@ impl Runtime {
         self.agent.tokenization.as_deref().unwrap_or_else(|| self.policy.policy.scheme().as_str())
     }
 
-    /// The model that requests are sent to where they name none; empty where the upstream has none of its own.
+    /// The model of the upstream, or the upstream itself where it has none of its own: `openai:*`, `stub`.
     pub(crate) fn model(&self) -> &str {
         self.agent
             .upstream
             .strip_prefix("openai:")
             .filter(|model| *model != "*")
             .unwrap_or(&self.agent.upstream)
+    }
+
+    /// The model that requests are sent to where they name none.
+    pub(crate) fn default_model<'a>(&'a self, settings: &'a UpstreamConfig) -> &'a str {
+        if self.agent.upstream == "openai:*" { &settings.default_model } else { self.model() }
+    }
+
+    /// Whether requests may name a model.
+    pub(crate) fn takes_model(&self, settings: &UpstreamConfig, asked: &str) -> bool {
+        asked == self.default_model(settings)
+            || matches!(self.agent.upstream.as_str(), "stub" | "openai:*")
+            || self.agent.allowed_models.iter().any(|model| model == asked || model == "*")
     }
 }
 

@@ -151,24 +151,16 @@ fn check_messages(body: &Map<String, Value>) -> Result<()> {
 }
 
 fn model(state: &State, runtime: &Runtime, body: &Map<String, Value>) -> Result<String> {
-    let own = match runtime.agent.upstream.as_str() {
-        "stub" => "stub",
-        "openai:*" => &state.config.upstream.default_model,
-        _ => runtime.model(),
-    };
+    let settings = &state.config.upstream;
     let asked = match body.get("model") {
-        None | Some(Value::Null) => return Ok(own.to_owned()),
+        None | Some(Value::Null) => return Ok(runtime.default_model(settings).to_owned()),
         Some(Value::String(model)) if crate::agents::fields::is_model(model) => model,
         Some(_) => {
             return Err(ApiError::field("model", "wrong_type", "The name of a model is needed.")
                 .with("param", "model"));
         }
     };
-    let allowed = &runtime.agent.allowed_models;
-    let is_allowed = asked == own
-        || matches!(runtime.agent.upstream.as_str(), "stub" | "openai:*")
-        || allowed.iter().any(|model| model == asked || model == "*");
-    if !is_allowed {
+    if !runtime.takes_model(settings, asked) {
         let message = "The model is not allowed for this agent.";
         return Err(ApiError::new(Code::ModelNotAllowed, message).with("param", "model"));
     }

@@ -83,7 +83,7 @@ pub(crate) fn webhook(c: &Context) -> Result<Reply> {
                 .data("platform", "vapi")
                 .data("call_id", live.external_id.clone())
                 .data("assistant_id", assistant_id)
-                .data("model", runtime.model());
+                .data("model", runtime.default_model(&state.config.upstream));
             if let Err(error) = live.log(state, event) {
                 sessions::end(state, &live, Ended::Normally)?;
                 return Err(error);
@@ -155,16 +155,13 @@ fn assistant(c: &Context, runtime: &Runtime, key: Option<&str>, overlay: Map<Str
         Some(Value::Object(members)) => members,
         _ => Map::new(),
     };
-    let own = match runtime.agent.upstream.as_str() {
-        "openai:*" => c.state.config.upstream.default_model.as_str(),
-        _ => runtime.model(),
-    };
-    let allowed = &runtime.agent.allowed_models;
-    let asked = model.get("model").and_then(Value::as_str).unwrap_or(own).to_owned();
-    let is_allowed = asked == own || allowed.iter().any(|model| *model == asked || model == "*");
+    let settings = &c.state.config.upstream;
+    let asked = model.get("model").and_then(Value::as_str);
+    let named = asked.filter(|asked| runtime.takes_model(settings, asked));
+    let named = named.unwrap_or_else(|| runtime.default_model(settings)).to_owned();
     model.insert("provider".to_owned(), "custom-llm".into());
     model.insert("url".to_owned(), url.into());
-    model.insert("model".to_owned(), if is_allowed { asked } else { own.to_owned() }.into());
+    model.insert("model".to_owned(), named.into());
     let mut answer = Map::new();
     answer.insert("model".to_owned(), Value::Object(model));
     answer.extend(assistant);

@@ -284,7 +284,9 @@ fn transition(c: &Context, slot: &Slot, action: Action, only_idle: bool) -> Resu
             invalid_transition(agent.status)
         });
     }
-    check_room(c, agent.status)?;
+    if to != Status::Ended {
+        check_room(c, agent.status)?;
+    }
     // Counted under the lock that opening a session needs, and nothing opens until the state is set.
     let open = slot.open();
     if only_idle {

@@ -89,17 +89,7 @@ const SESSION_QUERY: &[Param] = &[
     param("kind", TEXT, "Only sessions with a redaction of this kind."),
     param("external_id", TEXT, "Only the session with this key."),
 ];
-const ACCOUNT_SESSION_QUERY: &[Param] = &[
-    LIMIT,
-    CURSOR,
-    SINCE,
-    UNTIL,
-    param("status", TEXT, "ok, partial, error or in_progress; several with commas."),
-    param("min_redactions", INTEGER, "The fewest redactions."),
-    param("kind", TEXT, "Only sessions with a redaction of this kind."),
-    param("external_id", TEXT, "Only the session with this key."),
-    param("agent_id", TEXT, "Only sessions of this agent, deleted or not."),
-];
+const AGENT_OF_SESSIONS: Param = param("agent_id", TEXT, "Only sessions of this agent, deleted or not.");
 const DELETE_QUERY: &[Param] = &[
     param("profile", r#"{"enum":["masker","ayra","kakiyo"]}"#, "Fills in the parameters below."),
     param("mode", r#"{"enum":["hard","soft","purge"]}"#, "What is removed."),
@@ -255,7 +245,7 @@ pub(crate) static ROUTES: LazyLock<Vec<Route>> = LazyLock::new(|| {
             .about("Deletions", "One receipt").answers(&[(200, "the receipt")]).errors(&[C::DeletionNotFound]),
         // Sessions
         api(get.clone(), "/api/v1/sessions", S::SessionsRead, Viewer, sessions::list)
-            .about("Sessions", "Sessions of the account").query(ACCOUNT_SESSION_QUERY).answers(&[(200, "a page")]),
+            .about("Sessions", "Sessions of the account").query(&[SESSION_QUERY, &[AGENT_OF_SESSIONS]].concat()).answers(&[(200, "a page")]),
         Route::new(get.clone(), "/api/v1/sessions/stream", Access::Scope(S::SessionsRead, Viewer), Group::Api, Run::Async(sessions::stream))
             .about("Sessions", "Sessions as they end").query(&[param("agent_id", TEXT, "Of this agent.")])
             .answers(&[(200, "events; text/event-stream")]),
@@ -510,39 +500,30 @@ pub(crate) static ROUTES: LazyLock<Vec<Route>> = LazyLock::new(|| {
         C::UpstreamTimeout,
     ];
     // Platforms add the path of the protocol to an address that may have it already, with or without its version.
-    let forms: [(&'static str, &'static [&'static str]); 3] = [
-        (
-            "/proxy/{agent_id}",
-            &[
-                "/proxy/{agent_id}/v1/chat/completions",
-                "/proxy/{agent_id}/chat/completions",
-                "/proxy/{agent_id}/v1/chat/completions/chat/completions",
-                "/proxy/{agent_id}/chat/completions/chat/completions",
-                "/proxy/{agent_id}/v1/chat/completions/v1/chat/completions",
-                "/proxy/{agent_id}/v1/v1/chat/completions",
-            ],
-        ),
-        (
-            "/proxy/{agent_id}/s/{session_key}",
-            &[
-                "/proxy/{agent_id}/s/{session_key}/v1/chat/completions",
-                "/proxy/{agent_id}/s/{session_key}/chat/completions",
-                "/proxy/{agent_id}/s/{session_key}/v1/chat/completions/chat/completions",
-                "/proxy/{agent_id}/s/{session_key}/chat/completions/chat/completions",
-                "/proxy/{agent_id}/s/{session_key}/v1/chat/completions/v1/chat/completions",
-                "/proxy/{agent_id}/s/{session_key}/v1/v1/chat/completions",
-            ],
-        ),
-        (
-            "/agents/{agent_id}/s/{session_key}",
-            &[
-                "/agents/{agent_id}/s/{session_key}/v1/chat/completions",
-                "/agents/{agent_id}/s/{session_key}/chat/completions",
-                "/agents/{agent_id}/s/{session_key}/v1/chat/completions/chat/completions",
-            ],
-        ),
+    let forms: [&'static [&'static str]; 3] = [
+        &[
+            "/proxy/{agent_id}/v1/chat/completions",
+            "/proxy/{agent_id}/chat/completions",
+            "/proxy/{agent_id}/v1/chat/completions/chat/completions",
+            "/proxy/{agent_id}/chat/completions/chat/completions",
+            "/proxy/{agent_id}/v1/chat/completions/v1/chat/completions",
+            "/proxy/{agent_id}/v1/v1/chat/completions",
+        ],
+        &[
+            "/proxy/{agent_id}/s/{session_key}/v1/chat/completions",
+            "/proxy/{agent_id}/s/{session_key}/chat/completions",
+            "/proxy/{agent_id}/s/{session_key}/v1/chat/completions/chat/completions",
+            "/proxy/{agent_id}/s/{session_key}/chat/completions/chat/completions",
+            "/proxy/{agent_id}/s/{session_key}/v1/chat/completions/v1/chat/completions",
+            "/proxy/{agent_id}/s/{session_key}/v1/v1/chat/completions",
+        ],
+        &[
+            "/agents/{agent_id}/s/{session_key}/v1/chat/completions",
+            "/agents/{agent_id}/s/{session_key}/chat/completions",
+            "/agents/{agent_id}/s/{session_key}/v1/chat/completions/chat/completions",
+        ],
     ];
-    for (_, paths) in forms {
+    for paths in forms {
         for (i, path) in paths.iter().enumerate() {
             let route = Route::new(Method::POST, path, Access::Open, Group::Proxy, Run::Async(proxy::chat));
             // The description has the one form of each; the others are there for platforms that do not read it.
@@ -589,11 +570,6 @@ pub(crate) static ROUTES: LazyLock<Vec<Route>> = LazyLock::new(|| {
 
 /// Reads policy files again, for a signal.
 pub(crate) fn reload_policies(state: &crate::state::State) -> crate::error::Result<()> {
-    use masker_core::audit::{AuditEvent, EventKind};
-    let log = |kind| state.audit.append_one(AuditEvent::new(kind, "").actor("system", "signal")).map(drop);
-    let done = policies::reload_now(state, |_| log(EventKind::PolicyReloaded));
-    if done.is_err() {
-        log(EventKind::PolicyReloadFailed)?;
-    }
-    done.map(drop)
+    use masker_core::audit::AuditEvent;
+    policies::reload_now(state, |kind| AuditEvent::new(kind, "").actor("system", "signal")).map(drop)
 }

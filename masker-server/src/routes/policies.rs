@@ -4,12 +4,13 @@ use std::sync::Arc;
 
 use axum::http::header;
 use masker_core::Policy;
-use masker_core::audit::EventKind;
+use masker_core::audit::{AuditEvent, EventKind};
 use serde_json::{Value, json};
 
 use crate::error::{ApiError, Code, Result};
 use crate::http::{Context, Fields, Page, Reply};
 use crate::policies::{self, Loaded};
+use crate::state::State;
 use crate::store::model::PolicySource;
 use crate::time;
 
@@ -222,25 +223,7 @@ pub(super) fn reload(c: &Context) -> Result<Reply> {
     Fields::new(&c.object()?, &[]).finish()?;
     c.begin()?;
     let state = &c.state;
-    let log = |changed: &[(Arc<Loaded>, bool)]| {
-        let event = |loaded: &Loaded| {
-            c.caller()
-                .event(EventKind::PolicyReloaded)
-                .data("policy_name", loaded.name.clone())
-                .data("policy_version", loaded.revision)
-                .data("sha256", loaded.sha256.clone())
-        };
-        let events = changed.iter().filter(|(_, changed)| *changed).map(|(loaded, _)| event(loaded));
-        state.audit.append(events.collect()).map(drop)
-    };
-    let changed = match reload_now(state, log) {
-        Ok(changed) => changed,
-        Err(error) => {
-            let event = c.caller().event(EventKind::PolicyReloadFailed).data("code", error.code().as_str());
-            state.audit.append_one(event)?;
-            return Err(error);
-        }
-    };
+    let changed = reload_now(state, |kind| c.caller().event(kind))?;
     let reloaded: Vec<Value> = changed
         .iter()
         .map(|(loaded, changed)| json!({ "name": loaded.name, "version": loaded.revision, "changed": changed }))
@@ -257,13 +240,31 @@ pub(super) fn reload(c: &Context) -> Result<Reply> {
     Ok(Reply::ok(&json!({ "reloaded": reloaded, "warnings": warnings })))
 }
 
-/// Reads the files again; agents use what they hold from here on. `log` is told first.
+/// Reads the files again; agents use what they hold from here on. The audit log has it first, in events that `event` begins. Gives the
+/// policies with whether each changed.
 pub(crate) fn reload_now(
-    state: &crate::state::State,
-    log: impl FnOnce(&[(Arc<Loaded>, bool)]) -> Result<()>,
+    state: &State,
+    event: impl Fn(EventKind) -> AuditEvent,
 ) -> Result<Vec<(Arc<Loaded>, bool)>> {
+    let log = |changed: &[(Arc<Loaded>, bool)]| {
+        let reloaded = |loaded: &Loaded| {
+            event(EventKind::PolicyReloaded)
+                .data("policy_name", loaded.name.clone())
+                .data("policy_version", loaded.revision)
+                .data("sha256", loaded.sha256.clone())
+        };
+        let events = changed.iter().filter(|(_, changed)| *changed).map(|(loaded, _)| reloaded(loaded));
+        state.audit.append(events.collect()).map(drop)
+    };
     let _changing = state.agents.change();
-    let changed = state.policies.reload(&state.config, &*state.store, log)?;
+    let changed = match state.policies.reload(&state.config, &*state.store, log) {
+        Ok(changed) => changed,
+        Err(error) => {
+            let failed = event(EventKind::PolicyReloadFailed).data("code", error.code().as_str());
+            state.audit.append_one(failed)?;
+            return Err(error);
+        }
+    };
     state.agents.refresh(state, |agent| matches!(agent.policy, PolicySource::Named(_)))?;
     Ok(changed)
 }

@@ -30,10 +30,7 @@ fn count(state: &crate::state::State, agent: Option<&str>, answer: &Result<Respo
 
 pub(super) fn models(c: &Context) -> Result<Reply> {
     let (_, runtime) = proxy::authorise(c)?;
-    let own = match runtime.agent.upstream.as_str() {
-        "openai:*" => c.state.config.upstream.default_model.clone(),
-        _ => runtime.model().to_owned(),
-    };
+    let own = runtime.default_model(&c.state.config.upstream).to_owned();
     let more = runtime.agent.allowed_models.iter().filter(|model| *model != "*" && **model != own).cloned();
     let list: Vec<Value> = std::iter::once(own.clone())
         .chain(more)

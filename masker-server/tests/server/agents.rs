@@ -104,6 +104,8 @@ async fn making_one_is_refused_as_the_table_says() {
     assert!(invalid["details"][0]["line"].is_number() && invalid["details"][0]["code"].is_string());
     let team = json!({ "name": "a", "upstream": "stub", "team_id": "tea_01JZ8Q4M7T0V3X5YB2C9D6EFGH" });
     post(team).await.refused(404, "team_not_found");
+    let archived = server.agent("old", json!({})).await;
+    server.call("POST", &format!("/api/v1/agents/{archived}/archive"), None).await.expect(200);
     server.agent("Refill-Line", json!({ "phone_numbers": ["+14155550142"] })).await;
     post(json!({ "name": "refill-line", "upstream": "stub" })).await.refused(409, "name_taken");
     let number = json!({ "name": "b", "upstream": "stub", "phone_numbers": ["+14155550142"] });
@@ -111,6 +113,13 @@ async fn making_one_is_refused_as_the_table_says() {
     server.patch("/api/v1/account", json!({ "agent_limit": 1 })).await.expect(200);
     let full = post(json!({ "name": "c", "upstream": "stub" })).await.refused(409, "agent_limit_reached");
     assert_eq!((full["limit"].clone(), full["current"].clone()), (json!(1), json!(1)));
+    let act = |what: &str| {
+        let path = format!("/api/v1/agents/{archived}/{what}");
+        let server = &server;
+        async move { server.call("POST", &path, None).await }
+    };
+    act("activate").await.refused(409, "agent_limit_reached");
+    act("end").await.expect(200);
 }
 
 #[tokio::test]

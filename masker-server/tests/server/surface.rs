@@ -163,6 +163,10 @@ async fn policy_files_are_read_again_all_or_none() {
     std::fs::write(path.join("bad.yaml"), "name: bad\n").unwrap();
     server.call("POST", "/api/v1/admin/policy/reload", None).await.refused(422, "policy_yaml_invalid");
     assert_eq!(server.get("/api/v1/policies/desk").await.expect(200)["policy"]["version"], 2);
+    std::fs::remove_file(path.join("bad.yaml")).unwrap();
+    std::fs::write(path.join("twin.yaml"), yaml).unwrap();
+    let twice = server.call("POST", "/api/v1/admin/policy/reload", None).await;
+    assert_eq!(twice.refused(422, "policy_yaml_invalid")["details"][0]["code"], "duplicate_name");
     std::fs::remove_dir_all(&path).unwrap();
     server.call("POST", "/api/v1/admin/policy/reload", None).await.refused(404, "policy_file_missing");
     assert!(server.audit_log().contains("policy_reload_failed"));
@@ -322,6 +326,23 @@ async fn vapi_gets_its_assistant() {
             json!({ "assistant": assistant, "webhook_secret": "whsec_example", "pin_session_in_url": true }),
         )
         .await;
+    // A model that the proxy takes stays; another gives way to that of the upstream.
+    for (upstream, asked, named) in [
+        ("stub", "gpt-9", "gpt-9"),
+        ("openai:gpt-4o", "gpt-9", "gpt-4o"),
+        ("openai:gpt-4o", "gpt-4o-mini", "gpt-4o-mini"),
+    ] {
+        let fields = json!({
+            "upstream": upstream, "allowed_models": ["gpt-4o-mini"], "webhook_secret": "whsec_example",
+            "assistant": { "model": { "model": asked } }
+        });
+        let agent = server.agent(&format!("{upstream} {asked}"), fields).await;
+        let path = format!("/vapi/webhook/{agent}");
+        let body = json!({ "message": { "type": "assistant-request", "call": { "id": "call-1" } } });
+        let secret = [("x-vapi-secret", "whsec_example")];
+        let answer = server.call_as("", "POST", &path, Some(body), &secret).await.expect(200);
+        assert_eq!(answer["assistant"]["model"]["model"], named);
+    }
     let path = format!("/vapi/webhook/{id}");
     let post = |body: Value, headers: Vec<(&'static str, &'static str)>| {
         let (server, path) = (&server, path.clone());
