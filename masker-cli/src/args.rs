@@ -35,10 +35,11 @@ pub(crate) struct Global {
     /// Configuration file [default: $MASKER_CONFIG, ./masker.toml, or masker/config.toml in the configuration folder]
     #[arg(long, global = true, value_name = "FILE", help_heading = "Global options")]
     pub(crate) config: Option<PathBuf>,
-    /// Server to talk to, for commands that use one
+    /// Server to talk to, for commands that use one [default: $MASKER_SERVER, or that of the configuration file]
     #[arg(long, global = true, value_name = "URL", help_heading = "Global options")]
     pub(crate) server: Option<String>,
-    /// Policy file or built-in name [default: ./configs/mask_policy.yaml if it exists, else healthcare-default]
+    /// Policy file or built-in name [default: $MASKER_POLICY_PATH, that of the configuration file,
+    /// ./configs/mask_policy.yaml if it exists, else healthcare-default]
     #[arg(long, global = true, value_name = "FILE|NAME", help_heading = "Global options")]
     pub(crate) policy: Option<PathBuf>,
     /// JSON output, also on a terminal
@@ -250,7 +251,7 @@ pub(crate) struct Synthesize {
     /// Same seed, same output; a fixed seed lets others test guesses about the input
     #[arg(long, value_name = "N")]
     pub(crate) seed: Option<u64>,
-    /// Distance from the originals: above 0, up to 10; larger is closer
+    /// Closeness to the originals: above 0, up to 10; larger is closer
     #[arg(long, value_name = "X")]
     pub(crate) epsilon: Option<f64>,
     /// Print just the text

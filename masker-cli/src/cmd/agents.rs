@@ -113,8 +113,7 @@ fn delete(wish: &AgentsDelete, ui: &Ui, settings: &Settings) -> Result<Exit> {
         let agent = remote.get(&path)?;
         let name = agent["agent"]["name"].as_str().unwrap_or_default().to_owned();
         if !ui.confirm_name(&format!("Type the agent's name ({name}) to delete it:"), &name)? {
-            ui.remark("nothing was deleted");
-            return Ok(Exit::Success);
+            return Err(CliError::refused("nothing was deleted").code("not_confirmed"));
         }
     }
     let mut query: Vec<(&str, String)> = Vec::new();

@@ -1,6 +1,5 @@
-//! `masker report`: reports of a server, to a file or stdout.
+//! `masker report` without `verify`: reports of a server, to a file or stdout.
 
-use std::fs;
 use std::path::PathBuf;
 
 use serde_json::Value;
@@ -8,6 +7,7 @@ use serde_json::Value;
 use crate::args::{ReportFetch, ReportForm};
 use crate::config::Settings;
 use crate::error::{CliError, Exit, Result};
+use crate::io;
 use crate::remote::{Remote, segment};
 use crate::ui::Ui;
 
@@ -39,11 +39,6 @@ pub(crate) fn run(command: &ReportFetch, ui: &Ui, settings: &Settings) -> Result
         ui.print_json(&report)?;
         return Ok(Exit::Success);
     }
-    // Beside its place and renamed, so that there is never half a report.
-    let folder = output.parent().filter(|folder| !folder.as_os_str().is_empty());
-    let folder = folder.unwrap_or_else(|| std::path::Path::new("."));
-    let file = tempfile::NamedTempFile::new_in(folder).map_err(|e| CliError::file("write", output, &e))?;
-    fs::write(file.path(), &bytes).map_err(|e| CliError::file("write", output, &e))?;
-    file.persist(output).map_err(|e| CliError::file("write", output, &e.error))?;
+    io::write_output(output, |out| out.write_all(&bytes).map_err(|e| CliError::file("write", output, &e)))?;
     Ok(Exit::Success)
 }

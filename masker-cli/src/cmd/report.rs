@@ -1,4 +1,4 @@
-//! `masker report`.
+//! `masker report verify`.
 
 use std::fs::{self, File};
 use std::io::{BufRead as _, BufReader};
