@@ -611,7 +611,7 @@ export declare class Vault {
    */
   exportTo(path: string, keys: KeyRing, kid: string): Promise<number>
   /**
-   * Takes over the rows of a file that `exportTo` wrote, and returns how many it has.
+   * Takes over the rows of a file that `exportTo` wrote, and returns how many are new.
    *
    * @throws `vault_failed`
    */
@@ -958,6 +958,8 @@ export interface VaultCheck {
   unreadable: number
   /** What belongs to nothing. */
   orphans: number
+  /** Of the unreadable rows those that the store knows to be damaged. */
+  damaged: number
   /** Of the unreadable rows those whose key is not in the ring, by key id. */
   keyless: Array<VaultCount>
 }

@@ -108,6 +108,8 @@ pub struct VaultCheck {
     pub unreadable: f64,
     /// What belongs to nothing.
     pub orphans: f64,
+    /// Of the unreadable rows those that the store knows to be damaged.
+    pub damaged: f64,
     /// Of the unreadable rows those whose key is not in the ring, by key id.
     pub keyless: Vec<VaultCount>,
 }
@@ -251,6 +253,7 @@ impl JsVault {
                 readable: found.readable as f64,
                 unreadable: found.unreadable as f64,
                 orphans: found.orphans as f64,
+                damaged: found.damaged as f64,
                 keyless: found.keyless.iter().map(|(kid, rows)| count(kid.as_str(), *rows)).collect(),
             }))
         })
@@ -278,7 +281,7 @@ impl JsVault {
         })
     }
 
-    /// Takes over the rows of a file that `exportTo` wrote, and returns how many it has.
+    /// Takes over the rows of a file that `exportTo` wrote, and returns how many are new.
     ///
     /// @throws `vault_failed`
     #[napi(ts_return_type = "Promise<number>")]

@@ -99,7 +99,7 @@ test('other instances restore with the same keys and vault, and no others', asyn
 
   assert.equal((await vault.stats()).rows, 2)
   assert.deepEqual(vault.statsSync().byKind, [{ name: 'NAME', rows: 1 }, { name: 'PHONE', rows: 1 }])
-  assert.deepEqual(await vault.verify(keys), { readable: 2, unreadable: 0, orphans: 0, keyless: [] })
+  assert.deepEqual(await vault.verify(keys), { readable: 2, unreadable: 0, orphans: 0, damaged: 0, keyless: [] })
   const stranger = new KeyRing({ K_OTHER: KEY })
   assert.deepEqual((await vault.verify(stranger)).keyless, [{ name: 'K_HEALTHCARE', rows: 2 }])
   assert.equal(await vault.exportTo(join(folder, 'export'), keys, 'K_HEALTHCARE'), 2)

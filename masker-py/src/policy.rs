@@ -345,7 +345,7 @@ impl PyPolicy {
         Ok(Self { inner: inner.map_err(|error| errors::policy(py, &error))? })
     }
 
-    /// The policy with another confidence threshold for every kind.
+    /// The policy with one threshold, 0 to 1, for every kind and pass.
     fn with_threshold(&self, py: Python<'_>, threshold: f64) -> PyResult<Self> {
         let inner = self.inner.clone().with_threshold(threshold);
         Ok(Self { inner: inner.map_err(|error| errors::policy(py, &error))? })

@@ -78,7 +78,7 @@ impl PyVaultStats {
     }
 }
 
-type CheckArguments = (u64, u64, u64, BTreeMap<String, u64>);
+type CheckArguments = (u64, u64, u64, BTreeMap<String, u64>, u64);
 
 /// What :meth:`Vault.verify` found.
 #[pyclass(name = "VaultCheck", module = "masker", frozen, eq, get_all)]
@@ -92,13 +92,22 @@ pub(crate) struct PyVaultCheck {
     orphans: u64,
     /// Of the unreadable rows those whose key is not in the ring, by key id.
     keyless: BTreeMap<String, u64>,
+    /// Of the unreadable rows those that the store knows to be damaged.
+    damaged: u64,
 }
 
 #[pymethods]
 impl PyVaultCheck {
     #[new]
-    fn new(readable: u64, unreadable: u64, orphans: u64, keyless: BTreeMap<String, u64>) -> Self {
-        Self { readable, unreadable, orphans, keyless }
+    #[pyo3(signature = (readable, unreadable, orphans, keyless, damaged = 0))]
+    fn new(
+        readable: u64,
+        unreadable: u64,
+        orphans: u64,
+        keyless: BTreeMap<String, u64>,
+        damaged: u64,
+    ) -> Self {
+        Self { readable, unreadable, orphans, keyless, damaged }
     }
 
     fn __repr__(&self) -> String {
@@ -108,7 +117,7 @@ impl PyVaultCheck {
 
     fn __reduce__(slf: Bound<'_, Self>) -> (Bound<'_, PyType>, CheckArguments) {
         let this = slf.get().clone();
-        (slf.get_type(), (this.readable, this.unreadable, this.orphans, this.keyless))
+        (slf.get_type(), (this.readable, this.unreadable, this.orphans, this.keyless, this.damaged))
     }
 }
 
@@ -285,10 +294,10 @@ impl PyVault {
     /// Open every row, and look for what belongs to nothing.
     fn verify(&self, py: Python<'_>, keys: Bound<'_, PyKeyRing>) -> PyResult<PyVaultCheck> {
         let keys = &keys.get().inner;
-        let Checked { readable, unreadable, orphans, keyless, .. } =
+        let Checked { readable, unreadable, orphans, damaged, keyless, .. } =
             self.run(py, |vault| masker_core::vault::verify(keys, vault))?;
         let keyless = keyless.iter().map(|(kid, rows)| (kid.to_string(), *rows)).collect();
-        Ok(PyVaultCheck { readable, unreadable, orphans, keyless })
+        Ok(PyVaultCheck { readable, unreadable, orphans, keyless, damaged })
     }
 
     /// Write every row to a file, still sealed and authenticated under ``kid``, and tell how many.

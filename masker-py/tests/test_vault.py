@@ -32,7 +32,7 @@ def test_a_file_outlives_the_masker(tmp_path):
     assert pickle.loads(pickle.dumps(stats)) == stats
     assert repr(vault) == "<Vault: sqlite>"
     check = vault.verify(keys())
-    assert (check.readable, check.unreadable, check.orphans, check.keyless) == (1, 0, 0, {})
+    assert (check.readable, check.unreadable, check.damaged, check.orphans, check.keyless) == (1, 0, 0, 0, {})
     assert vault.verify(masker.KeyRing({"K_X": bytes(32)})).keyless == {"K_HEALTHCARE": 1}
     assert pickle.loads(pickle.dumps(check)) == check
 

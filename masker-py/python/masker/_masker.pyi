@@ -864,7 +864,7 @@ class Policy:
         """The policy with other passes. A pass that was listed before keeps its options."""
 
     def with_threshold(self, threshold: float) -> Policy:
-        """The policy with another confidence threshold for every kind."""
+        """The policy with one threshold, 0 to 1, for every kind and pass."""
 
     def with_seed(self, seed: int | None) -> Policy:
         """The policy with a fixed seed for synthetic values, or with none."""
@@ -1139,7 +1139,9 @@ class VaultStats:
 class VaultCheck:
     """What :meth:`Vault.verify` found."""
 
-    def __new__(cls, readable: int, unreadable: int, orphans: int, keyless: Mapping[str, int]) -> VaultCheck: ...
+    def __new__(
+        cls, readable: int, unreadable: int, orphans: int, keyless: Mapping[str, int], damaged: int = 0
+    ) -> VaultCheck: ...
     @property
     def readable(self) -> int:
         """Rows that open."""
@@ -1155,6 +1157,10 @@ class VaultCheck:
     @property
     def keyless(self) -> dict[str, int]:
         """Of the unreadable rows those whose key is not in the ring, by key id."""
+
+    @property
+    def damaged(self) -> int:
+        """Of the unreadable rows those that the store knows to be damaged."""
 
 @final
 class VaultRewrap:
