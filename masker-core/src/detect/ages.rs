@@ -29,10 +29,16 @@ pub(crate) fn find(document: &Document<'_>, runs: &[CodeRun], context: &Context,
     }
     // "a hundred and two", "in her nineties"
     for at in document.starts.of(Flags::NUMBER) {
-        if document.class(at) == Class::None && is_decade_of_life(document, at) {
+        let class = document.class(at);
+        if class == Class::None && is_decade_of_life(document, at) {
             push(document, at, at + 1, true, out);
         }
-        if document.class(at) == Class::Hundred && at > 0 && document.stem(at - 1) == "a" {
+        if matches!(class, Class::None | Class::Tens)
+            && let Some(end) = celebrated_end(document, at)
+        {
+            push(document, at, end, true, out);
+        }
+        if class == Class::Hundred && at > 0 && document.stem(at - 1) == "a" {
             let mut end = at + 1;
             if document.class(end) == Class::And
                 && matches!(document.class(end + 1), Class::Digit | Class::Teen | Class::Tens)
@@ -59,16 +65,33 @@ pub(crate) fn find(document: &Document<'_>, runs: &[CodeRun], context: &Context,
                 push(document, at, at + 1, false, out);
             }
         }
-        // "93yo", "97F"
+        // "93yo", "97F", "95th birthday"
         if document.words[at].shape == Shape::Mixed {
             if is_decade_of_life(document, at) {
                 push(document, at, at + 1, false, out);
             }
-            if short_age(text).is_some_and(|age| (90..=125).contains(&age)) {
+            let age = short_age(text).or_else(|| birthday(document, at));
+            if age.is_some_and(|age| (90..=125).contains(&age)) {
                 push(document, at, at + 1, false, out);
             }
         }
     }
+}
+
+/// The years in "95th" before "birthday".
+fn birthday(document: &Document<'_>, at: usize) -> Option<u32> {
+    let text = document.stem(at);
+    let (age, ending) = text.split_at_checked(text.len().checked_sub(2)?)?;
+    let ordinal = matches!(ending, "st" | "nd" | "rd" | "th");
+    age.parse().ok().filter(|_| ordinal && document.stem(at + 1) == "birthday")
+}
+
+/// The word after "ninety fifth" and "ninetieth" before "birthday".
+fn celebrated_end(document: &Document<'_>, at: usize) -> Option<usize> {
+    let nineties = document.class(at) == Class::Tens && document.value(at) == 90;
+    let end = at + 1 + usize::from(nineties && document.class(at + 1) == Class::Ordinal);
+    let told = end > at + 1 || matches!(document.stem(at), "ninetieth" | "hundredth");
+    (told && document.stem(end) == "birthday").then_some(end)
 }
 
 /// The years in "34F", "7yo": an age with its unit or a sex in one word.
@@ -132,7 +155,7 @@ fn before(document: &Document<'_>, start: usize, end: usize) -> bool {
     let word = |back: usize| document.stem_before(start, back);
     let is_person = |back: usize| {
         let related = start.checked_sub(back).is_some_and(|at| document.is(at, Tags::RELATION));
-        related || matches!(word(back), "he" | "she" | "patient" | "nana")
+        related || matches!(word(back), "he" | "she" | "patient" | "pt" | "nana")
     };
     match word(1) {
         "age" | "aged" | "turned" | "turning" | "turns" => true,
@@ -146,7 +169,15 @@ fn before(document: &Document<'_>, start: usize, end: usize) -> bool {
             ends_clause(document, end)
                 || matches!(document.stem(end), "from" | "of" | "due" | "after" | "with")
         }
+        // "mother d. at 94 (CVA)"
+        "at" if word(2) == "d" && is_person(3) => {
+            document.gap(end).has(Gap::BRACKET) || ends_clause(document, end)
+        }
         "is" | "was" | "of" | "at" | ":" => matches!(word(2), "age"),
+        // "father living, 91, HTN"
+        "living" | "alive" | "deceased" if document.gap(start).has(Gap::COMMA) => {
+            is_person(2) && (document.gap(end).has(Gap::BRACKET) || ends_clause(document, end))
+        }
         // "age at death 93"
         "death" | "diagnosis" | "onset" => word(2) == "at" && word(3) == "age",
         // "mother d. 91 CVA"

@@ -300,7 +300,9 @@ fn domain(document: &Document<'_>, at: usize, sure: bool) -> Option<usize> {
                 }
                 return Some(after);
             }
-            if last {
+            // "w w w dot whitfield plumbing dot com"
+            let goes_on = || sure && (2..=3).any(|words| document.class(end + words) == Class::Dot);
+            if last && !goes_on() {
                 return None;
             }
             label = 1;

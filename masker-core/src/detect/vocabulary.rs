@@ -103,7 +103,7 @@ const LISTS: [(Tags, &str); 22] = [
     ),
     (
         Tags::PARTICLE,
-        "abu al ben bin da de del den der di dos du el ibn la las le los san santa st ter van von y",
+        "abu al ben bin da de del den der di dos du el ibn la las le los saint san santa st ter van von y",
     ),
     (
         Tags::AUXILIARY,
@@ -160,7 +160,7 @@ const LISTS: [(Tags, &str); 22] = [
     (Tags::HIGHWAY, "highway hwy route rte"),
     (Tags::POST_BOX, "cmr hc p po pob post psc rr rural unit"),
     (Tags::CROSSING, "corner intersection"),
-    (Tags::NUMBER, "nineties"),
+    (Tags::NUMBER, "hundredth nineties ninetieth"),
     (
         Tags::HOLIDAY,
         "christmas easter father fathers halloween independence juneteenth labor memorial mother mothers new \

@@ -173,7 +173,7 @@ pub(super) static HEALTH_PLAN: KindSpec = KindSpec {
             "blue cross blue shield", "blue shield", "aetna", "cigna", "humana", "united",
             "united healthcare", "unitedhealthcare", "uhc", "kaiser", "anthem", "molina", "centene",
             "ambetter", "oscar health", "wellcare", "healthfirst", "rx bin", "rxbin", "r x bin", "bin",
-            "rx group", "rx grp", "rxgrp", "rx member", "hmo", "ppo", "benefits", "coverage", "payer",
+            "rx group", "rx grp", "rxgrp", "rx member", "hmo", "h m o", "ppo", "p p o", "benefits", "coverage", "payer",
             "payor", "hic", "fep", "railroad medicare", "rrb", "nhs", "health insurance", "health card",
             "cin", "bic card", "pharmacy card",
         ],
@@ -195,7 +195,7 @@ pub(super) static HEALTH_PLAN: KindSpec = KindSpec {
             "person code", "rxbin", "rx bin", "bin", "b i n", "r x bin", "pcn", "p c n", "rxpcn", "rx pcn",
             "pcn number", "rxgroup", "rx group", "rxgrp", "rx grp", "rxid", "rx id", "cin", "c i n",
             "insurance is", "policy num", "group num", "member num", "subscriber num", "enrollment id",
-            "certificate holder number", "umid", "hmo id number", "nhs number is",
+            "certificate holder number", "umid", "hmo id number", "nhs number is", "health card",
         ],
         after: [
             "is my member id", "is my member i d", "is the member id", "is the member i d",

@@ -11,7 +11,7 @@ pub(super) static PHONE: KindSpec = KindSpec {
             regex: concat!(
                 r"(?:\+?1[ .\-]{0,2}|\+?[0-9]{1,3}[.\-])?",
                 r"(?:\([0-9]{3}\)[ .\-]{0,2}|[0-9]{3}[ .\-/]{1,2})[0-9]{3}[ .\-]{0,2}[0-9]{4}",
-                r"(?:,? ?(?:x|ext\.?|extension)[ :.]{0,2}[0-9]{1,6})?",
+                r"(?:,? ?(?:x|#|ext\.?|extension)[ :.]{0,2}[0-9]{1,6})?",
             ),
             score: 0.75,
             check: checks::prefixed_phone,
@@ -51,7 +51,7 @@ pub(super) static PHONE: KindSpec = KindSpec {
     ],
     labelled: &[Pattern {
         name: "phone_labelled",
-        regex: r"[+(]{0,2}[0-9][0-9 ().\-]{5,18}[0-9](?:,? ?(?:x|ext\.?|extension)[ :.]{0,2}[0-9]{1,6})?",
+        regex: r"[+(]{0,2}[0-9][0-9 ().\-]{5,18}[0-9](?:,? ?(?:x|#|ext\.?|extension)[ :.]{0,2}[0-9]{1,6})?",
         score: 0.6,
         check: checks::phone_length,
         cue: CueNeed::Required,
@@ -169,7 +169,7 @@ pub(super) static FAX: KindSpec = KindSpec {
     patterns: &[],
     labelled: &[Pattern {
         name: "fax_labelled",
-        regex: r"[+(]{0,2}[0-9][0-9 ().\-]{5,18}[0-9](?:,? ?(?:x|ext\.?|extension)[ :.]{0,2}[0-9]{1,6})?",
+        regex: r"[+(]{0,2}[0-9][0-9 ().\-]{5,18}[0-9](?:,? ?(?:x|#|ext\.?|extension)[ :.]{0,2}[0-9]{1,6})?",
         score: 0.6,
         check: checks::phone_length,
         cue: CueNeed::Required,

@@ -178,7 +178,7 @@ pub(super) static ACCOUNT: KindSpec = KindSpec {
         ],
         against: [
             "milligrams", "mg", "tracking number", "order number", "case number", "phone number",
-            "call me at", "medical record number", "mrn", "member id", "on account of",
+            "call me at", "medical record number", "mrn", "member id", "on account of", "balance of",
         ],
     },
     examples: &[

@@ -189,7 +189,7 @@ pub(super) static LICENSE: KindSpec = KindSpec {
             "nursing license", "rn license", "physician license", "professional license", "state license",
             "pharmacy license", "pharmacist license", "dental license", "permit", "learner's permit",
             "learners permit", "provider", "prescriber", "rendering provider", "billing provider",
-            "certificate", "certification", "birth certificate", "death certificate", "marriage certificate",
+            "certificate", "cert", "certification", "birth certificate", "death certificate", "marriage certificate",
             "marriage license", "hunting license", "fishing license", "pilot license",
             "commercial driver's license", "concealed carry permit",
         ],
@@ -322,7 +322,7 @@ pub(super) static ID: KindSpec = KindSpec {
             "identity", "national", "loan application", "check in", "queue", "police report", "report",
             "record locator", "run", "bed tag", "wristband", "bracelet", "barcode", "document", "image",
             "juror", "job", "envelope", "kit", "interpreter", "interp", "enc",
-            "exam", "alien", "alien registration", "uscis",
+            "exam", "check", "alien", "alien registration", "uscis",
         ],
         label: [
             "our ref", "your ref", "enc", "kit", "encounter", "lot", "lot number", "lot no",

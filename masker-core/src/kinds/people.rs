@@ -26,6 +26,8 @@ pub(super) static NAME: KindSpec = KindSpec {
         Cue::Label("family name"),
         Cue::Key("family"),
         Cue::Key("given"),
+        Cue::Key("first"),
+        Cue::Key("last"),
         Cue::Label("given name"),
         Cue::Label("nickname"),
         Cue::Label("preferred name"),

@@ -114,8 +114,20 @@ pub(super) static ZIP: KindSpec = KindSpec {
     kind: Kind::Zip,
     letter: 'B',
     title: "ZIP codes",
-    patterns: &[],
-    labelled: &[],
+    patterns: &[Pattern {
+        name: "postcode_canadian",
+        regex: r"[abceghj-nprstvxy][0-9][abceghj-nprstv-z] [0-9][abceghj-nprstv-z][0-9]",
+        score: 0.7,
+        check: checks::none,
+        cue: CueNeed::Raises,
+    }],
+    labelled: &[Pattern {
+        name: "postcode_labelled",
+        regex: r"[a-z]{1,2}[0-9][0-9a-z]? ?[0-9][a-z]{2}|[a-z][0-9][a-z] ?[0-9][a-z][0-9]",
+        score: 0.8,
+        check: checks::none,
+        cue: CueNeed::Required,
+    }],
     codes: &[
         CodeShape {
             name: "zip_code",
@@ -149,6 +161,8 @@ pub(super) static ZIP: KindSpec = KindSpec {
     examples: &[
         Example { text: "the zip code is 80203", found: &["80203"] },
         Example { text: "zip is nine oh two one oh", found: &["nine oh two one oh"] },
+        Example { text: "postcode SW1A 1AA", found: &["SW1A 1AA"] },
+        Example { text: "she is near H2X 1K4", found: &["H2X 1K4"] },
     ],
     near_misses: &["cpt code 99213", "i owe 80203 dollars"],
 };

@@ -83,7 +83,8 @@ pub(super) static VEHICLE: KindSpec = KindSpec {
             "parking placard", "disabled placard", "parking permit", "placard",
         ],
         label: [
-            "vin", "v i n", "vin is", "v i n is", "vin on the vehicle", "vin on the car", "license plate",
+            "vin", "v i n", "vin is", "v i n is", "vin ends in", "vin ending in",
+            "vin on the vehicle", "vin on the car", "license plate",
             "licence plate", "licence plate is", "number plate", "plate", "plates", "license plate is",
             "plate is", "plate reads", "license tag", "tag is", "car tag", "plate on the car",
             "plate on the vehicle", "vehicle registration", "car registration", "handicap placard",

@@ -591,8 +591,10 @@ impl<W: SaidWord> Reader<'_, '_, W> {
                 .is_some_and(|w| w.gap.only(Gap::SPACE.with(Gap::HYPHEN).with(Gap::COMMA).with(Gap::STOP)))
                 && next_code
                 && (!self.run.pieces.is_empty() || next.class == Class::Letter || !word_like);
-            let after_letters = self.run.pieces.last().is_some_and(|p| p.char.is_ascii_alphabetic());
-            if word_like && !beside && !after_letters {
+            // "seven six four three dash a"
+            let after_dash = at > 0 && self.class(at - 1).class == Class::Dash;
+            let goes_on = self.run.pieces.last().is_some_and(|p| after_dash || p.char.is_ascii_alphabetic());
+            if word_like && !beside && !goes_on {
                 return at;
             }
             at + 1

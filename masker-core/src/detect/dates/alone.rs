@@ -16,6 +16,9 @@ pub(super) fn day_alone(document: &Document<'_>, at: usize) -> Option<DateHit> {
     let weekday = at > 1
         && document.class(at - 2) == Class::Weekday
         && document.gap(at - 1).only(Gap::SPACE.with(Gap::COMMA));
+    // "does the twenty second work for you"
+    let asked = matches!(before, "can" | "could" | "does" | "will" | "would");
+    let suits = document.stem(said.end) == "works" || asked && document.stem(said.end) == "work";
     let placed = matches!(
         before,
         "on" | "for"
@@ -29,12 +32,17 @@ pub(super) fn day_alone(document: &Document<'_>, at: usize) -> Option<DateHit> {
             | "admitted"
             | "discharged"
             | "scheduled"
-    ) && !document.begins_sentence(at - 1);
-    let ends = ends_day(document, said.end) || weekday && document.stem(said.end) == "by";
+    ) && !document.begins_sentence(at - 1)
+        || before == "of" && document.stem_before(at, 3) == "week"
+        || before == "about" && matches!(document.stem_before(at, 3), "how" | "what")
+        || before == "to" && is_moved(document, at - 1)
+        || before == "from" && is_moved(document, at - 1) && document.stem(said.end + 1) != "the";
+    let ends =
+        ends_day(document, said.end) || weekday && matches!(document.stem(said.end), "by" | "got" | "gets");
     let early = said.spoken && said.day < 4 && !weekday;
     let month = of_relative_month(document, said.end);
     let moved = is_in_range(document, at, said.end);
-    let alone = ((weekday || placed) && ends || month || moved)
+    let alone = ((weekday || placed) && ends || suits || month || moved)
         && !early
         && document.words[at].shape != Shape::Digits;
     (alone || has_month_with_a_later_day(document, said.end)).then_some(DateHit {
@@ -45,6 +53,30 @@ pub(super) fn day_alone(document: &Document<'_>, at: usize) -> Option<DateHit> {
         needs_cue: false,
         recognizer: "date_day",
     })
+}
+
+/// "my appointment was moved to the 14th": whether words before one tell of an appointment that is put on another day.
+fn is_moved(document: &Document<'_>, at: usize) -> bool {
+    const REACH: usize = 8;
+    document.before(at).take(REACH).take_while(|&before| !document.begins_sentence(before + 1)).any(
+        |before| {
+            matches!(
+                document.stem(before),
+                "appointment"
+                    | "appointments"
+                    | "appt"
+                    | "bumped"
+                    | "move"
+                    | "moved"
+                    | "postponed"
+                    | "pushed"
+                    | "reschedule"
+                    | "rescheduled"
+                    | "switch"
+                    | "switched"
+            )
+        },
+    )
 }
 
 /// Whether a day of the month ends a thought at a word: not "the first time", "the fourth floor", "the third dose".
@@ -66,6 +98,22 @@ pub(super) fn ends_day(document: &Document<'_>, end: usize) -> bool {
                 | "with"
                 | "was"
                 | "but"
+                | "because"
+                | "does"
+                | "he"
+                | "instead"
+                | "my"
+                | "okay"
+                | "please"
+                | "right"
+                | "she"
+                | "since"
+                | "thank"
+                | "thanks"
+                | "they"
+                | "would"
+                | "yeah"
+                | "you"
         )
 }
 

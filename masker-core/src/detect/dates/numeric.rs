@@ -6,7 +6,7 @@ use super::hit::{Date, DateHit};
 use crate::detect::document::Document;
 use crate::view::{Case, Class, CodePiece, CodeRun};
 
-/// "her birthday is four twelve": a month and a day that are said as numbers, and nothing behind them.
+/// "her birthday is four twelve": a month and a day that are said as numbers, and nothing behind them; or "from one slash four to".
 pub(super) fn month_and_day(document: &Document<'_>, run: &CodeRun) -> Option<DateHit> {
     let pieces = &run.pieces;
     let said = |piece: &CodePiece| piece.spoken && piece.char.is_ascii_digit();
@@ -14,16 +14,24 @@ pub(super) fn month_and_day(document: &Document<'_>, run: &CodeRun) -> Option<Da
         return None;
     }
     let (start, end) = (run.words.start, pieces.last()?.word_end as usize);
+    let before = document.stem_before(start, 1);
+    let slash = (start..end).find(|&at| document.class(at) == Class::Slash);
+    let slashed = slash.is_some() && matches!(before, "between" | "from" | "on" | "since" | "to" | "until");
     // "born at four twelve"
-    if document.stem_before(start, 1) == "at" || !document.begins_clause(end) {
+    if before == "at" || !(slashed || document.begins_clause(end)) {
         return None;
     }
-    let first = pieces.iter().take_while(|piece| piece.word == pieces[0].word).count();
+    let in_month = |piece: &&CodePiece| match slash {
+        Some(slash) => (piece.word as usize) < slash,
+        None => piece.word == pieces[0].word,
+    };
+    let first = pieces.iter().take_while(in_month).count();
     let value = |part: &[CodePiece]| part.iter().fold(0, |value, piece| value * 10 + (piece.char - b'0'));
     let (month, day) = pieces.split_at(first);
-    let is_day = day.len() == 1
-        || day.len() == 2
-            && (day[0].word == day[1].word || document.class(day[0].word as usize) == Class::Tens);
+    let joined = || {
+        slash.is_some() || day[0].word == day[1].word || document.class(day[0].word as usize) == Class::Tens
+    };
+    let is_day = day.len() == 1 || day.len() == 2 && joined();
     if month.len() > 2 || !is_day {
         return None;
     }
@@ -33,7 +41,7 @@ pub(super) fn month_and_day(document: &Document<'_>, run: &CodeRun) -> Option<Da
         start,
         end,
         spoken: true,
-        needs_cue: true,
+        needs_cue: !slashed,
         recognizer: "date_numeric",
     })
 }
@@ -97,6 +105,8 @@ pub(crate) fn numeric(document: &Document<'_>, run: &CodeRun) -> Option<DateHit>
     let said = pieces.iter().all(|piece| piece.spoken)
         && (first..last)
             .all(|at| matches!(document.class(at), Class::Digit | Class::Teen | Class::Tens | Class::Oh));
+    // "oh two slash fourteen slash twenty three"
+    let slashes = (first..last).filter(|&at| document.class(at) == Class::Slash).count();
     let alone = || {
         document.begins_sentence(first)
             && document.begins_sentence(last)
@@ -117,7 +127,7 @@ pub(crate) fn numeric(document: &Document<'_>, run: &CodeRun) -> Option<DateHit>
                 && (first..last).any(|at| document.class(at) == Class::Tens)
                 && document.begins_clause(last)
     };
-    certain |= said && (alone() || placed());
+    certain |= said && (alone() || placed()) || slashes == 2;
     if all_one_word && pieces.len() < 6 {
         return None;
     }

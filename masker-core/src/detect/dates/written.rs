@@ -200,6 +200,14 @@ fn is_placed_in_time(document: &Document<'_>, at: usize) -> bool {
             | "dispensed"
             | "issued"
             | "signed"
+            | "adm"
+            | "admit"
+            | "admitted"
+            | "collected"
+            | "discharged"
+            | "dos"
+            | "due"
+            | "scheduled"
     ) || before == "of" && at > 1 && document.stem(at - 2) == "as"
         || is_procedure(before)
         || at > 0 && document.class(at - 1) == Class::Weekday;
@@ -249,8 +257,6 @@ fn is_short_date(document: &Document<'_>, at: usize, a: u16, b: u16) -> bool {
     if is_placed_in_time(document, at) {
         return true;
     }
-    // "5/5", "7/10", "2/6", "1/2": a score or a fraction.
-    let is_ratio = |a: u16, b: u16| a <= b && matches!(b, 2..=8 | 10 | 12);
     let ratio = is_ratio(a, b);
     // "from 3/4 to 3/9"
     let number = |at: usize| document.stem(at).parse().ok().filter(|number| (1..=31).contains(number));
@@ -337,7 +343,36 @@ fn is_short_date(document: &Document<'_>, at: usize, a: u16, b: u16) -> bool {
             .with(Gap::STOP)
             .with(Gap::SENTENCE),
     );
-    !ratio && !scored && alone && at > 0
+    // "seen 2/29/24, 3/7, 3/14", "D/C 5/10"
+    let listed = || follows_date(document, at) || precedes_date(document, at + 2);
+    let discharged =
+        || before == "c" && document.gap(at - 1) == Gap::SLASH && document.stem_before(at, 2) == "d";
+    (!ratio || listed() || discharged()) && !scored && alone && at > 0
+}
+
+/// Whether two numbers are rather a score or a fraction than a month and a day: "5/5", "7/10", "2/6", "1/2".
+fn is_ratio(a: u16, b: u16) -> bool {
+    a <= b && matches!(b, 2..=8 | 10 | 12)
+}
+
+/// Whether a month and a day, which are no ratio, end before a comma and the word.
+fn follows_date(document: &Document<'_>, at: usize) -> bool {
+    let (Some(month), Some(day)) = (at.checked_sub(2), at.checked_sub(1)) else { return false };
+    document.gap(at).has(Gap::COMMA)
+        && document.gap(day) == Gap::SLASH
+        && (document.gap(month) == Gap::SLASH || is_month_and_day(document, month))
+}
+
+/// Whether a month and a day, which are no ratio, begin at a word behind a comma.
+fn precedes_date(document: &Document<'_>, at: usize) -> bool {
+    document.gap(at).has(Gap::COMMA) && document.gap(at + 1) == Gap::SLASH && is_month_and_day(document, at)
+}
+
+/// Whether the numbers at a word and behind it can be a month and a day, and are no ratio.
+fn is_month_and_day(document: &Document<'_>, at: usize) -> bool {
+    let number = |at: usize| document.stem(at).parse().ok();
+    let (Some(month @ 1..=12), Some(day @ 1..=31)) = (number(at), number(at + 1)) else { return false };
+    !is_ratio(month, day)
 }
 
 fn roman_month(text: &str) -> Option<u8> {

@@ -105,7 +105,8 @@ pub(super) fn credential_cue(document: &Document<'_>, end: usize) -> f32 {
                     | "charge"
                     | "interpreter"
                     | "pcp"
-            ));
+            )
+            || word.case == Case::Upper && matches!(text, "cm" | "ot" | "pt" | "rd" | "rt" | "slp" | "sw"));
     if described { 2.0 } else { 0.0 }
 }
 

@@ -83,6 +83,17 @@ fn is_origin(text: &str) -> bool {
     matches!(text, "is" | "are" | "was" | "were" | "am" | "i'm" | "he" | "she" | "moved" | "came" | "comes")
 }
 
+/// "Zadie 7, Kofi 4": whether a given name with an age stands behind another and a comma.
+fn follows_child(document: &Document<'_>, at: usize) -> bool {
+    let is_aged = |at: usize| {
+        document.entry(at).given_name() > 0
+            && document.words[at].case == Case::Title
+            && document.gap(at + 1) == Gap::SPACE
+            && document.words.get(at + 1).is_some_and(|age| age.shape == Shape::Digits && age.len() <= 2)
+    };
+    at >= 2 && document.gap(at).has(Gap::COMMA) && is_aged(at - 2) && is_aged(at)
+}
+
 pub(super) struct LeftCue {
     pub(super) strength: f32,
     /// The least prior of the word behind it: "my name is faith", "doctor white".
@@ -103,7 +114,9 @@ pub(super) fn left_cue(document: &Document<'_>, cues: &[CueHit], context: &Conte
         if is_called_a_family(document, turn, at) {
             return LeftCue { strength: 2.6, floor: -9.0 };
         }
-        strength = strength.max(word_cue(document, context, turn, at)).min(most_behind(back(1)));
+        // "twin A (Isla)"
+        let most = if gap.has(Gap::BRACKET) { f32::INFINITY } else { most_behind(back(1)) };
+        strength = strength.max(word_cue(document, context, turn, at)).min(most);
     }
     // "given": ["Adaeze", "Nkem"]: a list is of one sort.
     let listed = Gap::QUOTE.with(Gap::COMMA);
@@ -112,6 +125,9 @@ pub(super) fn left_cue(document: &Document<'_>, cues: &[CueHit], context: &Conte
         && gap.without(Gap::SPACE) == listed
         && context.knows_name(document.hash(at - 1))
     {
+        strength = strength.max(2.4);
+    }
+    if follows_child(document, at) {
         strength = strength.max(2.4);
     }
     // "Z-Pak", "T-Mobile"
@@ -180,6 +196,8 @@ fn title_cue(document: &Document<'_>, turn: usize, at: usize) -> f32 {
         strength = strength.max(match back(1) {
             // Mitral regurgitation, multiple sclerosis.
             _ if abbreviation => 0.0,
+            // "Nurse Obi"
+            "nurse" | "officer" if is_capitalised_in_sentence(document, at) => 4.2,
             "miss" | "nurse" | "officer" | "sir" | "captain" | "judge" | "doc" => 2.2,
             "doctor" => 3.6,
             _ => 4.2,
@@ -202,6 +220,17 @@ fn title_cue(document: &Document<'_>, turn: usize, at: usize) -> f32 {
         strength = strength.max(1.8);
     }
     strength
+}
+
+/// Whether a word that is seldom said has a capital of its own.
+fn is_capitalised_in_sentence(document: &Document<'_>, at: usize) -> bool {
+    let entry = document.entry(at);
+    document.words[at].case == Case::Title
+        && document.is_cased(at)
+        && !document.begins_sentence(at)
+        && entry.common() <= 2
+        && entry.medical() == 0
+        && entry.institution() == 0
 }
 
 /// How strongly a phrase that leads to names does: "my name is", "calling for".

@@ -1,9 +1,10 @@
 //! Names of which only the first letter is given.
 
-use super::after::{credential_cue, tells_age, tells_of_patient};
+use super::after::{credential_cue, ends_here, tells_age, tells_of_patient};
 use super::before::{follows_patient, nearest_label};
 use super::odds::candidate;
 use super::parts::Name;
+use super::words::is_family_name_alone;
 use crate::detect::candidate::Candidate;
 use crate::detect::cues::{CueHit, Role};
 use crate::detect::document::Document;
@@ -40,8 +41,9 @@ pub(super) fn initials_before(document: &Document<'_>, at: usize) -> usize {
         first -= 1;
     }
     let entry = document.entry(at);
-    let family = entry.family_name() >= 3 && entry.not_name() <= 2 && document.words[at].len() > 3;
-    if first == at || !family || document.is_cased(at) {
+    let family = entry.family_name() >= 3 && entry.not_name() <= 2;
+    let alone = is_family_name_alone(document, at) && ends_here(document, at + 1);
+    if first == at || !(family || alone) || document.words[at].len() <= 3 || document.is_cased(at) {
         return 0;
     }
     let begins = document.gap(first).has(Gap::START.with(Gap::BARRIER).with(Gap::LINE).with(Gap::COMMA));
@@ -49,7 +51,7 @@ pub(super) fn initials_before(document: &Document<'_>, at: usize) -> usize {
     let led = first > 0
         && document.words[first - 1].len() > 1
         && (document.is(first - 1, leads) || matches!(document.stem(first - 1), "name" | "under"));
-    if begins || led { at - first } else { 0 }
+    if begins && family || led { at - first } else { 0 }
 }
 
 /// "D.C.", "J. D." after a cue that asks for initials or a name.

@@ -1,6 +1,6 @@
 //! How far a name goes: given name, initials, particles, family name, suffix.
 
-use super::after::{ends_here, is_related, right_cue, tells_of_patient};
+use super::after::{credential_cue, ends_here, is_related, right_cue, tells_of_patient};
 use super::before::left_cue;
 use super::initials::{initials, initials_before};
 use super::odds::{ACCEPT, HOPELESS, LEAST_FOLLOWING, WORTH_A_LOOK, prior};
@@ -59,8 +59,12 @@ pub(super) fn name_at(
         case: word.case,
         end: at + 1,
         best: odds_of_first,
-        // "under g hooper"
-        pattern: if initials_before(document, at) > 0 { 1.25 } else { 0.0 },
+        // "under g hooper", "for m okafor"
+        pattern: match initials_before(document, at) {
+            0 => 0.0,
+            _ if is_family_name_alone(document, at) => 2.0,
+            _ => 1.25,
+        },
         parts: usize::from(!particle),
         last_was_given: document.entry(at).given_name() > 0,
     };
@@ -77,6 +81,7 @@ pub(super) fn name_at(
             || matches!(document.stem(end), "has" | "is" | "needs")
             || tells_of_patient(document, end)
             || is_related(document, end)
+            || credential_cue(document, end) > 0.0
     };
     if odds + LEAST_FOLLOWING < ACCEPT && spelled.is_empty() && !told() {
         return None;
@@ -252,8 +257,16 @@ impl Growing<'_, '_> {
         // "latoya washington": behind a given name a state is a family name.
         let state = entry.state() == 3 && self.last_was_given && entry.family_name() >= 4 && self.best > 0.5;
         let odds = if state { 0.5 } else { prior(document, self.context, end) };
-        let hyphenated =
-            document.gap(end) == Gap::HYPHEN && next.case == self.case && self.case == Case::Title;
+        // "the account is under delacroix-booth"
+        let small = || {
+            !document.is_cased(end)
+                && entry.family_name() > 0
+                && entry.common() < 5
+                && !document.is(end, Tags::AUXILIARY.with(Tags::NO_NAME))
+        };
+        let hyphenated = document.gap(end) == Gap::HYPHEN
+            && next.case == self.case
+            && (self.case == Case::Title || self.case == Case::Lower && small());
         let pair = self.last_was_given && entry.family_name() > 0;
         let only_names = self.last_was_given
             && !document.is_cased(end)

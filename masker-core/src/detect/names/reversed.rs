@@ -86,7 +86,12 @@ pub(super) fn reversed(document: &Document<'_>, cues: &[CueHit], at: usize) -> O
             && first.family_name() >= 2
             && given.len() == 1
             && document.gap(at + 2).has(ends.with(Gap::COLON));
-    if !((placed || patient) && names) {
+    // "Pt Smith, J. refused meds."
+    let shortened = (patient || of_person)
+        && first.family_name() >= 4
+        && given.len() == 1
+        && document.gap(at + 2).has(Gap::STOP);
+    if !((placed || patient) && (names || shortened)) {
         return None;
     }
     let mut end = at + 2;

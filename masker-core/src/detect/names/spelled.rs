@@ -103,7 +103,17 @@ fn spelled_score(document: &Document<'_>, cues: &[CueHit], context: &Context, ru
     if spells && (known || entry.medical() == 0) {
         return Some(2.5);
     }
-    (known && run.letters >= 4).then_some(2.0)
+    let long = run.letters >= SURELY_SPELLED && entry.medical() == 0 && entry.common() == 0;
+    (known && run.letters >= 4 || long && can_be_said(&run.word)).then_some(2.0)
+}
+
+/// How many letters said one by one are no abbreviation.
+const SURELY_SPELLED: usize = 7;
+
+/// Whether letters have vowels enough for a word: not "i b c l f s x" or "a b c d e f g".
+fn can_be_said(letters: &str) -> bool {
+    let vowels = letters.bytes().filter(|letter| b"aeiouy".contains(letter)).count();
+    3 * vowels >= letters.len() && !letters.starts_with("abc")
 }
 
 fn is_possible_name(document: &Document<'_>, at: usize) -> bool {

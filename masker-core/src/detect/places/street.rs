@@ -152,6 +152,20 @@ pub(super) fn street(document: &Document<'_>, cues: &[CueHit], at: usize, floor:
     if word.shape != Shape::Letters {
         return None;
     }
+    // "apartment 8C"
+    if document.entry(at).unit() == 1
+        && matches!(document.stem(at), "apartment" | "apt" | "suite" | "ste")
+        && let Some(end) = unit(document, at)
+    {
+        return Some(Found {
+            kind: Kind::Address,
+            start: at,
+            end,
+            score: 0.8,
+            recognizer: "unit",
+            zip: None,
+        });
+    }
     // "on Main Street": a street without a number needs a preposition.
     let before = document.stem_before(at, 1);
     if matches!(before, "on" | "at" | "off" | "down" | "from" | "to" | "near" | "and")
@@ -165,22 +179,18 @@ pub(super) fn street(document: &Document<'_>, cues: &[CueHit], at: usize, floor:
         if (before == "to" || before == "from" || before == "and") && !titled {
             return None;
         }
+        let end = road_number(document, at, end).unwrap_or(end);
         let (end, zip) = tail(document, street_that_crosses(document, end).unwrap_or(end));
         return Some(Found { kind: Kind::Address, start: at, end, score: 0.7, recognizer: "street", zip });
     }
-    // "apartment 8C"
-    if document.entry(at).unit() == 1 && matches!(document.stem(at), "apartment" | "apt" | "suite" | "ste") {
-        let end = unit(document, at)?;
-        return Some(Found {
-            kind: Kind::Address,
-            start: at,
-            end,
-            score: 0.8,
-            recognizer: "unit",
-            zip: None,
-        });
-    }
     None
+}
+
+/// "county road forty two", "farm to market road 1960": the word after the number of a road that has no other name.
+fn road_number(document: &Document<'_>, start: usize, end: usize) -> Option<usize> {
+    let numbered = matches!(document.stem(start), "county" | "state" | "township" | "ranch")
+        && matches!(document.stem(end - 1), "road" | "rd" | "highway" | "hwy");
+    (numbered && close(document, end)).then(|| number_end(document, end, 3)).flatten()
 }
 
 /// The end of a street name that begins at `at`: up to four words and a suffix, with directions around it.
@@ -302,6 +312,10 @@ fn unit(document: &Document<'_>, at: usize) -> Option<usize> {
     if document.gap(at).has(Gap::HASH) {
         return number_end(document, at, 4);
     }
+    // "six thousand one north shepherd number two twelve"
+    if document.stem(at) == "number" && close(document, at) && close(document, at + 1) {
+        return number_end(document, at + 1, 4);
+    }
     unit_here(document, at)
 }
 
@@ -323,11 +337,17 @@ fn unit_here(document: &Document<'_>, at: usize) -> Option<usize> {
             w.len() == 1 && w.shape == Shape::Letters && w.gap.only(Gap::SPACE.with(Gap::HYPHEN))
         });
         let letter = letter && !matches!(document.stem(end), "a" | "i");
-        return Some(if letter { end + 1 } else { end });
+        return Some(if letter { explained(document, end + 1) } else { end });
     }
     (word.len() == 1
         && matches!(document.stem(at), "apartment" | "apt" | "suite" | "ste" | "unit" | "building" | "bldg"))
-    .then_some(next + 1)
+    .then(|| explained(document, next + 1))
+}
+
+/// The word after "as in bravo", which says what letter was meant, if that stands here.
+fn explained(document: &Document<'_>, at: usize) -> usize {
+    let explains = document.stem(at) == "as" && document.stem(at + 1) == "in" && at + 2 < document.len();
+    if explains && (at..at + 3).all(|at| document.gap(at) == Gap::SPACE) { at + 3 } else { at }
 }
 
 /// After "my address is 42 Winding …": a number and one to three capitalised or unknown words count as a street.

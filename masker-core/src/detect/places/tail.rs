@@ -24,7 +24,9 @@ pub(super) fn tail(document: &Document<'_>, at: usize) -> (usize, Option<(usize,
             // "sunset circle in dayton"
             let entry = document.entry(next);
             let elsewhere = after == next + 1 && (entry.state() >= 2 || entry.country() == 1);
-            let within = next > at && !document.is_cased(next) && !elsewhere && entry.common() < 3;
+            let spoken = !document.is_cased(next) && !elsewhere && entry.common() < 3;
+            let last = || document.begins_clause(after) || zip_end(document, after).is_some();
+            let within = spoken && (next > at || last());
             if titled || state || within || (has_comma && !document.is_cased(next)) {
                 end = after;
                 next = after;
@@ -57,10 +59,21 @@ pub(super) fn tail(document: &Document<'_>, at: usize) -> (usize, Option<(usize,
         }
         return (state, None);
     }
-    match zip_end(document, next).or_else(|| postcode_end(document, next)) {
+    let province = next + usize::from(is_province(document, next));
+    match zip_end(document, next).or_else(|| postcode_end(document, province)) {
         Some(zip) if end > at => (zip, None),
         _ => (end, None),
     }
+}
+
+/// Whether a word in capitals is a province or territory of Canada, as postal addresses shorten it.
+fn is_province(document: &Document<'_>, at: usize) -> bool {
+    document.words.get(at).is_some_and(|word| word.case == Case::Upper)
+        && document.gap(at).only(Gap::SPACE.with(Gap::COMMA))
+        && matches!(
+            document.stem(at),
+            "ab" | "bc" | "mb" | "nb" | "nl" | "ns" | "nt" | "nu" | "on" | "pe" | "qc" | "sk" | "yt"
+        )
 }
 
 /// The word after a postcode of the United Kingdom or Canada at `at`: "SW1A 2AA", "K1A 0B1".
@@ -88,7 +101,12 @@ pub(super) fn state_end(document: &Document<'_>, at: usize) -> Option<usize> {
 /// The word after a ZIP code at `at`, written or spoken.
 pub(super) fn zip_end(document: &Document<'_>, at: usize) -> Option<usize> {
     let word = document.words.get(at)?;
-    if !document.gap(at).only(Gap::SPACE.with(Gap::COMMA).with(Gap::LINE)) {
+    // "N.Y. 12477"
+    let abbreviated =
+        at > 0 && document.words[at - 1].len() == 1 && document.words[at - 1].case != Case::Lower;
+    let soft = Gap::SPACE.with(Gap::COMMA).with(Gap::LINE);
+    let soft = if abbreviated { soft.with(Gap::STOP).with(Gap::SENTENCE) } else { soft };
+    if !document.gap(at).only(soft) {
         return None;
     }
     if word.shape == Shape::Digits {
