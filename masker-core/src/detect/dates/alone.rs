@@ -30,19 +30,27 @@ pub(super) fn day_alone(document: &Document<'_>, at: usize) -> Option<DateHit> {
             | "after"
             | "through"
             | "admitted"
+            | "come"
             | "discharged"
+            | "do"
             | "scheduled"
     ) && !document.begins_sentence(at - 1)
         || before == "of" && document.stem_before(at, 3) == "week"
         || before == "about" && matches!(document.stem_before(at, 3), "how" | "what")
         || before == "to" && is_moved(document, at - 1)
         || before == "from" && is_moved(document, at - 1) && document.stem(said.end + 1) != "the";
-    let ends =
-        ends_day(document, said.end) || weekday && matches!(document.stem(said.end), "by" | "got" | "gets");
+    let ends = ends_day(document, said.end) || weekday && matches!(document.stem(said.end), "got" | "gets");
     let early = said.spoken && said.day < 4 && !weekday;
+    // Few things are counted so far: "the twentieth would be better", but "the nineteenth and twentieth centuries" and "the 25th, 50th
+    // and 75th percentile".
+    let listed = document.words.get(said.end).is_some_and(|next| next.shape == Shape::Mixed);
+    let late = said.day >= 13
+        && !listed
+        && (matches!(document.stem(said.end), "no" | "through")
+            || ends && !matches!(document.stem(said.end), "and" | "or" | "there" | "to" | "with"));
     let month = of_relative_month(document, said.end);
     let moved = is_in_range(document, at, said.end);
-    let alone = ((weekday || placed) && ends || suits || month || moved)
+    let alone = ((weekday || placed) && ends || late || suits || month || moved)
         && !early
         && document.words[at].shape != Shape::Digits;
     (alone || has_month_with_a_later_day(document, said.end)).then_some(DateHit {
@@ -99,22 +107,25 @@ pub(super) fn ends_day(document: &Document<'_>, end: usize) -> bool {
                 | "was"
                 | "but"
                 | "because"
+                | "by"
                 | "does"
                 | "he"
                 | "instead"
                 | "my"
                 | "okay"
                 | "please"
-                | "right"
                 | "she"
                 | "since"
                 | "thank"
                 | "thanks"
+                | "then"
                 | "they"
                 | "would"
                 | "yeah"
                 | "you"
         )
+        // "on the ninth right", but "the fifth right past the light"
+        || document.stem(end) == "right" && document.begins_clause(end + 1)
 }
 
 /// "… of next month"

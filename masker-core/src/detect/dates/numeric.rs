@@ -16,7 +16,11 @@ pub(super) fn month_and_day(document: &Document<'_>, run: &CodeRun) -> Option<Da
     let (start, end) = (run.words.start, pieces.last()?.word_end as usize);
     let before = document.stem_before(start, 1);
     let slash = (start..end).find(|&at| document.class(at) == Class::Slash);
-    let slashed = slash.is_some() && matches!(before, "between" | "from" | "on" | "since" | "to" | "until");
+    let slashed = slash.is_some()
+        && matches!(before, "between" | "from" | "on" | "since" | "to" | "until")
+        // "to one slash four of a tablet"
+        && document.class(end) != Class::Unit
+        && document.stem(end) != "of";
     // "born at four twelve"
     if before == "at" || !(slashed || document.begins_clause(end)) {
         return None;
@@ -102,11 +106,13 @@ pub(crate) fn numeric(document: &Document<'_>, run: &CodeRun) -> Option<DateHit>
     let (date, mut certain) = best?;
     // "Nine twenty-six sixty-nine." says nothing else.
     let (first, last) = (run.words.start, run.words.end);
-    let said = pieces.iter().all(|piece| piece.spoken)
-        && (first..last)
-            .all(|at| matches!(document.class(at), Class::Digit | Class::Teen | Class::Tens | Class::Oh));
-    // "oh two slash fourteen slash twenty three"
-    let slashes = (first..last).filter(|&at| document.class(at) == Class::Slash).count();
+    let is_number =
+        |at: &usize| matches!(document.class(*at), Class::Digit | Class::Teen | Class::Tens | Class::Oh);
+    let is_slash = |at: &usize| document.class(*at) == Class::Slash;
+    let said = pieces.iter().all(|piece| piece.spoken) && (first..last).all(|at| is_number(&at));
+    // "oh two slash fourteen slash twenty three", but "one slash two to one slash four"
+    let slashed = (first..last).all(|at| is_number(&at) || is_slash(&at))
+        && (first..last).filter(is_slash).count() == 2;
     let alone = || {
         document.begins_sentence(first)
             && document.begins_sentence(last)
@@ -127,7 +133,7 @@ pub(crate) fn numeric(document: &Document<'_>, run: &CodeRun) -> Option<DateHit>
                 && (first..last).any(|at| document.class(at) == Class::Tens)
                 && document.begins_clause(last)
     };
-    certain |= said && (alone() || placed()) || slashes == 2;
+    certain |= said && (alone() || placed()) || slashed;
     if all_one_word && pieces.len() < 6 {
         return None;
     }

@@ -163,8 +163,10 @@ pub(super) fn written(document: &Document<'_>, at: usize) -> Option<DateHit> {
     if first == Gap::SLASH && b_len == 4 && (1900..=2100).contains(&b) {
         return hit(Date { year: Some(b), month: a as u8, day: None }, at + 2, false, "date_month_year");
     }
-    let amount =
-        document.class(at + 2) == Class::Unit && document.gap(at + 2).only(Gap::SPACE.with(Gap::HYPHEN));
+    let amount = document.class(at + 2) == Class::Unit
+        && document.gap(at + 2).only(Gap::SPACE.with(Gap::HYPHEN))
+        // "3/4 of the way"
+        || document.stem(at + 2) == "of" && matches!(document.stem(at + 3), "a" | "an" | "the");
     if first == Gap::SLASH && b_len <= 2 && !amount {
         let date = Date { year: None, month: a as u8, day: Some(b as u8) };
         return hit(date, at + 2, !is_short_date(document, at, a, b), "date_short");

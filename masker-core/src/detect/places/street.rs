@@ -156,6 +156,8 @@ pub(super) fn street(document: &Document<'_>, cues: &[CueHit], at: usize, floor:
     if document.entry(at).unit() == 1
         && matches!(document.stem(at), "apartment" | "apt" | "suite" | "ste")
         && let Some(end) = unit(document, at)
+        // "an apartment 8 miles away"
+        && document.class(end) != Class::Unit
     {
         return Some(Found {
             kind: Kind::Address,
