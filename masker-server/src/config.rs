@@ -865,6 +865,23 @@ mod tests {
     const KEY: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
 
     #[test]
+    fn a_long_audit_log_is_checked_from_its_end_unless_told_otherwise() {
+        let folder = tempfile::tempdir().unwrap();
+        let log = std::fs::File::create(folder.path().join("audit.log")).unwrap();
+        let folder = folder.path().to_str().unwrap();
+        let check = |more: &[(&str, &str)]| {
+            let mut vars = production(&[("MASKER_DATA_DIR", folder)]);
+            vars.extend_from_slice(more);
+            read(&vars).unwrap().audit.check
+        };
+        log.set_len(LONGEST_CHECKED_WHOLE).unwrap();
+        assert!(matches!(check(&[]), OpenCheck::Full));
+        log.set_len(LONGEST_CHECKED_WHOLE + 1).unwrap();
+        assert!(matches!(check(&[]), OpenCheck::Tail));
+        assert!(matches!(check(&[("MASKER_AUDIT_VERIFY_ON_BOOT", "full")]), OpenCheck::Full));
+    }
+
+    #[test]
     fn the_page_of_settings_has_every_name_and_says_which_may_be_files() {
         let page = include_str!("../../docs/settings.md");
         for name in PLAIN.iter().chain(&SECRETS) {
