@@ -86,11 +86,12 @@ fn read_files(config: &Config) -> std::result::Result<Vec<Source>, FileError> {
     }
     let mut sources: Vec<Source> = Vec::new();
     let mut invalid = Vec::new();
+    let mut duplicate = None;
     for path in paths {
         let shown = path.display().to_string();
         match read_file(&path, config) {
             Ok((_, policy)) if sources.iter().any(|(_, other)| other.name() == policy.name()) => {
-                return Err(FileError::Duplicate { file: shown, name: policy.name().to_owned() });
+                duplicate = Some(FileError::Duplicate { file: shown, name: policy.name().to_owned() });
             }
             Ok(source) => sources.push(source),
             Err(errors) => invalid.push((shown, errors)),
@@ -98,6 +99,9 @@ fn read_files(config: &Config) -> std::result::Result<Vec<Source>, FileError> {
     }
     if !invalid.is_empty() {
         return Err(FileError::Invalid(invalid));
+    }
+    if let Some(duplicate) = duplicate {
+        return Err(duplicate);
     }
     for name in Policy::preset_names() {
         let yaml = Policy::preset_source(name).expect("a shipped policy has a source");

@@ -80,10 +80,8 @@ pub(crate) fn find(document: &Document<'_>, runs: &[CodeRun], context: &Context,
 
 /// The years in "95th" before "birthday".
 fn birthday(document: &Document<'_>, at: usize) -> Option<u32> {
-    let text = document.stem(at);
-    let (age, ending) = text.split_at_checked(text.len().checked_sub(2)?)?;
-    let ordinal = matches!(ending, "st" | "nd" | "rd" | "th");
-    age.parse().ok().filter(|_| ordinal && document.stem(at + 1) == "birthday")
+    let age = document.before_ordinal_ending(at)?.parse().ok()?;
+    (document.stem(at + 1) == "birthday").then_some(age)
 }
 
 /// The word after "ninety fifth" and "ninetieth" before "birthday".

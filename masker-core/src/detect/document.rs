@@ -332,6 +332,12 @@ impl<'s> Document<'s> {
         self.words.get(at).map_or("", |word| word.stem(&self.view))
     }
 
+    /// What a word like "14th" has before its ending, a number where it is an ordinal.
+    pub(crate) fn before_ordinal_ending(&self, at: usize) -> Option<&str> {
+        let text = self.stem(at);
+        ["st", "nd", "rd", "th"].iter().find_map(|ending| text.strip_suffix(ending))
+    }
+
     /// The word that stands so many words before one in its turn, as [`Self::stem`] gives it; empty where there is none.
     pub(crate) fn stem_before(&self, at: usize, words: usize) -> &str {
         self.before(at).nth(words - 1).map_or("", |before| self.stem(before))

@@ -12,33 +12,9 @@ pub(super) fn day_alone(document: &Document<'_>, at: usize) -> Option<DateHit> {
     }
     let said =
         said_day(document, at).filter(|said| !said.cardinal || document.words[at].shape == Shape::Mixed)?;
-    let before = document.stem_before(at, 2);
     let weekday = at > 1
         && document.class(at - 2) == Class::Weekday
         && document.gap(at - 1).only(Gap::SPACE.with(Gap::COMMA));
-    // "does the twenty second work for you"
-    let asked = matches!(before, "can" | "could" | "does" | "will" | "would");
-    let suits = document.stem(said.end) == "works" || asked && document.stem(said.end) == "work";
-    let placed = matches!(
-        before,
-        "on" | "for"
-            | "by"
-            | "until"
-            | "till"
-            | "since"
-            | "before"
-            | "after"
-            | "through"
-            | "admitted"
-            | "come"
-            | "discharged"
-            | "do"
-            | "scheduled"
-    ) && !document.begins_sentence(at - 1)
-        || before == "of" && document.stem_before(at, 3) == "week"
-        || before == "about" && matches!(document.stem_before(at, 3), "how" | "what")
-        || before == "to" && is_moved(document, at - 1)
-        || before == "from" && is_moved(document, at - 1) && document.stem(said.end + 1) != "the";
     let ends = ends_day(document, said.end) || weekday && matches!(document.stem(said.end), "got" | "gets");
     let early = said.spoken && said.day < 4 && !weekday;
     // Few things are counted so far: "the twentieth would be better", but "the nineteenth and twentieth centuries" and "the 25th, 50th
@@ -50,7 +26,8 @@ pub(super) fn day_alone(document: &Document<'_>, at: usize) -> Option<DateHit> {
             || ends && !matches!(document.stem(said.end), "and" | "or" | "there" | "to" | "with"));
     let month = of_relative_month(document, said.end);
     let moved = is_in_range(document, at, said.end);
-    let alone = ((weekday || placed) && ends || late || suits || month || moved)
+    let placed = weekday || leads_to_day(document, at, said.end);
+    let alone = (placed && ends || late || suits(document, at, said.end) || month || moved)
         && !early
         && document.words[at].shape != Shape::Digits;
     (alone || has_month_with_a_later_day(document, said.end)).then_some(DateHit {
@@ -61,6 +38,29 @@ pub(super) fn day_alone(document: &Document<'_>, at: usize) -> Option<DateHit> {
         needs_cue: false,
         recognizer: "date_day",
     })
+}
+
+/// Whether what stands before "the" and a day leads to one. `at` is the day, `end` the word after it.
+fn leads_to_day(document: &Document<'_>, at: usize, end: usize) -> bool {
+    let back = |n: usize| document.stem_before(at, n);
+    match back(2) {
+        "of" => back(3) == "week",
+        "about" => matches!(back(3), "how" | "what"),
+        "to" => is_moved(document, at - 1),
+        "from" => is_moved(document, at - 1) && document.stem(end + 1) != "the",
+        "on" | "for" | "by" | "until" | "till" | "since" | "before" | "after" | "through" | "admitted"
+        | "come" | "discharged" | "do" | "scheduled" => !document.begins_sentence(at - 1),
+        _ => false,
+    }
+}
+
+/// "does the twenty second work for you", "the eleventh works better"
+fn suits(document: &Document<'_>, at: usize, end: usize) -> bool {
+    match document.stem(end) {
+        "works" => true,
+        "work" => matches!(document.stem_before(at, 2), "can" | "could" | "does" | "will" | "would"),
+        _ => false,
+    }
 }
 
 /// "my appointment was moved to the 14th": whether words before one tell of an appointment that is put on another day.

@@ -114,14 +114,7 @@ pub(super) fn said_day(document: &Document<'_>, at: usize) -> Option<SaidDay> {
             }
             day(text.parse().ok()?, at + 1, false, false)
         }
-        Shape::Mixed => {
-            let digits = text
-                .strip_suffix("st")
-                .or(text.strip_suffix("nd"))
-                .or(text.strip_suffix("rd"))
-                .or(text.strip_suffix("th"))?;
-            day(digits.parse().ok()?, at + 1, false, false)
-        }
+        Shape::Mixed => day(document.before_ordinal_ending(at)?.parse().ok()?, at + 1, false, false),
         Shape::Letters => match document.class(at) {
             Class::Ordinal => day(document.value(at), at + 1, false, true),
             Class::Tens if document.value(at) <= 30 => {
@@ -328,14 +321,7 @@ fn said_day_anywhere(document: &Document<'_>, at: usize) -> Option<SaidDay> {
     let text = word.text(&document.view);
     let (day, end, cardinal, spoken) = match word.shape {
         Shape::Digits if text.len() <= 2 => (text.parse().ok()?, at + 1, false, false),
-        Shape::Mixed => {
-            let digits = text
-                .strip_suffix("st")
-                .or(text.strip_suffix("nd"))
-                .or(text.strip_suffix("rd"))
-                .or(text.strip_suffix("th"))?;
-            (digits.parse().ok()?, at + 1, false, false)
-        }
+        Shape::Mixed => (document.before_ordinal_ending(at)?.parse().ok()?, at + 1, false, false),
         Shape::Letters => match document.class(at) {
             Class::Ordinal => (document.value(at), at + 1, false, true),
             Class::Tens if document.value(at) <= 30 && document.class(at + 1) == Class::Ordinal => {

@@ -40,10 +40,12 @@ pub(super) fn initials_before(document: &Document<'_>, at: usize) -> usize {
     while first > 0 && at - first < 2 && document.gap(first) == Gap::SPACE && initial(first - 1) {
         first -= 1;
     }
+    if first == at || document.words[at].len() <= 3 || document.is_cased(at) {
+        return 0;
+    }
     let entry = document.entry(at);
     let family = entry.family_name() >= 3 && entry.not_name() <= 2;
-    let alone = is_family_name_alone(document, at) && ends_here(document, at + 1);
-    if first == at || !(family || alone) || document.words[at].len() <= 3 || document.is_cased(at) {
+    if !(family || is_family_name_alone(document, at) && ends_here(document, at + 1)) {
         return 0;
     }
     let begins = document.gap(first).has(Gap::START.with(Gap::BARRIER).with(Gap::LINE).with(Gap::COMMA));

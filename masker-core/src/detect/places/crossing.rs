@@ -51,10 +51,9 @@ pub(super) fn numbered_crossing(document: &Document<'_>, at: usize) -> Option<us
 
 /// "fifth", "5th".
 fn is_ordinal(document: &Document<'_>, at: usize) -> bool {
-    let text = document.stem(at);
-    let written = text.as_bytes().first().is_some_and(u8::is_ascii_digit);
+    let written = document.before_ordinal_ending(at);
     document.class(at) == Class::Ordinal
-        || written && ["st", "nd", "rd", "th"].iter().any(|ending| text.ends_with(ending))
+        || written.is_some_and(|number| number.bytes().next().is_some_and(|first| first.is_ascii_digit()))
 }
 
 /// The word after one of two streets that cross: an ordinal, capitalised words, or a word that families and streets are called

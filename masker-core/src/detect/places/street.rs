@@ -188,7 +188,7 @@ pub(super) fn street(document: &Document<'_>, cues: &[CueHit], at: usize, floor:
     None
 }
 
-/// "county road forty two", "farm to market road 1960": the word after the number of a road that has no other name.
+/// "county road forty two", "State Highway 9": the word after the number of a road that has no other name.
 fn road_number(document: &Document<'_>, start: usize, end: usize) -> Option<usize> {
     let numbered = matches!(document.stem(start), "county" | "state" | "township" | "ranch")
         && matches!(document.stem(end - 1), "road" | "rd" | "highway" | "hwy");
@@ -261,13 +261,8 @@ fn street_name(document: &Document<'_>, at: usize, numbered: bool) -> Option<usi
                 return None;
             }
         } else {
-            // "86th St", "5 Mile Road"
-            let text = word.text(&document.view);
-            let ordinal =
-                text.ends_with("th") || text.ends_with("st") || text.ends_with("nd") || text.ends_with("rd");
-            if !ordinal {
-                return None;
-            }
+            // "86th St"
+            document.before_ordinal_ending(next)?;
         }
         next += 1;
     }
